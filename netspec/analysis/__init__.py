@@ -1,0 +1,1 @@
+"""Who reaches whom, and why: reachability over an `Inventory`, with no cluster."""

@@ -1,0 +1,71 @@
+"""The command line. Thin: each command is a module here, imported only when it is the one that runs."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from netspec import __version__
+from netspec.diagnostics import Problem
+
+#: Exit codes, the same for every command.
+OK, FAILED, USAGE, INCONCLUSIVE, DIFFERENT = 0, 1, 2, 3, 4
+
+#: Command -> its one line in `netspec --help`; the module netspec.cli.<command> has EXAMPLES, arguments(parser), run(args).
+COMMANDS: dict[str, str] = {
+    "check": "check a spec: every error at once, no cluster needed",
+    "compile": "write what a spec compiles to: kind.yaml, manifests in apply order, plan.json",
+    "schema": "print the JSON Schema of the spec file",
+    "up": "apply a stack with Pulumi and verify it",
+    "preview": "show what `up` would change",
+    "status": "show what a stack has applied",
+    "down": "destroy a stack; leaves nothing behind",
+    "verify": "probe the running cluster: expected against observed",
+    "doctor": "say which programs netspec found, from where, and what is missing",
+    "exec": "run a command (pulumi, kubectl, ...) with netspec's programs and cluster network",
+    "matrix": "who reaches whom: all connections",
+    "explain": "why a connection is allowed or denied",
+    "diff": "which connections a change opens or closes",
+    "lint": "what is suspicious about policies: shadowed, redundant, matching nothing",
+    "exposure": "what the outside and unknown pods can reach",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; a `Problem` is printed as a sentence and a hint."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="netspec",
+        description="A declarative cluster-network compiler to infrastructure as code.",
+        epilog="exit codes: 0 done, 1 errors found or verification red, 2 usage or environment, 3 inconclusive, "
+        "4 differences found",
+    )
+    parser.add_argument("--version", action="version", version=f"netspec {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((a for a in arguments if not a.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        if name != chosen:
+            commands.add_parser(name, help=summary)
+            continue
+        module = importlib.import_module(f"netspec.cli.{name}")
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog="examples:\n" + module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.arguments(command)
+        command.set_defaults(run=module.run)
+    args = parser.parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except Problem as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return USAGE
+    except BrokenPipeError:  # `netspec matrix | head`
+        sys.stderr.close()
+        return OK
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to continue", file=sys.stderr)
+        return 130

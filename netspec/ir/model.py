@@ -1,0 +1,272 @@
+"""The IR: what a spec means for one stack. Frozen, every default filled in, every reference resolved.
+
+`Inventory` is the part that reachability needs; plain Kubernetes manifests are read into the same shape.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
+
+from netspec.diagnostics import Path, Position
+from netspec.ir.selectors import Labels, Selector
+
+Protocol = Literal["TCP", "UDP", "SCTP"]
+Direction = Literal["Ingress", "Egress"]
+ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
+Encapsulation = Literal["vxlan"]
+IPNetwork = IPv4Network | IPv6Network
+
+#: The label the API server sets on every namespace (KEP-2161).
+NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an object was declared: its path in a spec, and its position in a file."""
+
+    path: Path = ()
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """`labels` holds the automatic name label too. `default_deny` names the directions denied by default."""
+
+    name: str
+    labels: Labels
+    default_deny: tuple[Direction, ...] = ()
+    allow_dns: bool = False
+    place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    port: int
+    protocol: Protocol = "TCP"
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Pods that share their labels and ports. `stand_in`: netspec deploys an agnhost Deployment for it."""
+
+    namespace: str
+    name: str
+    labels: Labels
+    ports: tuple[ContainerPort, ...] = ()
+    replicas: int = 1
+    stand_in: bool = False
+    host_network: bool = False
+    kind: str = "Deployment"
+    place: Place = field(default=Place(), compare=False)
+
+    @property
+    def id(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    def port_named(self, name: str, protocol: Protocol) -> int | None:
+        return next((p.port for p in self.ports if p.name == name and p.protocol == protocol), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """`target_port`: a number, or the name of a container port. `node_port` None: the API server picks."""
+
+    port: int
+    target_port: int | str
+    protocol: Protocol = "TCP"
+    name: str | None = None
+    node_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """`headless` is clusterIP: None. A Service with no selector has no endpoints of its own."""
+
+    namespace: str
+    name: str
+    type: ServiceType = "ClusterIP"
+    headless: bool = False
+    selector: Selector | None = None
+    ports: tuple[ServicePort, ...] = ()
+    external_name: str | None = None
+    external_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
+    publish_not_ready: bool = False
+    place: Place = field(default=Place(), compare=False)
+
+    @property
+    def id(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class IpBlock:
+    cidr: IPNetwork
+    excluded: tuple[IPNetwork, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One NetworkPolicyPeer: an ipBlock, or selectors. `pods` and `namespaces` together are AND; `pods` alone is
+    the policy's own namespace; `namespaces` alone is every pod of them."""
+
+    pods: Selector | None = None
+    namespaces: Selector | None = None
+    ip_block: IpBlock | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPort:
+    """`port` None is every port of the protocol; a name resolves on the destination pod."""
+
+    protocol: Protocol = "TCP"
+    port: int | str | None = None
+    end_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One ingress or egress rule. Empty `peers` is every peer; empty `ports` is every port (absent and [] alike)."""
+
+    peers: tuple[Peer, ...] = ()
+    ports: tuple[PolicyPort, ...] = ()
+    place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPolicy:
+    """networking.k8s.io/v1 NetworkPolicy, policyTypes defaulted. `origin` says for the reader what it came from."""
+
+    namespace: str
+    name: str
+    pods: Selector
+    types: tuple[Direction, ...]
+    ingress: tuple[Rule, ...] = ()
+    egress: tuple[Rule, ...] = ()
+    origin: str = "networkPolicies"
+    place: Place = field(default=Place(), compare=False)
+
+    @property
+    def id(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    def rules(self, direction: Direction) -> tuple[Rule, ...]:
+        return self.ingress if direction == "Ingress" else self.egress
+
+
+IntentKind = Literal["workload", "namespace", "service", "cidr", "outside", "anywhere"]
+
+
+@dataclass(frozen=True, slots=True)
+class IntentPeer:
+    """One side of an intent or expectation. `name`: workload or Service id, namespace name, CIDR; "" otherwise."""
+
+    kind: IntentKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.name or self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class IntentPolicy:
+    """Opens source -> destination on both sides, on the sides that something isolates. Empty `ports`: every port
+    that the destination declares (or any port, where it declares none)."""
+
+    name: str
+    source: IntentPeer
+    destination: IntentPeer
+    ports: tuple[PolicyPort, ...] = ()
+    place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What must hold whatever the policies say. `port` None: every declared port of the destination."""
+
+    source: IntentPeer
+    destination: IntentPeer
+    port: int | None
+    protocol: Protocol
+    expect: Literal["allow", "deny"]
+    place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What reachability is computed from. `cni` is None when unknown (plain manifests)."""
+
+    namespaces: tuple[Namespace, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    services: tuple[Service, ...] = ()
+    policies: tuple[NetworkPolicy, ...] = ()
+    pod_cidrs: tuple[IPNetwork, ...] = ()
+    cni: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    pod_cidrs: tuple[IPNetwork, ...]
+    service_cidrs: tuple[IPNetwork, ...]
+    proxy_mode: Literal["iptables", "nftables"] = "iptables"
+    node_mask: int = 24
+    max_pods: int = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Dns:
+    """`ndots` None leaves the kubelet's 5. `stub_domains`: domain -> resolver addresses."""
+
+    ndots: int | None = None
+    replicas: int = 2
+    cache_seconds: int = 30
+    stub_domains: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    cluster_domain: str = "cluster.local"
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KindCluster:
+    """A kind cluster; `network_cidr` is the container network its nodes join. `node_image` None: the catalogue's."""
+
+    name: str
+    workers: int = 2
+    node_image: str | None = None
+    network_cidr: IPv4Network = IPv4Network("172.30.0.0/16")
+    place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CalicoCni:
+    """`mtu` None: the CNI picks it from the interface."""
+
+    encapsulation: Encapsulation = "vxlan"
+    block_size: int = 26
+    mtu: int | None = None
+    provider: Literal["calico"] = "calico"
+    place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True)
+class Ir:
+    """A spec resolved for one stack."""
+
+    name: str
+    stack: str
+    network: Network
+    dns: Dns
+    cluster: KindCluster
+    cni: CalicoCni
+    namespaces: tuple[Namespace, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    services: tuple[Service, ...] = ()
+    intents: tuple[IntentPolicy, ...] = ()
+    policies: tuple[NetworkPolicy, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        return Inventory(
+            self.namespaces, self.workloads, self.services, self.policies, self.network.pod_cidrs, self.cni.provider
+        )

@@ -1,0 +1,54 @@
+# The everyday commands. `make up` and `make test` are the README's; `make help` lists the rest.
+STACK ?= dev
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.stamp
+
+.PHONY: help env up verify test lint format golden bench down clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+env: $(STAMP)  ## only the Python environment: .venv with the netspec command
+
+up: $(STAMP)  ## bring stack $(STACK) up, verify it, say where the report is
+	$(VENV)/bin/netspec up --stack $(STACK)
+
+verify: $(STAMP)  ## verify the running stack again
+	$(VENV)/bin/netspec verify --stack $(STACK)
+
+test: $(STAMP)  ## run the tests (live ones where the cluster of `make up` runs)
+	$(VENV)/bin/pytest
+
+lint: $(STAMP)  ## ruff and strict mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(STAMP)  ## format and sort imports
+	$(VENV)/bin/ruff check --fix-only --quiet .
+	$(VENV)/bin/ruff format --quiet .
+
+golden: $(STAMP)  ## rewrite the expected files of tests/golden
+	$(VENV)/bin/pytest -q tests/golden --update-golden
+
+bench: $(STAMP)  ## ratios against named baselines
+	$(VENV)/bin/python -m bench
+
+down: $(STAMP)  ## destroy the stack: no container, network, namespace, mount or process stays
+	$(VENV)/bin/netspec down --stack $(STACK)
+
+clean:  ## remove what the other commands made in this folder
+	rm -rf $(VENV) out .netspec *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: requirements
+requirements: $(STAMP)  ## pin requirements/*.in again, with hashes
+	$(PYTHON) -m venv .venv/pin && .venv/pin/bin/pip install --quiet pip-tools
+	cd requirements && for set in run dev; do ../.venv/pin/bin/pip-compile --quiet --generate-hashes --strip-extras \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --allow-unsafe -o $$set.txt $$set.in; done

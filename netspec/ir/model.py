@@ -31,12 +31,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """`labels` holds the automatic name label too. `default_deny` names the directions denied by default."""
+    """`labels` holds the automatic name label too. `default_deny` names the directions denied by default.
+    `system`: the cluster brings it (kube-system), the spec does not declare it."""
 
     name: str
     labels: Labels
     default_deny: tuple[Direction, ...] = ()
     allow_dns: bool = False
+    system: bool = False
     place: Place = field(default=Place(), compare=False)
 
 
@@ -49,7 +51,8 @@ class ContainerPort:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Pods that share their labels and ports. `stand_in`: netspec deploys an agnhost Deployment for it."""
+    """Pods that share their labels and ports. `stand_in`: netspec deploys an agnhost Deployment for it.
+    `system`: the cluster brings it (CoreDNS), the spec does not declare it."""
 
     namespace: str
     name: str
@@ -59,6 +62,7 @@ class Workload:
     stand_in: bool = False
     host_network: bool = False
     kind: str = "Deployment"
+    system: bool = False
     place: Place = field(default=Place(), compare=False)
 
     @property
@@ -82,7 +86,8 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`headless` is clusterIP: None. A Service with no selector has no endpoints of its own."""
+    """`headless` is clusterIP: None. A Service with no selector has no endpoints of its own.
+    `system`: the cluster brings it (kube-dns), the spec does not declare it."""
 
     namespace: str
     name: str
@@ -93,6 +98,7 @@ class Service:
     external_name: str | None = None
     external_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
     publish_not_ready: bool = False
+    system: bool = False
     place: Place = field(default=Place(), compare=False)
 
     @property

@@ -66,9 +66,15 @@ class Side:
         return not self.isolating or bool(self.matching)
 
 
+Expected = Literal["allow", "deny"]
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`egress` is the source's side, `ingress` the destination's; both must allow (NetworkPolicy v1)."""
+    """`egress` is the source's side, `ingress` the destination's; both must allow (NetworkPolicy v1).
+
+    For undefined, the sides are those under which the flow passes. `note` says why, where policies alone do not.
+    """
 
     answer: Answer
     egress: Side
@@ -76,13 +82,17 @@ class Verdict:
     note: str = ""
 
     @property
+    def expected(self) -> Expected | None:
+        """What a probe should see; None where it may be either (undefined)."""
+        if self.answer is Answer.UNDEFINED:
+            return None
+        return "allow" if self.egress.allows and self.ingress.allows else "deny"
+
+    @property
     def deciding(self) -> tuple[str, ...]:
-        """The policies that decide: for allow the matching ones, for deny those that isolate the closed side."""
-        if self.answer is Answer.ALLOW:
+        """The policies that decide: where the flow passes the matching ones, else the closed side's isolating ones."""
+        if self.egress.allows and self.ingress.allows:
             names = [r.policy for s in (self.egress, self.ingress) for r in s.matching]
         else:
             names = [p for s in (self.egress, self.ingress) if not s.allows for p in s.isolating]
         return tuple(dict.fromkeys(names))
-
-
-Expected = Literal["allow", "deny"]

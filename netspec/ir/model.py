@@ -17,6 +17,9 @@ ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
 Encapsulation = Literal["vxlan"]
 IPNetwork = IPv4Network | IPv6Network
 
+#: The container network of a kind cluster where its stack names none.
+KIND_NETWORK = IPv4Network("172.30.0.0/16")
+
 #: The label the API server sets on every namespace (KEP-2161).
 NAME_LABEL = "kubernetes.io/metadata.name"
 
@@ -239,7 +242,7 @@ class KindCluster:
     name: str
     workers: int = 2
     node_image: str | None = None
-    network_cidr: IPv4Network = IPv4Network("172.30.0.0/16")
+    network_cidr: IPv4Network = KIND_NETWORK
     place: Place = field(default=Place(), compare=False)
 
 

@@ -53,7 +53,9 @@ class Selector:
         >>> Selector.of({"app": "web"}).matches({"app": "web", "tier": "front"})
         True
         """
-        return all(labels.get(k) == v for k, v in self.match_labels) and all(e.matches(labels) for e in self.expressions)
+        return all(labels.get(k) == v for k, v in self.match_labels) and all(
+            e.matches(labels) for e in self.expressions
+        )
 
     def to_json(self) -> dict[str, object]:
         """The API's own shape."""

@@ -1,0 +1,265 @@
+"""A private container engine: dockerd in a network namespace that has no uplink.
+
+Nothing it starts can reach a network other than those it makes inside the namespace, and everything
+that talks to its containers by address has to be in the namespace as well: `enter()`.
+
+Its images persist in the cache (`<cache>/engine/data`), so that the next start is quick. Everything
+else lives in `RUN`, in the namespace and in a mount namespace of its own, and ends with `stop()`.
+"""
+
+import ctypes
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from airgap import build, dockerapi, host, leftovers
+from airgap.component import PACKAGE
+from airgap.errors import AirgapError
+from netspec import catalogue
+
+RUN = Path("/run/netspec")
+NETNS = Path("/run/netns/netspec")
+SOCKET = RUN / "docker.sock"
+#: How long dockerd may take to answer, in seconds, and how long to end.
+START_SECONDS = 60
+STOP_SECONDS = 20
+#: Component whose `image.tar` is loaded -> image.
+ENGINE_IMAGES = {"node-image": catalogue.IMAGES["node"], "outside-host": catalogue.IMAGES["agnhost"]}
+_CLONE_NEWNET = 0x40000000
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """A running engine: its API socket and the file of its network namespace (`nsenter --net=FILE`)."""
+
+    socket: Path
+    netns: Path
+
+    @property
+    def docker_host(self) -> str:
+        """The value of DOCKER_HOST for this engine."""
+        return f"unix://{self.socket}"
+
+
+INFO = EngineInfo(SOCKET, NETNS)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _data() -> Path:
+    """The data root; the running engine's own if there is one."""
+    with_engine = RUN / "data"
+    return with_engine.resolve() if with_engine.is_symlink() else build.cache_root() / "engine" / "data"
+
+
+def kind_config() -> dict[str, object]:
+    """What a kind config needs on this host besides the user's own settings; {} where nothing.
+
+    Without CAP_SYS_RESOURCE kubelet cannot lower its own OOM score, which it tolerates only with
+    the feature gate KubeletInUserNamespace. Users' clusters must not get it otherwise.
+    """
+    return {"featureGates": {"KubeletInUserNamespace": True}} if host.lacks_sys_resource() else {}
+
+
+def status() -> EngineInfo | None:
+    """The running engine, or None."""
+    return INFO if NETNS.exists() and dockerapi.answers(SOCKET) else None
+
+
+def start(progress: Progress = _say) -> EngineInfo:
+    """Start the engine unless it runs. Raises `AirgapError`."""
+    if running := status():
+        return running
+    host.require_root("The private container engine")
+    host.install(host.ENGINE_PACKAGES, "The private container engine")
+    with build.lock(build.cache_root() / "engine" / ".lock", progress, "the container engine is being started"):
+        if status() is None:
+            _clear()
+            _start()
+    return INFO
+
+
+def _start() -> None:
+    data = build.cache_root() / "engine" / "data"
+    log = data.parent / "dockerd.log"
+    data.mkdir(parents=True, exist_ok=True)
+    RUN.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (RUN / "data").symlink_to(data)
+    (RUN / "daemon.json").write_text("{}")
+    _make_namespace()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            _dockerd_command(data),
+            env={**os.environ, "PATH": f"{_iptables()}:/usr/sbin:/usr/bin:/sbin:/bin"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while not dockerapi.answers(SOCKET):
+        if process.poll() is not None or time.monotonic() > deadline:
+            last = (log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
+            _clear()
+            raise AirgapError(f"The private container engine did not start: {last}", f"Its log is {log}.")
+        time.sleep(0.05)
+
+
+def _make_namespace() -> None:
+    NETNS.parent.mkdir(exist_ok=True)
+    NETNS.touch()
+    # Not `ip netns add`: that leaves a mount of its directory behind.
+    subprocess.run(["unshare", f"--net={NETNS}", "true"], check=True, capture_output=True, text=True)
+    subprocess.run(
+        ["nsenter", f"--net={NETNS}", "ip", "link", "set", "lo", "up"], check=True, capture_output=True, text=True
+    )
+
+
+def _iptables() -> Path:
+    """A directory in which `iptables` is the nftables one, whatever the host's default: the node image uses that."""
+    folder = RUN / "bin"
+    folder.mkdir(exist_ok=True)
+    for name in ("iptables", "ip6tables"):
+        (folder / name).symlink_to(f"/usr/sbin/{name}-nft")
+    return folder
+
+
+def _dockerd_command(data: Path) -> list[str]:
+    dockerd = [
+        *(str(host.which("dockerd")), f"--host=unix://{SOCKET}", f"--data-root={data}", f"--exec-root={RUN}/exec"),
+        *(f"--pidfile={RUN}/docker.pid", f"--config-file={RUN}/daemon.json", "--storage-driver=overlay2"),
+        *("--oom-score-adjust=0", "--log-level=warn"),
+    ]
+    if host.lacks_sys_resource():
+        front = RUN / "bin" / "runc-front"
+        front.parent.mkdir(exist_ok=True)
+        runc, script = shlex.quote(str(host.which("runc"))), shlex.quote(str(PACKAGE / "oci_front.py"))
+        front.write_text(f'#!/bin/sh\nexec /usr/bin/python3 -ISE {script} {runc} "$@"\n')
+        front.chmod(0o755)
+        dockerd += [f"--add-runtime=front={front}", "--default-runtime=front"]
+    # A mount namespace of its own: its mounts end with it. Its directories with fixed names are hidden from
+    # another engine of this host, and the other way round.
+    script_text = (
+        "mkdir -p /run/docker /run/containerd && mount -t tmpfs tmpfs /run/docker && "
+        'mount -t tmpfs tmpfs /run/containerd && exec "$@"'
+    )
+    unshare = ["unshare", "--mount", "--propagation=slave"]
+    return ["nsenter", f"--net={NETNS}", *unshare, "sh", "-c", script_text, "sh", *dockerd]
+
+
+def enter() -> EngineInfo:
+    """Move the calling thread into the engine's network namespace and set DOCKER_HOST.
+
+    Threads and processes started afterwards are inside too, so call it early, from the main thread.
+    Nothing outside the namespace (a package registry) can be reached any more. Raises `AirgapError`.
+    """
+    if not NETNS.exists():
+        raise AirgapError("The private container engine is not running.", "Start it with: python -m airgap engine up")
+    if Path("/proc/thread-self/ns/net").stat().st_ino != NETNS.stat().st_ino:
+        libc = ctypes.CDLL(None, use_errno=True)
+        with NETNS.open("rb") as handle:
+            if libc.setns(handle.fileno(), _CLONE_NEWNET) != 0:
+                raise AirgapError(
+                    f"Entering the engine's network namespace failed: {os.strerror(ctypes.get_errno())}.",
+                    "Run the same command as root.",
+                )
+    os.environ["DOCKER_HOST"] = INFO.docker_host
+    return INFO
+
+
+def ensure_images(progress: Progress = _say) -> None:
+    """Build what is not built and load what is not loaded of the images the engine itself runs.
+
+    Takes milliseconds when they are there. Building needs the network, so do it before `enter()`.
+    Raises `AirgapError`.
+    """
+    build.ensure(ENGINE_IMAGES, progress)
+    paths = {name: build.path_of(name) for name in ENGINE_IMAGES}
+    record = _data().parent / "loaded.json"
+    loaded = json.loads(record.read_text()) if record.exists() else {}
+    for name, reference in ENGINE_IMAGES.items():
+        key = paths[name].name
+        if loaded.get(name) == key and dockerapi.has_image(SOCKET, reference):
+            continue
+        started = time.monotonic()
+        progress(f"loading {reference} into the container engine")
+        docker("load", "--input", str(paths[name] / "image.tar"))
+        docker("image", "prune", "--force")
+        loaded[name] = key
+        record.write_text(json.dumps(loaded))
+        progress(f"loaded {reference} in {build.elapsed(time.monotonic() - started)}")
+
+
+def docker(*arguments: str) -> str:
+    """Run the docker client against this engine and return what it prints. Raises `AirgapError`."""
+    command = [str(host.which("docker")), "--host", INFO.docker_host, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AirgapError(
+            f"`docker {' '.join(arguments)}` failed: {done.stderr.strip()}",
+            "Restart the engine: python -m airgap engine down, then up.",
+        )
+    return done.stdout
+
+
+def stop(progress: Progress = _say) -> None:
+    """End the engine and everything in it. Does nothing when nothing is there; cleans up after a killed one too.
+
+    Containers, their volumes, networks, processes, mounts and the namespace are gone afterwards;
+    images stay in the cache. Raises `AirgapError`.
+    """
+    if not (RUN.exists() or NETNS.exists() or _has_containers(_data())):
+        return
+    host.require_root("Stopping the private container engine")
+    with build.lock(build.cache_root() / "engine" / ".lock", progress, "the container engine is being started"):
+        data = _data()
+        if status() is None and _has_containers(data):
+            # A killed engine: only dockerd itself can take its containers out of its data.
+            _clear()
+            try:
+                _start()
+            except AirgapError:
+                shutil.rmtree(data, ignore_errors=True)
+        if status() is not None:
+            _purge()
+        _clear()
+
+
+def _has_containers(data: Path) -> bool:
+    folder = data / "containers"
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _purge() -> None:
+    if containers := docker("ps", "--all", "--quiet").split():
+        docker("rm", "--force", "--volumes", *containers)
+    docker("network", "prune", "--force")
+    if volumes := docker("volume", "ls", "--quiet").split():
+        docker("volume", "rm", "--force", *volumes)
+
+
+def _clear() -> None:
+    """Remove every trace but the data root."""
+    ids = leftovers.container_ids(_data())
+    leftovers.kill(RUN, NETNS, ids, signal.SIGTERM, STOP_SECONDS)
+    leftovers.kill(RUN, NETNS, ids, signal.SIGKILL, STOP_SECONDS)
+    leftovers.unmount([RUN, _data(), NETNS])
+    leftovers.remove_cgroups()
+    NETNS.unlink(missing_ok=True)
+    if NETNS.parent.is_dir() and not any(NETNS.parent.iterdir()) and not NETNS.parent.is_mount():
+        NETNS.parent.rmdir()
+    if (RUN / "data").is_symlink():
+        (RUN / "data").unlink()
+    shutil.rmtree(RUN, ignore_errors=True)

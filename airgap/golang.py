@@ -1,0 +1,147 @@
+"""Go programs from their modules: a small go.mod of ours that requires the module, then `go build`."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from airgap.component import PACKAGE, Component, Context
+from airgap.errors import AirgapError
+
+#: No cgo, no toolchain downloads; the checksum database stays on.
+GO_ENV = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod", "GOWORK": "off"}
+MINIMUM_GO = (1, 25)
+
+
+@dataclass(frozen=True, slots=True)
+class GoBuild:
+    """How to build programs of one module.
+
+    `programs` maps the name of each executable to its package, relative to the module. A replace
+    in the module's own go.mod is honoured only in the main module, so `inherit` copies its requires
+    and replaces into ours; with `staging`, every module it replaces by a local path is taken from
+    the registry at that version instead. `main` is a directory of ours under airgap/src that holds
+    the main package (then `programs` is ignored).
+    """
+
+    module: str = ""
+    version: str = ""
+    programs: tuple[tuple[str, str], ...] = ()
+    tags: str = ""
+    stamps: tuple[tuple[str, str], ...] = ()
+    replaces: tuple[str, ...] = ()
+    inherit: bool = False
+    staging: str = ""
+    main: str = ""
+
+
+def check_go() -> None:
+    """Raise `AirgapError` unless a Go toolchain that can build everything is on PATH."""
+    hint = f"Install Go {MINIMUM_GO[0]}.{MINIMUM_GO[1]} or newer and put its bin directory on PATH."
+    if shutil.which("go") is None:
+        raise AirgapError("Building the components needs the Go toolchain, and no `go` is on PATH.", hint)
+    text = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout.strip()
+    found = re.match(r"go(\d+)\.(\d+)", text)
+    if not found or (int(found[1]), int(found[2])) < MINIMUM_GO:
+        raise AirgapError(f"The `go` on PATH is too old for the components: {text or 'unknown version'}.", hint)
+
+
+def go_caches() -> tuple[Path, Path]:
+    """Go's build cache and module cache."""
+    out = subprocess.run(["go", "env", "GOCACHE", "GOMODCACHE"], capture_output=True, text=True, check=True).stdout
+    build, modules = out.split("\n")[:2]
+    return Path(build), Path(modules)
+
+
+def go_mod_text(build: GoBuild, own: dict[str, object]) -> str:
+    """The go.mod of ours. `own` is the module's own go.mod as `go mod edit -json` prints it."""
+    lines = ["module netspec.dev/airgap/build", ""]
+    lines.append(f"go {own.get('Go', '1.25')}")
+    if build.module:
+        lines.append(f"require {build.module} {build.version}")
+    overridden = {line.split("=>")[0].split()[0] for line in build.replaces}
+    if build.inherit:
+        for item in _items(own, "Require"):
+            lines.append(f"require {item['Path']} {item['Version']}")
+    if build.inherit or build.staging:
+        for item in _items(own, "Replace"):
+            old, new = item["Old"], item["New"]
+            if old["Path"] in overridden:
+                continue
+            left = " ".join(filter(None, (old["Path"], old.get("Version"))))
+            if new.get("Version"):
+                lines.append(f"replace {left} => {new['Path']} {new['Version']}")
+            elif build.staging:
+                lines.append(f"replace {left} => {old['Path']} {build.staging}")
+    lines += [f"replace {line}" for line in build.replaces]
+    return "\n".join(lines) + "\n"
+
+
+def _items(own: dict[str, object], key: str) -> list[dict[str, dict[str, str]]]:
+    found = own.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _own_go_mod(build: GoBuild) -> dict[str, object]:
+    if not build.module:
+        return {}
+    env = {**os.environ, **GO_ENV}
+    command = ["go", "mod", "download", "-json", f"{build.module}@{build.version}"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    answer = json.loads(done.stdout or "{}")
+    if done.returncode or "GoMod" not in answer:
+        raise AirgapError(
+            f"The module {build.module} {build.version} cannot be downloaded: "
+            f"{str(answer.get('Error') or done.stderr).strip()[:300]}",
+            "Check that the Go module proxy (`go env GOPROXY`) is reachable, then run the build again.",
+        )
+    text = subprocess.run(
+        ["go", "mod", "edit", "-json", answer["GoMod"]], env=env, capture_output=True, text=True, check=True
+    ).stdout
+    parsed: dict[str, object] = json.loads(text)
+    return parsed
+
+
+def go_build(context: Context, build: GoBuild, name: str) -> None:
+    """Build the programs into `context.out/bin`."""
+    work = context.out / "work"
+    bin_dir = context.out / "bin"
+    work.mkdir()
+    bin_dir.mkdir(exist_ok=True)
+    (work / "go.mod").write_text(go_mod_text(build, _own_go_mod(build)))
+    flags = "-s -w " + " ".join(f"-X {variable}={value}" for variable, value in build.stamps)
+    command = ["go", "build", "-trimpath", "-ldflags", flags.strip()]
+    if build.tags:
+        command += ["-tags", build.tags]
+    if build.main:
+        shutil.copytree(PACKAGE / build.main, work, dirs_exist_ok=True)
+        context.run([*command, "-o", bin_dir / name, "."], cwd=work, env=GO_ENV)
+    else:
+        packages = {program: f"{build.module}/{path}".rstrip("/") for program, path in build.programs}
+        built = context.out / "built"
+        context.run([*command, "-o", f"{built}/", *packages.values()], cwd=work, env=GO_ENV)
+        for program, package in packages.items():
+            (built / _default_name(package)).rename(bin_dir / program)
+        shutil.rmtree(built)
+    shutil.rmtree(work)
+
+
+def _default_name(package: str) -> str:
+    """The name `go build` gives a program: the last element of its path that is not a major version."""
+    parts = package.split("/")
+    return parts[-2] if re.fullmatch(r"v\d+", parts[-1]) else parts[-1]
+
+
+def go_component(
+    name: str, version: str, build: GoBuild, *, go_disk: float, disk: float = 0.2, sources: tuple[str, ...] = ()
+) -> Component:
+    """A component whose output is `bin/` with the programs of `build`."""
+
+    def recipe(context: Context) -> None:
+        go_build(context, build, name)
+
+    own = (build.main,) if build.main else ()
+    return Component(name, version, recipe, sources=own + sources, definition=build, disk=disk, go_disk=go_disk)

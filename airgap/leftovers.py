@@ -1,0 +1,79 @@
+"""Finding and removing what an engine left: its processes, its mounts, its control groups."""
+
+import contextlib
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+#: Programs an engine is made of. Only these are killed by where they run; a user's shell in the namespace is not.
+_PROGRAMS = ("dockerd", "containerd", "containerd-shim", "docker-proxy", "runc")
+_PROC = Path("/proc")
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def container_ids(data: Path) -> list[str]:
+    """The ids of the containers in an engine's data root."""
+    folder = data / "containers"
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
+
+def processes(run: Path, netns: Path, containers: Iterable[str]) -> list[int]:
+    """The process ids of an engine with these run files and this namespace, and of these containers."""
+    namespace = netns.stat().st_ino if netns.exists() else None
+    inside = [f"/{container}" for container in containers]
+    found = []
+    for entry in _PROC.iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            in_namespace = (entry / "ns" / "net").stat().st_ino == namespace
+            groups = (entry / "cgroup").read_text() if inside else ""
+        except OSError:  # it just ended
+            continue
+        ours = Path(command[0]).name.startswith(_PROGRAMS) and (
+            in_namespace or any(argument.find(f"{run}/") >= 0 for argument in command)
+        )
+        if ours or any(container in groups for container in inside):
+            found.append(int(entry.name))
+    return found
+
+
+def kill(run: Path, netns: Path, containers: list[str], number: int, seconds: float) -> None:
+    """Send a signal to all of an engine's processes and wait until they have ended, at most `seconds`."""
+    deadline = time.monotonic() + seconds
+    signalled: set[int] = set()
+    while pids := processes(run, netns, containers):
+        for pid in pids:
+            if pid not in signalled:
+                signalled.add(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
+
+
+def unmount(roots: Iterable[Path]) -> None:
+    """Unmount everything at or below these paths, the deepest first."""
+    prefixes = [str(root) for root in roots]
+    points = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        # Spaces and the like are octal escapes there.
+        point = re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), line.split(" ")[4])
+        if any(point == prefix or point.startswith(f"{prefix}/") for prefix in prefixes):
+            points.append(point)
+    for point in sorted(points, key=len, reverse=True):
+        subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
+
+
+def remove_cgroups() -> None:
+    """Remove the empty control groups that a killed container leaves below each hierarchy's `docker`."""
+    for top in [*_CGROUPS.glob("docker"), *_CGROUPS.glob("*/docker")]:
+        for folder, _, _ in os.walk(top, topdown=False):
+            # A group in use (of another engine on this host) refuses.
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()

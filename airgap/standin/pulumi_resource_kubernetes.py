@@ -1,0 +1,392 @@
+#!/usr/bin/env python3
+"""TEST STAND-IN for the `kubernetes` Pulumi resource plugin. NOT the real provider.
+
+Only for machines that cannot download Pulumi plugins.  It serves the gRPC
+ResourceProvider protocol for any `kubernetes:<group>/<version>:<Kind>` token and
+talks to a real API server with server-side apply.  It waits only for what `ready`
+knows (the real one also waits for Services, Ingresses, Pods, Jobs, PVCs ...) and has
+no Helm, yaml/v2, kustomize, *Patch or *List resources: they fail, loudly.
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import threading
+import time
+
+import grpc
+import yaml
+from google.protobuf import empty_pb2, json_format, struct_pb2
+from kubernetes import config
+from kubernetes.client.rest import ApiException
+from pulumi.runtime.proto import plugin_pb2, provider_pb2 as pb, provider_pb2_grpc, status_pb2
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # the engine's "computed" sentinel
+AUTONAMED, FORCE, SKIP = "pulumi.com/autonamed", "pulumi.com/patchForce", "pulumi.com/skipAwait"
+MANAGER = "pulumi-kubernetes-standin"
+# A change below one of these replaces the object (the real plugin's list is longer: Pod, PVC, PV, ...).
+IDENTITY = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
+REPLACES = {
+    "ConfigMap": ("data", "binaryData"),
+    "Secret": ("type", "data", "stringData"),
+    "Service": ("spec.clusterIP",),
+    "Deployment": ("spec.selector",),
+    "DaemonSet": ("spec.selector",),
+    "StatefulSet": ("spec.selector", "spec.serviceName", "spec.volumeClaimTemplates", "spec.podManagementPolicy"),
+    "Job": ("spec.completions", "spec.parallelism", "spec.selector", "spec.template"),
+    "RoleBinding": ("roleRef",),
+    "ClusterRoleBinding": ("roleRef",),
+    "StorageClass": ("parameters", "provisioner"),
+}
+MUTABLE = {"ConfigMap": "enableConfigMapMutable", "Secret": "enableSecretMutable"}
+VERSION = "4.34.2"
+
+
+def ints(value):
+    """google.protobuf.Struct only has doubles: 80.0 -> 80."""
+    if isinstance(value, dict):
+        return {k: ints(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [ints(v) for v in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def load(struct):
+    return ints(json_format.MessageToDict(struct))
+
+
+def dump(value):
+    return json_format.ParseDict(value, struct_pb2.Struct())
+
+
+def drop_nulls(value):
+    if isinstance(value, dict):
+        return {k: drop_nulls(v) for k, v in value.items() if v is not None}
+    return [drop_nulls(v) for v in value] if isinstance(value, list) else value
+
+
+def has_unknown(value):
+    if isinstance(value, dict):
+        return any(has_unknown(v) for v in value.values())
+    if isinstance(value, list):
+        return any(has_unknown(v) for v in value)
+    return value == UNKNOWN
+
+
+def leaves(value, path=""):
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else key)
+    else:
+        yield path, value
+
+
+def project(wanted, live):
+    """`live` cut down to the fields that `wanted` names: what a refresh records as inputs."""
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        return {
+            k: project(v, live[k]) if k in live else v
+            for k, v in wanted.items()
+            if k in live or k == "stringData" or not v
+        }
+    if isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
+        return [project(w, l) for w, l in zip(wanted, live)]
+    return live
+
+
+def annotation(obj, key):
+    meta = obj.get("metadata")
+    found = meta.get("annotations") if isinstance(meta, dict) else None
+    return found.get(key) if isinstance(found, dict) else None
+
+
+def ready(live):
+    want, have = live.get("spec") or {}, live.get("status") or {}
+    if live["kind"] == "CustomResourceDefinition":
+        return any(c["type"] == "Established" and c["status"] == "True" for c in have.get("conditions") or ())
+    if live["kind"] not in ("Deployment", "StatefulSet", "DaemonSet"):
+        return True
+    if have.get("observedGeneration") != live["metadata"]["generation"]:
+        return False
+    total = have.get("desiredNumberScheduled", 0) if live["kind"] == "DaemonSet" else want.get("replicas", 1)
+    return all(
+        have.get(a, have.get(b, 0)) == total
+        for a, b in (("updatedReplicas", "updatedNumberScheduled"), ("availableReplicas", "numberAvailable"))
+    )
+
+
+class NotReady(Exception):
+    """Made, but not ready in time: the engine must still record it, or the next run makes it again."""
+
+
+class Cluster:
+    def __init__(self, settings):
+        text = settings.get("kubeconfig") or os.environ.get("KUBECONFIG") or "~/.kube/config"
+        if "\n" not in text and not text.lstrip().startswith("{"):
+            with open(os.path.expanduser(text), encoding="utf-8") as handle:
+                text = handle.read()
+        self.api = config.new_client_from_config_dict(
+            yaml.safe_load(text), context=settings.get("context"), persist_config=False
+        )
+        self.namespace = settings.get("namespace") or "default"
+        self.force = "true" in (settings.get("enablePatchForce"), os.environ.get("PULUMI_K8S_ENABLE_PATCH_FORCE"))
+        self.mutable = {kind for kind, key in MUTABLE.items() if settings.get(key) == "true"}
+        self.kinds, self.lock = {}, threading.Lock()
+
+    def call(self, method, path, body=None, content="application/json", query=""):
+        headers = {"Content-Type": content, "Accept": "application/json"}
+        if token := self.api.configuration.get_api_key_with_prefix("authorization"):
+            headers["Authorization"] = token
+        response = self.api.rest_client.pool_manager.request(
+            method,
+            self.api.configuration.host + path + query,
+            headers=headers,
+            timeout=60,
+            body=None if body is None else json.dumps(body),
+        )
+        if response.status >= 400:
+            raise ApiException(status=response.status, reason=response.data.decode("utf-8", "replace"))
+        return json.loads(response.data)
+
+    def kind(self, version, kind):
+        """(plural, namespaced) by discovery; a miss is asked again, for CRDs made by this same run."""
+        with self.lock:
+            if (version, kind) not in self.kinds:
+                root = "/apis/" if "/" in version else "/api/"
+                for item in self.call("GET", root + version)["resources"]:
+                    if "/" not in item["name"]:
+                        self.kinds[version, item["kind"]] = item["name"], item["namespaced"]
+            return self.kinds[version, kind]
+
+    def path(self, obj, ident=None):
+        plural, namespaced = self.kind(obj["apiVersion"], obj["kind"])
+        meta = obj.get("metadata", {})
+        name = ident.rpartition("/")[2] if ident else meta["name"]
+        space = (ident.rpartition("/")[0] if ident else meta.get("namespace")) or self.namespace
+        root = ("/apis/" if "/" in obj["apiVersion"] else "/api/") + obj["apiVersion"]
+        return f"{root}/namespaces/{space}/{plural}/{name}" if namespaced else f"{root}/{plural}/{name}"
+
+    def apply(self, obj, preview=False, timeout=0):
+        """Server-side apply; a preview is a server-side dry run where the server can do one."""
+        if preview and has_unknown(obj):
+            return obj
+        force = preview or self.force or annotation(obj, FORCE) == "true"
+        query = f"?fieldManager={MANAGER}&force={'true' if force else 'false'}" + ("&dryRun=All" if preview else "")
+        try:
+            live = self.call("PATCH", self.path(obj), obj, "application/apply-patch+yaml", query)
+        except (KeyError, ApiException) as error:  # its namespace or CRD comes from this same run
+            if preview and getattr(error, "status", 404) == 404:
+                return obj
+            raise
+        deadline = time.monotonic() + (timeout or 300)
+        while not preview and annotation(obj, SKIP) != "true" and not ready(live):
+            if time.monotonic() > deadline:
+                raise NotReady(live)
+            time.sleep(0.2)
+            live = self.get(obj)
+        live["metadata"].pop("managedFields", None)
+        return live
+
+    def get(self, obj, ident=None):
+        try:
+            live = self.call("GET", self.path(obj, ident))
+            live["metadata"].pop("managedFields", None)
+            return live
+        except KeyError:  # the kind (its CRD) is gone
+            return None
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
+    cluster = None
+
+    def __getattribute__(self, name):
+        """Every handler: an exception becomes one clear gRPC status instead of a traceback."""
+        found = super().__getattribute__(name)
+        if not name[0].isupper() or not callable(found):
+            return found
+
+        def guarded(request, context):
+            try:
+                return found(request, context)
+            except NotImplementedError:
+                context.abort(
+                    grpc.StatusCode.UNIMPLEMENTED, f"{name} is not in this test stand-in for the kubernetes plugin"
+                )
+            except ApiException as error:
+                try:
+                    text = json.loads(error.reason)["message"]
+                except ValueError:
+                    text = error.reason
+                context.abort(grpc.StatusCode.UNKNOWN, f"kubernetes API {error.status}: {text}")
+            except NotReady as error:
+                live = error.args[0]
+                text = f"{Provider.ident(live)} is not ready in time: {json.dumps(live.get('status'))}"
+                news = request.properties if name == "Create" else request.news
+                status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text)
+                status.details.add().Pack(
+                    pb.ErrorResourceInitFailed(
+                        id=Provider.ident(live), properties=dump(live), inputs=news, reasons=[text]
+                    )
+                )
+                context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+                context.abort(grpc.StatusCode.UNKNOWN, text)
+            except Exception as error:  # pylint: disable=broad-except
+                if context.code() is None:
+                    context.abort(grpc.StatusCode.UNKNOWN, f"{type(error).__name__}: {error}")
+                raise
+
+        return guarded
+
+    def GetPluginInfo(self, request, context):
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    def Cancel(self, request, context):
+        return empty_pb2.Empty()
+
+    def CheckConfig(self, request, context):
+        return pb.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request, context):
+        same = load(request.old_inputs) == load(request.news)
+        return pb.DiffResponse(changes=pb.DiffResponse.DIFF_NONE if same else pb.DiffResponse.DIFF_SOME)
+
+    def Configure(self, request, context):
+        # `variables` are plain strings; in `args` a secret kubeconfig would come wrapped in an object.
+        # With an unknown kubeconfig (a cluster made by this same run) the engine never calls this.
+        self.cluster = Cluster({k.rpartition(":")[2]: v for k, v in request.variables.items()})
+        # acceptSecrets=False: the engine hands over plain values and marks the answers secret itself.
+        return pb.ConfigureResponse(acceptSecrets=False, supportsPreview=True, acceptResources=False)
+
+    def Invoke(self, request, context):
+        if request.tok != "kubernetes:yaml:decode":  # what yaml.ConfigFile and yaml.ConfigGroup (not v2) call
+            context.abort(
+                grpc.StatusCode.UNIMPLEMENTED, f"{request.tok} is not in this test stand-in for the kubernetes plugin"
+            )
+        args = load(request.args)
+        objs = [o for o in yaml.safe_load_all(args["text"]) if o]
+        return pb.InvokeResponse(**{"return": dump({"result": objs})})
+
+    def Check(self, request, context):
+        token = request.urn.split("::")[2].rpartition("$")[2]
+        if token.startswith("kubernetes:helm.sh/") or token.endswith(("Patch", "List")):
+            context.abort(
+                grpc.StatusCode.UNIMPLEMENTED, f"{token} is not in this test stand-in for the kubernetes plugin"
+            )
+        news, olds = drop_nulls(load(request.news)), load(request.olds)
+        meta = news.setdefault("metadata", {})
+        if isinstance(meta, dict):
+            if meta.get("generateName"):
+                raise ValueError("metadata.generateName does not work with server-side apply")
+            if not meta.get("name"):
+                old = olds.get("metadata", {}) if isinstance(olds.get("metadata"), dict) else {}
+                label = request.urn.rpartition("::")[2]
+                meta["name"] = (
+                    old["name"]
+                    if annotation(olds, AUTONAMED)
+                    else (label + "-" + hashlib.sha256(request.randomSeed or os.urandom(8)).hexdigest()[:8])
+                )
+                meta.setdefault("annotations", {})
+                if isinstance(meta["annotations"], dict):
+                    meta["annotations"][AUTONAMED] = "true"
+            if not meta.get("namespace") and self.cluster:
+                try:
+                    if self.cluster.kind(news["apiVersion"], news["kind"])[1]:
+                        meta["namespace"] = self.cluster.namespace
+                except (KeyError, ApiException):
+                    pass  # a CRD that this same run is about to create
+        return pb.CheckResponse(inputs=dump(news))
+
+    def Diff(self, request, context):
+        old, new = drop_nulls(load(request.old_inputs)), load(request.news)
+        old_leaves, new_leaves = dict(leaves(old)), dict(leaves(new))
+        changed = sorted(p for p in old_leaves.keys() | new_leaves.keys() if old_leaves.get(p) != new_leaves.get(p))
+        fixed = IDENTITY
+        if not (self.cluster and new.get("kind") in self.cluster.mutable):
+            fixed += REPLACES.get(new.get("kind"), ())
+        replaces = [p for p in changed if any(p == f or p.startswith(f + ".") for f in fixed)]
+        same = all(old_leaves.get(p) == new_leaves.get(p) for p in IDENTITY)
+        return pb.DiffResponse(
+            changes=pb.DiffResponse.DIFF_SOME if changed else pb.DiffResponse.DIFF_NONE,
+            replaces=replaces,
+            deleteBeforeReplace=bool(replaces) and same and not annotation(new, AUTONAMED),
+            diffs=sorted({p.split(".")[0] for p in changed}),
+            hasDetailedDiff=False,
+        )
+
+    def Create(self, request, context):
+        obj = load(request.properties)
+        if request.preview:
+            return pb.CreateResponse(properties=dump(self.cluster.apply(obj, True) if self.cluster else obj))
+        if self.cluster.get(obj):
+            context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{self.cluster.path(obj)} already exists")
+        live = self.cluster.apply(obj, timeout=request.timeout)
+        return pb.CreateResponse(id=self.ident(live), properties=dump(live))
+
+    def Update(self, request, context):
+        obj = load(request.news)
+        return pb.UpdateResponse(
+            properties=dump(
+                self.cluster.apply(obj, request.preview, request.timeout)
+                if self.cluster
+                else {**load(request.olds), **obj}
+            )
+        )
+
+    def Read(self, request, context):
+        obj, inputs = load(request.properties), load(request.inputs)
+        if not obj.get("kind"):  # import, or Resource.get
+            _, version, kind = request.urn.split("::")[2].rpartition("$")[2].split(":", 2)
+            obj = {"apiVersion": version.removeprefix("core/"), "kind": kind}
+        live = self.cluster.get(obj, request.id)
+        if live is None:
+            return pb.ReadResponse()
+        if not inputs:
+            inputs = {k: v for k, v in live.items() if k != "status"}
+            inputs["metadata"] = {
+                k: v for k, v in live["metadata"].items() if k in ("name", "namespace", "labels", "annotations")
+            }
+        return pb.ReadResponse(id=self.ident(live), properties=dump(live), inputs=dump(project(inputs, live)))
+
+    def Delete(self, request, context):
+        obj = load(request.properties)
+        deadline = time.monotonic() + (request.timeout or 300)
+        uid = obj.get("metadata", {}).get("uid")
+        asked = False
+        while live := self.cluster.get(obj, request.id):
+            if uid and live["metadata"]["uid"] != uid:
+                break
+            if not asked:
+                self.cluster.call("DELETE", self.cluster.path(obj, request.id), query="?propagationPolicy=Foreground")
+                asked = True
+            elif time.monotonic() > deadline:
+                context.abort(
+                    grpc.StatusCode.DEADLINE_EXCEEDED, f"{request.id} still there: {json.dumps(live.get('status'))}"
+                )
+            time.sleep(0.2)
+        return empty_pb2.Empty()
+
+    @staticmethod
+    def ident(live):
+        meta = live["metadata"]
+        return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else meta["name"]
+
+
+def main():
+    server = grpc.server(
+        concurrent.futures.ThreadPoolExecutor(16),
+        options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
+    )
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main()

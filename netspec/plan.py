@@ -8,6 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+#: Ids that backends of one layer depend on and another layer's backend provides: the cluster itself, and the barrier
+#: behind which pods get an address.
+CLUSTER = "cluster"
+CNI_READY = "cni-ready"
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -21,8 +26,8 @@ class Ref:
 class KindClusterNode:
     """A kind cluster. `config` is kind's own v1alpha4 Cluster object. Outputs: kubeconfig (secret), network.
 
-    `image` is every node's image. `network` (`network_cidr`) is the container network the nodes join. `outside_image` runs as a
-    container beside the nodes (`outside_name`): the host that ipBlock and node-port probes talk to and from.
+    `image` is every node's image. `network` (`network_cidr`) is the container network the nodes join. `outside_image`
+    runs as a container beside the nodes (`outside_name`): the host that ipBlock and node-port probes talk to and from.
     """
 
     id: str
@@ -48,7 +53,7 @@ class ManifestNode:
     manifest: Mapping[str, Any]
     depends_on: tuple[str, ...] = ()
     wait: bool = True
-    cluster: Ref = Ref("cluster", "kubeconfig")
+    cluster: Ref = Ref(CLUSTER, "kubeconfig")
     kind: Literal["manifest"] = "manifest"
 
 
@@ -74,7 +79,7 @@ class ReadyNode:
     conditions: tuple[Condition, ...]
     depends_on: tuple[str, ...] = ()
     timeout: int = 300
-    cluster: Ref = Ref("cluster", "kubeconfig")
+    cluster: Ref = Ref(CLUSTER, "kubeconfig")
     kind: Literal["ready"] = "ready"
 
 
@@ -94,7 +99,7 @@ class Plan:
 
 
 def order(nodes: Iterable[Node]) -> tuple[Node, ...]:
-    """Stable topological order. Raises ValueError for an unknown dependency, a duplicate id or a cycle: backend bugs."""
+    """Stable topological order. A duplicate id, an unknown dependency or a cycle is a backend's bug: ValueError."""
     listed = list(nodes)
     index = {n.id: i for i, n in enumerate(listed)}
     if len(index) != len(listed):

@@ -1,0 +1,1 @@
+"""Clusters: what the plan's first node is."""

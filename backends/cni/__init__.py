@@ -1,0 +1,1 @@
+"""Container network plugins: what gives pods an address and enforces policies."""

@@ -1,0 +1,226 @@
+"""Calico, installed by its own operator from objects of ours; no Helm.
+
+Order: the operator makes the CRDs, then the FelixConfiguration (before the operator writes its part of it), then the
+Installation, from which the operator runs calico-node, typha and kube-controllers. Source of the operator's needs:
+github.com/tigera/operator at the catalogue's version (controllers, pkg/render, pkg/crds).
+"""
+
+from typing import Any
+
+from backends.objects import Manifest, cluster_role_binding, manifest, node, rule
+from netspec.catalogue import IMAGES, TIGERA_OPERATOR
+from netspec.diagnostics import Report
+from netspec.ir.features import Feature
+from netspec.ir.model import CalicoCni, Ir, Network
+from netspec.plan import CLUSTER, CNI_READY, Condition, Node, ReadyNode
+
+OPERATOR = "tigera-operator"
+CRDS_READY = "calico-crds"
+POOL = "default-ipv4-ippool"
+
+_DATAPLANE = {"iptables": "Iptables", "nftables": "Nftables"}
+_ENCAPSULATION = {"vxlan": "VXLAN"}
+
+#: A later apply takes its fields back from the operator, which writes its defaults into the same objects.
+_FORCE = {"pulumi.com/patchForce": "true"}
+
+
+class Calico:
+    name = "calico"
+    supports: frozenset[str] = frozenset(
+        {
+            Feature.VXLAN,
+            Feature.BLOCK_SIZE,
+            Feature.MTU,
+            Feature.NETWORK_POLICY,
+            Feature.END_PORT,
+            Feature.NAMED_PORT,
+            Feature.SCTP,
+        }
+    )
+
+    def check(self, ir: Ir, report: Report) -> None:
+        """Nothing beyond the features."""
+
+    def lower(self, ir: Ir) -> tuple[Node, ...]:
+        namespace = node(_namespace(), CLUSTER)
+        account = node(manifest("v1", "ServiceAccount", OPERATOR, OPERATOR), namespace.id)
+        role = node(cluster_role(), CLUSTER)
+        binding = node(cluster_role_binding(OPERATOR, OPERATOR, OPERATOR), account.id, role.id)
+        operator = node(_deployment(), account.id, binding.id)
+        crds = ReadyNode(
+            id=CRDS_READY,
+            conditions=(
+                Condition("crd/installations.operator.tigera.io", "Established"),
+                Condition("crd/felixconfigurations.crd.projectcalico.org", "Established"),
+            ),
+            depends_on=(operator.id,),
+        )
+        felix = node(_felix_configuration(), crds.id)
+        installed = node(installation(ir.network, ir.cni), crds.id, felix.id)
+        ready = ReadyNode(
+            id=CNI_READY,
+            conditions=(
+                Condition("tigerastatus/calico", "Available"),
+                Condition("nodes", "Ready", at_least=ir.cluster.workers + 1),
+            ),
+            depends_on=(installed.id,),
+            timeout=600,
+        )
+        return namespace, account, role, binding, operator, crds, felix, installed, ready
+
+
+def installation(network: Network, cni: CalicoCni) -> Manifest:
+    """Every field of a pool that the operator would default is written out: the list has one owner, and the defaults
+    that the operator writes back change nothing."""
+    calico_network: dict[str, Any] = {
+        "bgp": "Disabled",
+        "linuxDataplane": _DATAPLANE[network.proxy_mode],
+        "ipPools": [
+            {
+                "name": POOL,
+                "cidr": str(cidr),
+                "encapsulation": _ENCAPSULATION[cni.encapsulation],
+                "natOutgoing": "Enabled",
+                "nodeSelector": "all()",
+                "blockSize": cni.block_size,
+                "disableBGPExport": False,
+                "disableNewAllocations": False,
+                "allowedUses": ["Workload", "Tunnel"],
+            }
+            for cidr in network.pod_cidrs
+        ],
+    }
+    if cni.mtu is not None:
+        calico_network["mtu"] = cni.mtu
+    return manifest(
+        "operator.tigera.io/v1",
+        "Installation",
+        "default",
+        annotations=_FORCE,
+        spec={
+            "variant": "Calico",
+            "flexVolumePath": "None",
+            "kubeletVolumePluginPath": "None",
+            "controlPlaneReplicas": 1,
+            "calicoNetwork": calico_network,
+        },
+    )
+
+
+def _felix_configuration() -> Manifest:
+    return manifest(
+        "crd.projectcalico.org/v1",
+        "FelixConfiguration",
+        "default",
+        annotations=_FORCE,
+        spec={"usageReportingEnabled": False},
+    )
+
+
+def _namespace() -> Manifest:
+    return manifest(
+        "v1", "Namespace", OPERATOR, labels={"name": OPERATOR, "pod-security.kubernetes.io/enforce": "privileged"}
+    )
+
+
+def _deployment() -> Manifest:
+    labels = {"name": OPERATOR, "k8s-app": OPERATOR}
+    pod = {
+        "serviceAccountName": OPERATOR,
+        # It runs before there is a pod network, on nodes that are not ready.
+        "hostNetwork": True,
+        "dnsPolicy": "ClusterFirstWithHostNet",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [
+            {"effect": "NoExecute", "operator": "Exists"},
+            {"effect": "NoSchedule", "operator": "Exists"},
+        ],
+        "terminationGracePeriodSeconds": 60,
+        # The CRDs exist before the controllers start to watch them: one start instead of a failed one and a second.
+        "initContainers": [_container("crds", "-bootstrap-crds=true")],
+        "containers": [_container(OPERATOR, "-manage-crds=true")],
+        # calico-node writes the MTU it found here; the operator reports it.
+        "volumes": [{"name": "var-lib-calico", "hostPath": {"path": "/var/lib/calico", "type": "DirectoryOrCreate"}}],
+    }
+    return manifest(
+        "apps/v1",
+        "Deployment",
+        OPERATOR,
+        OPERATOR,
+        labels={"k8s-app": OPERATOR},
+        spec={
+            "replicas": 1,
+            # Two operators would only wait for each other's lease.
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": {"name": OPERATOR}},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    )
+
+
+def _container(name: str, argument: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": IMAGES["tigera-operator"],
+        "imagePullPolicy": "IfNotPresent",
+        "args": [argument],
+        "env": [
+            {"name": "WATCH_NAMESPACE", "value": ""},
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "OPERATOR_NAME", "value": OPERATOR},
+            {"name": "TIGERA_OPERATOR_INIT_IMAGE_VERSION", "value": f"v{TIGERA_OPERATOR.official}"},
+        ],
+        # An API server address to use instead of the cluster IP; absent unless somebody makes it.
+        "envFrom": [{"configMapRef": {"name": "kubernetes-services-endpoint", "optional": True}}],
+        "volumeMounts": [{"name": "var-lib-calico", "mountPath": "/var/lib/calico", "readOnly": True}],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": 10001,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+_READ = ("get", "list", "watch")
+_OWN = (*_READ, "create", "update", "delete")
+
+
+def cluster_role() -> Manifest:
+    """What the operator's Calico controllers use; nothing for Calico Enterprise, OpenShift or the Calico API server.
+
+    Cluster-wide, because its caches list whole kinds. It grants calico-node, typha and kube-controllers roles that it
+    does not hold itself: `escalate` and `bind`.
+    """
+    calico, operator = "crd.projectcalico.org", "operator.tigera.io"
+    return manifest(
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRole",
+        OPERATOR,
+        rules=[
+            rule([""], ["namespaces", "services", "serviceaccounts", "configmaps", "secrets"], _OWN),
+            rule([""], ["nodes", "pods"], _READ),
+            rule([""], ["events"], ["create", "patch"]),
+            rule(["apps"], ["daemonsets", "deployments"], _OWN),
+            rule(["policy"], ["poddisruptionbudgets"], _OWN),
+            rule(
+                ["rbac.authorization.k8s.io"],
+                ["clusterroles", "clusterrolebindings", "roles", "rolebindings"],
+                (*_OWN, "bind", "escalate"),
+            ),
+            rule(["apiextensions.k8s.io"], ["customresourcedefinitions"], (*_READ, "create", "update")),
+            rule(["coordination.k8s.io"], ["leases"], ["get", "create", "update"]),
+            rule(["certificates.k8s.io"], ["certificatesigningrequests"], ["list", "watch"]),
+            # Without the CSI driver it deletes what an earlier configuration may have left.
+            rule(["storage.k8s.io"], ["csidrivers"], ["delete"]),
+            rule([operator], ["installations"], (*_READ, "update", "patch")),
+            rule([operator], ["tigerastatuses"], _OWN),
+            rule([operator], ["installations/status", "tigerastatuses/status"], ["update", "patch"]),
+            rule([operator], ["apiservers", "imagesets"], _READ),
+            rule([calico], ["felixconfigurations"], (*_READ, "create", "patch")),
+            rule([calico], ["ippools"], (*_READ, "create", "update")),
+            rule([calico], ["bgpconfigurations", "kubecontrollersconfigurations"], _READ),
+        ],
+    )

@@ -1,0 +1,185 @@
+"""CoreDNS, netspec's own: replicas, stub domains and caching are the spec's, not a patch on somebody else's objects.
+
+The objects follow kubeadm's CoreDNS addon (cmd/kubeadm/app/phases/addons/dns), whose phase the cluster skips.
+"""
+
+import hashlib
+from typing import Any
+
+from backends.objects import CHECKSUM, Manifest, cluster_role_binding, manifest, node, rule
+from netspec.catalogue import IMAGES
+from netspec.ir.model import Dns, Ir
+from netspec.plan import CLUSTER, CNI_READY, ManifestNode
+
+NAMESPACE = "kube-system"
+ROLE = "system:coredns"
+LABELS = {"k8s-app": "kube-dns"}
+METRICS_PORT, HEALTH_PORT, READY_PORT = 9153, 8080, 8181
+
+
+def coredns(ir: Ir) -> tuple[ManifestNode, ...]:
+    account = node(manifest("v1", "ServiceAccount", "coredns", NAMESPACE), CLUSTER)
+    role = node(_cluster_role(), CLUSTER)
+    binding = node(cluster_role_binding(ROLE, "coredns", NAMESPACE), account.id, role.id)
+    text = corefile(ir.dns)
+    config = node(manifest("v1", "ConfigMap", "coredns", NAMESPACE, data={"Corefile": text}), CLUSTER)
+    service = node(_service(ir.dns), CLUSTER, wait=False)
+    server = node(_deployment(ir.dns, text), binding.id, config.id, CNI_READY)
+    return account, role, binding, config, service, server
+
+
+def corefile(dns: Dns) -> str:
+    """One server block for the cluster and the world, one for each stub domain.
+
+    `loop` stands in the first block only: it stops the server when a query of its own comes back through the node's
+    resolver. `cache` leaves out the cluster's zone, which the kubernetes plugin answers from memory, so that an
+    answer about a Service is never stale.
+    """
+    zone = dns.cluster_domain
+    cache = []
+    if dns.cache_seconds:
+        cache = [
+            f"    cache {dns.cache_seconds} {{",
+            f"        disable success {zone}",
+            f"        disable denial {zone}",
+            "    }",
+        ]
+    blocks = [
+        [
+            ".:53 {",
+            "    errors",
+            "    health {",
+            "        lameduck 5s",
+            "    }",
+            "    ready",
+            f"    kubernetes {zone} in-addr.arpa ip6.arpa {{",
+            "        pods insecure",
+            "        fallthrough in-addr.arpa ip6.arpa",
+            "        ttl 30",
+            "    }",
+            f"    prometheus :{METRICS_PORT}",
+            "    forward . /etc/resolv.conf {",
+            "        max_concurrent 1000",
+            "    }",
+            *cache,
+            "    loop",
+            "    reload",
+            "    loadbalance",
+            "}",
+        ]
+    ]
+    for domain, servers in dns.stub_domains:
+        blocks.append(
+            [
+                f"{domain}:53 {{",
+                "    errors",
+                *([f"    cache {dns.cache_seconds}"] if dns.cache_seconds else []),
+                f"    forward . {' '.join(servers)}",
+                "    reload",
+                "}",
+            ]
+        )
+    return "".join("\n".join(block) + "\n" for block in blocks)
+
+
+def _cluster_role() -> Manifest:
+    return manifest(
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRole",
+        ROLE,
+        rules=[
+            rule([""], ["endpoints", "services", "pods", "namespaces"], ["list", "watch"]),
+            rule(["discovery.k8s.io"], ["endpointslices"], ["list", "watch"]),
+        ],
+    )
+
+
+def _service(dns: Dns) -> Manifest:
+    """At the address that the kubelet hands to every pod, under the name and label that policies and tools look for."""
+    return manifest(
+        "v1",
+        "Service",
+        "kube-dns",
+        NAMESPACE,
+        labels=LABELS | {"kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"},
+        spec={
+            "clusterIP": dns.address,
+            "selector": LABELS,
+            "ports": [
+                {"name": "dns", "port": 53, "targetPort": "dns", "protocol": "UDP"},
+                {"name": "dns-tcp", "port": 53, "targetPort": "dns-tcp", "protocol": "TCP"},
+                {"name": "metrics", "port": METRICS_PORT, "targetPort": "metrics", "protocol": "TCP"},
+            ],
+        },
+    )
+
+
+def _deployment(dns: Dns, text: str) -> Manifest:
+    template = {
+        "metadata": {"labels": LABELS, "annotations": {CHECKSUM: hashlib.sha256(text.encode()).hexdigest()}},
+        "spec": {
+            "priorityClassName": "system-cluster-critical",
+            "serviceAccountName": "coredns",
+            # The node's resolver, not this very Service.
+            "dnsPolicy": "Default",
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "tolerations": [
+                {"key": "CriticalAddonsOnly", "operator": "Exists"},
+                {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"},
+            ],
+            "topologySpreadConstraints": [
+                {
+                    "maxSkew": 1,
+                    "topologyKey": "kubernetes.io/hostname",
+                    "whenUnsatisfiable": "ScheduleAnyway",
+                    "labelSelector": {"matchLabels": LABELS},
+                }
+            ],
+            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [_container()],
+            "volumes": [
+                {"name": "config", "configMap": {"name": "coredns", "items": [{"key": "Corefile", "path": "Corefile"}]}}
+            ],
+        },
+    }
+    return manifest(
+        "apps/v1",
+        "Deployment",
+        "coredns",
+        NAMESPACE,
+        labels=LABELS,
+        spec={
+            "replicas": dns.replicas,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
+            "selector": {"matchLabels": LABELS},
+            "template": template,
+        },
+    )
+
+
+def _container() -> dict[str, Any]:
+    return {
+        "name": "coredns",
+        "image": IMAGES["coredns"],
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["-conf", "/etc/coredns/Corefile"],
+        "resources": {"limits": {"memory": "170Mi"}, "requests": {"cpu": "100m", "memory": "70Mi"}},
+        "ports": [
+            {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+            {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+        ],
+        "livenessProbe": {
+            "httpGet": {"path": "/health", "port": HEALTH_PORT},
+            "initialDelaySeconds": 60,
+            "timeoutSeconds": 5,
+            "failureThreshold": 5,
+        },
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": READY_PORT}, "periodSeconds": 3},
+        "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns", "readOnly": True}],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+    }

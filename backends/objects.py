@@ -1,0 +1,54 @@
+"""Builders of Kubernetes objects that more than one backend needs. Objects are plain data in the API's own shape."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from netspec.plan import ManifestNode, manifest_id
+
+Manifest = dict[str, Any]
+
+#: On every object that netspec makes.
+MANAGED_BY = {"app.kubernetes.io/managed-by": "netspec"}
+
+#: Annotation with the digest of a pod's configuration: a change of the configuration rolls the pods.
+CHECKSUM = "netspec.dev/config-sha256"
+
+
+def manifest(
+    api_version: str,
+    kind: str,
+    name: str,
+    namespace: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    **body: Any,
+) -> Manifest:
+    """One object; `body` holds its other top-level fields (spec, rules, data, ...)."""
+    metadata: dict[str, Any] = {"name": name}
+    if namespace:
+        metadata["namespace"] = namespace
+    metadata["labels"] = MANAGED_BY | dict(labels or {})
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+
+
+def node(obj: Manifest, *depends_on: str, wait: bool = True) -> ManifestNode:
+    return ManifestNode(id=manifest_id(obj), manifest=obj, depends_on=tuple(dict.fromkeys(depends_on)), wait=wait)
+
+
+def rule(groups: Sequence[str], resources: Sequence[str], verbs: Sequence[str], **names: Sequence[str]) -> Manifest:
+    """One RBAC rule; `resourceNames=[...]` narrows it."""
+    out: Manifest = {"apiGroups": list(groups), "resources": list(resources), "verbs": list(verbs)}
+    return out | {key: list(value) for key, value in names.items()}
+
+
+def cluster_role_binding(role: str, account: str, namespace: str) -> Manifest:
+    """Grants the ClusterRole `role` to a ServiceAccount."""
+    return manifest(
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRoleBinding",
+        role,
+        roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        subjects=[{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    )

@@ -4,20 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from netspec.diagnostics import Diagnostic, Report, Severity
+from netspec.diagnostics import Diagnostic, Problem, Report, Severity
+from netspec.ir.features import LAYERS, Layer, required
 from netspec.ir.model import Ir
 from netspec.passes import resolve_and_check
 from netspec.plan import Node, Plan, order
 from netspec.probes import Probe
-from netspec.probing import derive_probes
 from netspec.spec.load import LoadedSpec
+from netspec.spec.types import did_you_mean
+from netspec.spec.v1alpha1 import CalicoCni, KindCluster, Stack
 
 
 class Backend(Protocol):
     """One cluster or CNI target. `supports` names features (netspec.ir.features); `lower` returns plan nodes."""
 
-    name: str
-    supports: frozenset[str]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def supports(self) -> frozenset[str]: ...
 
     def check(self, ir: Ir, report: Report) -> None: ...
 
@@ -27,14 +32,19 @@ class Backend(Protocol):
 class Registry(Protocol):
     """Explicit tables of backends, passed in by the composition root (backends.registry)."""
 
-    clusters: Mapping[str, Backend]
-    cnis: Mapping[str, Backend]
-    common: Backend
+    @property
+    def clusters(self) -> Mapping[str, Backend]: ...
+
+    @property
+    def cnis(self) -> Mapping[str, Backend]: ...
+
+    @property
+    def common(self) -> Backend: ...
 
 
 @dataclass(frozen=True, slots=True)
 class CompileResult:
-    """`ir`, `plan` are None when a diagnostic is an error."""
+    """`ir` is None when the file could not be read; `plan` is None when a diagnostic is an error."""
 
     ir: Ir | None
     plan: Plan | None
@@ -44,3 +54,87 @@ class CompileResult:
     @property
     def ok(self) -> bool:
         return not any(d.severity is Severity.ERROR for d in self.diagnostics)
+
+
+#: What a file without a usable stack is checked against, so that the rest of it is checked too.
+_ANY_STACK = Stack(cluster=KindCluster(type="kind"), cni=CalicoCni(provider="calico"))
+
+
+def check_spec(loaded: LoadedSpec, stack: str | None = None) -> tuple[Diagnostic, ...]:
+    """Every finding of the file, for one stack or (None) for all. Raises Problem for a stack it does not have."""
+    report = _report(loaded)
+    stacks = loaded.spec.stacks if loaded.spec is not None else {}
+    names = [stack] if stack is not None and not _is_broken(loaded, stack) else list(stacks)
+    for name in names:
+        resolve_and_check(loaded, name, _stack(loaded, name), report)
+    if not names:
+        resolve_and_check(loaded, "any", _ANY_STACK, report)
+    return report.sorted()
+
+
+def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileResult:
+    """Compiles one stack. Raises Problem for a stack the spec does not have."""
+    report = _report(loaded)
+    if loaded.spec is None or _is_broken(loaded, stack):
+        return CompileResult(None, None, (), check_spec(loaded))
+    ir = resolve_and_check(loaded, stack, _stack(loaded, stack), report)
+    assert ir is not None
+    backends = _backends(ir, registry)
+    _check_features(ir, backends, registry, report)
+    if not report.has_errors:
+        for backend in backends.values():
+            backend.check(ir, report)
+    if report.has_errors:
+        return CompileResult(ir, None, (), report.sorted())
+    from netspec.probing import derive_probes
+
+    nodes = [node for backend in backends.values() for node in backend.lower(ir)]
+    plan = Plan(ir.name, ir.stack, order(nodes))
+    return CompileResult(ir, plan, derive_probes(ir), report.sorted())
+
+
+def _report(loaded: LoadedSpec) -> Report:
+    """A fresh report that begins with what loading found: compiling twice does not report twice."""
+    report = Report(loaded.source.locate)
+    for diagnostic in loaded.report.sorted():
+        report.add(diagnostic)
+    return report
+
+
+def _is_broken(loaded: LoadedSpec, stack: str) -> bool:
+    """Whether the file may well have the stack, but it could not be read."""
+    return loaded.spec is None or ("stacks",) in loaded.dropped or ("stacks", stack) in loaded.dropped
+
+
+def _stack(loaded: LoadedSpec, name: str) -> Stack:
+    stacks = loaded.spec.stacks if loaded.spec is not None else {}
+    if name not in stacks:
+        known = f"it has {', '.join(sorted(stacks))}" if stacks else "it has none; add one under stacks:"
+        raise Problem(f"{loaded.source.file} has no stack {name!r}", did_you_mean(name, stacks) or known)
+    return stacks[name]
+
+
+def _backends(ir: Ir, registry: Registry) -> dict[Layer, Backend]:
+    """In lowering order: the cluster, its network, then what every cluster gets."""
+    return {
+        "cluster": registry.clusters[ir.cluster.type],
+        "cni": registry.cnis[ir.cni.provider],
+        "common": registry.common,
+    }
+
+
+def _check_features(ir: Ir, backends: Mapping[Layer, Backend], registry: Registry, report: Report) -> None:
+    """`required(ir) - supports` is an error, never a silent drop (NS901)."""
+    everyone: dict[Layer, list[Backend]] = {
+        "cluster": list(registry.clusters.values()),
+        "cni": list(registry.cnis.values()),
+        "common": [registry.common],
+    }
+    assert set(everyone) == set(LAYERS)
+    for feature, place in required(ir).items():
+        backend = backends[feature.layer]
+        if feature in backend.supports:
+            continue
+        able = sorted(b.name for b in everyone[feature.layer] if feature in b.supports)
+        hint = f"backends that have it: {', '.join(able)}" if able else "no backend has it yet"
+        report.error("NS901", place.path, f"{backend.name} does not support {feature.value}", hint)

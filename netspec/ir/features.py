@@ -9,6 +9,7 @@ from typing import Literal
 from netspec.ir.model import Ir, NetworkPolicy, Place, Rule
 
 Layer = Literal["cluster", "cni", "common"]
+LAYERS: tuple[Layer, ...] = ("cluster", "cni", "common")
 
 
 class Feature(StrEnum):
@@ -40,9 +41,7 @@ class Feature(StrEnum):
 
     @property
     def layer(self) -> Layer:
-        layer, _, _ = self.value.partition(".")
-        assert layer in ("cluster", "cni", "common")
-        return layer
+        return next(layer for layer in LAYERS if self.value.startswith(f"{layer}."))
 
 
 _SERVICES = {

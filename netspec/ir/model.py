@@ -164,6 +164,68 @@ class NetworkPolicy:
         return self.ingress if direction == "Ingress" else self.egress
 
 
+Action = Literal["Accept", "Deny", "Pass"]
+Tier = Literal["Admin", "Baseline"]
+
+
+@dataclass(frozen=True, slots=True)
+class TierRule:
+    """One rule of a tier policy. Both selectors of a peer are set; an ipBlock is a `networks` entry and matches pods."""
+
+    action: Action
+    peers: tuple[Peer, ...]
+    ports: tuple[PolicyPort, ...] = ()
+    name: str = ""
+    place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TierPolicy:
+    """ClusterNetworkPolicy v1alpha2, AdminNetworkPolicy or BaselineAdminNetworkPolicy v1alpha1: ordered rules around
+    NetworkPolicy, lower `priority` first; a Baseline tier decides for pods that no NetworkPolicy isolates."""
+
+    kind: str
+    name: str
+    tier: Tier
+    priority: int
+    subject: Peer
+    ingress: tuple[TierRule, ...] = ()
+    egress: tuple[TierRule, ...] = ()
+    place: Place = field(default=Place(), compare=False)
+
+    @property
+    def id(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    def rules(self, direction: Direction) -> tuple[TierRule, ...]:
+        return self.ingress if direction == "Ingress" else self.egress
+
+
+@dataclass(frozen=True, slots=True)
+class RouteBackend:
+    """A Service port that a route sends to, as the route gives it; None is every port of the Service."""
+
+    namespace: str
+    service: str
+    port: int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An Ingress or a Gateway API route: what the outside reaches through the cluster's proxy."""
+
+    kind: str
+    namespace: str
+    name: str
+    backends: tuple[RouteBackend, ...]
+    protocol: Protocol = "TCP"
+    place: Place = field(default=Place(), compare=False)
+
+    @property
+    def id(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
 IntentKind = Literal["workload", "namespace", "service", "cidr", "outside", "anywhere"]
 
 
@@ -181,7 +243,7 @@ class IntentPeer:
 @dataclass(frozen=True, slots=True)
 class IntentPolicy:
     """Opens source -> destination on both sides, on the sides that something isolates. Empty `ports`: every port
-    that the destination declares (or any port, where it declares none)."""
+    that a destination workload or Service declares; any port, where it declares none or is not one."""
 
     name: str
     source: IntentPeer
@@ -196,8 +258,7 @@ class Expectation:
 
     source: IntentPeer
     destination: IntentPeer
-    port: int | None
-    protocol: Protocol
+    port: PolicyPort | None
     expect: Literal["allow", "deny"]
     place: Place = field(default=Place(), compare=False)
 
@@ -212,6 +273,8 @@ class Inventory:
     policies: tuple[NetworkPolicy, ...] = ()
     pod_cidrs: tuple[IPNetwork, ...] = ()
     cni: str | None = None
+    tiers: tuple[TierPolicy, ...] = ()
+    routes: tuple[Route, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +306,7 @@ class KindCluster:
     workers: int = 2
     node_image: str | None = None
     network_cidr: IPv4Network = KIND_NETWORK
+    type: Literal["kind"] = "kind"
     place: Place = field(default=Place(), compare=False)
 
 

@@ -1,0 +1,34 @@
+"""A namespace's `allowDNS` opens its pods' way to CoreDNS, for those whose egress something closes.
+
+before: namespaces: [{name: shop, defaultDeny: [egress], allowDNS: true}]
+after:  NetworkPolicy shop/allow-dns-egress {podSelector: {}, egress: [{to: [CoreDNS], ports: [53/UDP, 53/TCP]}]}
+"""
+
+from dataclasses import replace
+
+from netspec.ir.model import IntentPeer, Ir, PolicyPort
+from netspec.passes.context import Context
+from netspec.passes.openings import Opener, Opening
+from netspec.passes.system import COREDNS
+
+PORTS = (PolicyPort("UDP", 53), PolicyPort("TCP", 53))
+
+
+def allow_dns(ir: Ir, context: Context) -> Ir:
+    opener = Opener(ir)
+    added = [
+        policy
+        for n in ir.namespaces
+        if n.allow_dns
+        for policy in opener.policies(
+            Opening(
+                name="allow-dns",
+                origin=f"namespaces: {n.name} allowDNS",
+                source=IntentPeer("namespace", n.name),
+                destination=IntentPeer("workload", COREDNS),
+                ports=PORTS,
+                place=context.place((*n.place.path, "allowDNS")),
+            )
+        )
+    ]
+    return replace(ir, policies=ir.policies + tuple(added))

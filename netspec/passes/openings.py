@@ -1,0 +1,232 @@
+"""Opening a flow with NetworkPolicies, on both sides, without ever closing another.
+
+A NetworkPolicy that selects a pod isolates it. So a policy is written only for pods that something else isolates
+already, and its selector matches these pods exactly.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, ip_network
+
+from netspec.ir.model import (
+    NAME_LABEL,
+    Direction,
+    IntentPeer,
+    IpBlock,
+    Ir,
+    NetworkPolicy,
+    Peer,
+    Place,
+    PolicyPort,
+    Protocol,
+    Rule,
+    Service,
+    ServicePort,
+    Workload,
+)
+from netspec.ir.selectors import Requirement, Selector
+
+EVERYWHERE = IPv4Network("0.0.0.0/0")
+#: metadata.name of a NetworkPolicy is a DNS subdomain.
+_NAME_LIMIT = 253
+
+
+class Names:
+    """Names for generated policies: the wish where it is free, else the wish and a digest of what was asked for."""
+
+    def __init__(self, policies: Iterable[NetworkPolicy]) -> None:
+        self._taken = {p.id for p in policies}
+
+    def take(self, namespace: str, wish: str) -> str:
+        name, attempt = wish[:_NAME_LIMIT], 0
+        while f"{namespace}/{name}" in self._taken:
+            digest = hashlib.sha256(f"{namespace}/{wish}/{attempt}".encode()).hexdigest()[:8]
+            name, attempt = f"{wish[: _NAME_LIMIT - 9]}-{digest}", attempt + 1
+        self._taken.add(f"{namespace}/{name}")
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A part of one side of an opening: pods (`workloads`, or all of namespace `whole`) or addresses (`blocks`);
+    none of these is everyone. `ports` are the pods' own; empty is every port."""
+
+    workloads: tuple[Workload, ...] = ()
+    whole: str | None = None
+    block: IpBlock | None = None
+    ports: tuple[PolicyPort, ...] = ()
+
+    @property
+    def is_everyone(self) -> bool:
+        return not self.workloads and self.whole is None and self.block is None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is to be opened, and what it is called."""
+
+    name: str
+    origin: str
+    source: IntentPeer
+    destination: IntentPeer
+    ports: tuple[PolicyPort, ...]
+    place: Place
+
+
+class Opener:
+    """Writes the policies of openings over an IR whose `policies` are all that isolates."""
+
+    def __init__(self, ir: Ir) -> None:
+        self._ir = ir
+        self._names = Names(ir.policies)
+        self._in: dict[str, list[Workload]] = defaultdict(list)
+        for workload in ir.workloads:
+            self._in[workload.namespace].append(workload)
+        self._isolating: dict[tuple[str, Direction], list[Selector]] = defaultdict(list)
+        for policy in ir.policies:
+            for direction in policy.types:
+                self._isolating[policy.namespace, direction].append(policy.pods)
+
+    def policies(self, opening: Opening) -> list[NetworkPolicy]:
+        """The policies of one opening: none on a side that nothing isolates."""
+        sources = self._legs(opening.source, ())
+        destinations = self._legs(opening.destination, opening.ports)
+        if not sources or not destinations:
+            return []
+        out: list[NetworkPolicy] = []
+        for _, namespace, pods, suffix in self._subjects(sources, "Egress"):
+            rules = tuple(Rule(self._peers([d], namespace), d.ports, opening.place) for d in destinations)
+            out.append(self._policy(opening, namespace, suffix, pods, "Egress", rules))
+        for leg, namespace, pods, suffix in self._subjects(destinations, "Ingress"):
+            rule = Rule(self._peers(sources, namespace), leg.ports, opening.place)
+            out.append(self._policy(opening, namespace, suffix, pods, "Ingress", (rule,)))
+        return out
+
+    def _policy(
+        self,
+        opening: Opening,
+        namespace: str,
+        suffix: str,
+        pods: Selector,
+        direction: Direction,
+        rules: tuple[Rule, ...],
+    ) -> NetworkPolicy:
+        return NetworkPolicy(
+            namespace=namespace,
+            name=self._names.take(namespace, f"{opening.name}-{direction.lower()}{suffix}"),
+            pods=pods,
+            types=(direction,),
+            ingress=rules if direction == "Ingress" else (),
+            egress=rules if direction == "Egress" else (),
+            origin=opening.origin,
+            place=opening.place,
+        )
+
+    def _legs(self, peer: IntentPeer, ports: tuple[PolicyPort, ...]) -> list[Leg]:
+        match peer.kind:
+            case "workload":
+                workloads = [w for w in self._ir.workloads if w.id == peer.name]
+                return [leg for w in workloads for leg in _workload_legs(w, ports)]
+            case "service":
+                services = [s for s in self._ir.services if s.id == peer.name]
+                return [leg for s in services for leg in self._service_legs(s, ports)]
+            case "namespace":
+                return [Leg(tuple(self._in[peer.name]), peer.name, None, ports)]
+            case "cidr":
+                return [Leg(block=IpBlock(ip_network(peer.name, strict=False)), ports=ports)]
+            case "outside":
+                inside = self._ir.network.pod_cidrs + self._ir.network.service_cidrs
+                return [Leg(block=IpBlock(EVERYWHERE, inside), ports=ports)]
+            case "anywhere":
+                return [Leg(ports=ports)]
+
+    def _service_legs(self, service: Service, ports: tuple[PolicyPort, ...]) -> list[Leg]:
+        behind = [w for w in self._in[service.namespace] if service.selector and service.selector.matches(w.labels)]
+        legs = []
+        for workload in behind:
+            targets = tuple(dict.fromkeys(t for p in service.ports for t in _target(p, workload, ports)))
+            if targets or not service.ports:
+                legs.append(Leg((workload,), ports=targets))
+        return legs
+
+    def _subjects(self, legs: list[Leg], direction: Direction) -> list[tuple[Leg, str, Selector, str]]:
+        """The pods to write policies for: (leg, namespace, selector, suffix that tells their policies apart)."""
+        found: list[tuple[Leg, str, Selector, str]] = []
+        for leg in legs:
+            if leg.whole is not None and any(s.is_empty for s in self._isolating[leg.whole, direction]):
+                found.append((leg, leg.whole, Selector(), ""))
+                continue
+            for workload in leg.workloads:
+                if any(s.matches(workload.labels) for s in self._isolating[workload.namespace, direction]):
+                    found.append((leg, workload.namespace, self.selector(workload), f"-{workload.name}"))
+        return found if len(found) > 1 else [(leg, namespace, pods, "") for leg, namespace, pods, _ in found]
+
+    def _peers(self, legs: list[Leg], namespace: str) -> tuple[Peer, ...]:
+        """The legs as a rule's peers, in a policy of `namespace`; () is everyone."""
+        if any(leg.is_everyone for leg in legs):
+            return ()
+        peers: list[Peer] = []
+        for leg in legs:
+            if leg.block is not None:
+                peers.append(Peer(ip_block=leg.block))
+            elif leg.whole is not None:
+                peers.append(Peer(namespaces=Selector.of({NAME_LABEL: leg.whole})))
+            else:
+                peers += [self._pods(w, namespace) for w in leg.workloads]
+        return tuple(dict.fromkeys(peers))
+
+    def _pods(self, workload: Workload, namespace: str) -> Peer:
+        if workload.namespace == namespace:
+            return Peer(self.selector(workload))
+        return Peer(self.selector(workload), Selector.of({NAME_LABEL: workload.namespace}))
+
+    def selector(self, workload: Workload) -> Selector:
+        """Selects this workload and no other of its namespace: one whose labels include this one's is shut out by a
+        label that only it has. (Two workloads with the same labels are an error before this, NS204.)"""
+        excluded: dict[str, None] = {}
+        for other in self._in[workload.namespace]:
+            if other.id != workload.id and workload.labels.items() <= other.labels.items():
+                extra = sorted(other.labels.keys() - workload.labels.keys())
+                if extra and not any(key in excluded for key in extra):
+                    excluded[extra[0]] = None
+        labels = Selector.of(workload.labels).match_labels
+        return Selector(labels, tuple(Requirement(key, "DoesNotExist") for key in excluded))
+
+
+def _workload_legs(workload: Workload, ports: tuple[PolicyPort, ...]) -> list[Leg]:
+    if not ports:
+        declared = tuple(PolicyPort(p.protocol, p.port) for p in workload.ports)
+        return [Leg((workload,), ports=declared)]
+    numbers: list[PolicyPort] = []
+    for port in ports:
+        if isinstance(port.port, str):
+            number = workload.port_named(port.port, port.protocol)
+            numbers += [] if number is None else [PolicyPort(port.protocol, number)]
+        else:
+            numbers.append(port)
+    return [Leg((workload,), ports=tuple(dict.fromkeys(numbers)))] if numbers else []
+
+
+def covers(port: PolicyPort, number: int, name: str | None, protocol: Protocol) -> bool:
+    """Whether an intent's port means the port with this number and name."""
+    if port.protocol != protocol:
+        return False
+    if isinstance(port.port, int):
+        return port.port <= number <= (port.end_port or port.port)
+    return port.port == name
+
+
+def target_number(port: ServicePort, workload: Workload) -> int | None:
+    """The number of the pods' port behind a Service port; None where this workload has no port of that name."""
+    if isinstance(port.target_port, int):
+        return port.target_port
+    return workload.port_named(port.target_port, port.protocol)
+
+
+def _target(port: ServicePort, workload: Workload, wanted: tuple[PolicyPort, ...]) -> list[PolicyPort]:
+    if wanted and not any(covers(w, port.port, port.name, port.protocol) for w in wanted):
+        return []
+    number = target_number(port, workload)
+    return [] if number is None else [PolicyPort(port.protocol, number)]

@@ -1,0 +1,191 @@
+"""The first step: the file's models as IR, every default filled in. Checks nothing; places are kept."""
+
+from ipaddress import IPv4Network, ip_network
+
+from netspec.diagnostics import Path
+from netspec.ir import model as ir
+from netspec.ir.selectors import Requirement, Selector
+from netspec.passes.context import Context
+from netspec.spec import v1alpha1 as spec
+from netspec.spec.types import PeerRef, PortRange
+
+_DIRECTIONS: dict[str, ir.Direction] = {"ingress": "Ingress", "egress": "Egress"}
+#: kubeadm's GetDNSIP: CoreDNS gets the tenth address of the Service network.
+_DNS_INDEX = 10
+
+
+def resolve(file: spec.NetworkSpec, stack: spec.Stack, context: Context) -> ir.Ir:
+    """Spec and one of its stacks to IR, without the objects that the cluster brings and the expanded policies."""
+    return ir.Ir(
+        name=file.metadata.name,
+        stack=context.stack,
+        network=_network(file.network),
+        dns=_dns(file),
+        cluster=_cluster(file, stack, context),
+        cni=_cni(stack, context),
+        namespaces=tuple(_namespace(n, context, i) for i, n in enumerate(file.namespaces)),
+        workloads=tuple(_workload(w, context, i) for i, w in enumerate(file.workloads)),
+        services=tuple(_service(s, context, i) for i, s in enumerate(file.services)),
+        intents=tuple(_intent(p, context, i) for i, p in enumerate(file.policies)),
+        policies=tuple(_policy(p, context, i) for i, p in enumerate(file.network_policies)),
+        expectations=tuple(_expectation(e, context, i) for i, e in enumerate(file.expectations)),
+    )
+
+
+def _cidr(text: str) -> ir.IPNetwork:
+    return ip_network(text, strict=False)
+
+
+def _network(network: spec.Network) -> ir.Network:
+    return ir.Network(
+        pod_cidrs=tuple(_cidr(c) for c in network.pod_cidrs),
+        service_cidrs=tuple(_cidr(c) for c in network.service_cidrs),
+        proxy_mode=network.proxy.mode,
+        node_mask=network.node_cidr_mask,
+        max_pods=network.max_pods,
+    )
+
+
+def _dns(file: spec.NetworkSpec) -> ir.Dns:
+    services = _cidr(file.network.service_cidrs[0])
+    index = min(_DNS_INDEX, services.num_addresses - 1)
+    return ir.Dns(
+        ndots=file.dns.ndots,
+        replicas=file.dns.coredns.replicas,
+        cache_seconds=file.dns.coredns.cache_seconds,
+        stub_domains=tuple(sorted((d, tuple(a)) for d, a in file.dns.stub_domains.items())),
+        address=str(services[index]),
+    )
+
+
+def _cluster(file: spec.NetworkSpec, stack: spec.Stack, context: Context) -> ir.KindCluster:
+    network = _cidr(stack.cluster.network_cidr)
+    return ir.KindCluster(
+        name=f"{file.metadata.name}-{context.stack}",
+        workers=stack.cluster.workers,
+        node_image=stack.cluster.node_image,
+        network_cidr=network if isinstance(network, IPv4Network) else ir.KIND_NETWORK,
+        place=context.place(("stacks", context.stack, "cluster")),
+    )
+
+
+def _cni(stack: spec.Stack, context: Context) -> ir.CalicoCni:
+    return ir.CalicoCni(
+        encapsulation=stack.cni.encapsulation,
+        block_size=stack.cni.block_size,
+        mtu=stack.cni.mtu,
+        place=context.place(("stacks", context.stack, "cni")),
+    )
+
+
+def _namespace(namespace: spec.Namespace, context: Context, index: int) -> ir.Namespace:
+    return ir.Namespace(
+        name=namespace.name,
+        labels={ir.NAME_LABEL: namespace.name} | namespace.labels,
+        default_deny=tuple(d for key, d in _DIRECTIONS.items() if key in namespace.default_deny),
+        allow_dns=namespace.allow_dns,
+        place=context.place(context.loaded.path("namespaces", index)),
+    )
+
+
+def _workload(workload: spec.Workload, context: Context, index: int) -> ir.Workload:
+    return ir.Workload(
+        namespace=workload.namespace,
+        name=workload.name,
+        labels=dict(workload.labels),
+        ports=tuple(ir.ContainerPort(p.port, p.protocol, p.name) for p in workload.ports),
+        replicas=workload.replicas,
+        stand_in=workload.stand_in,
+        place=context.place(context.loaded.path("workloads", index)),
+    )
+
+
+def _service(service: spec.Service, context: Context, index: int) -> ir.Service:
+    ports = tuple(
+        ir.ServicePort(p.port, p.port if p.target_port is None else p.target_port, p.protocol, p.name, p.node_port)
+        for p in service.ports
+    )
+    return ir.Service(
+        namespace=service.namespace,
+        name=service.name,
+        type=service.type,
+        headless=service.cluster_ip == "None",
+        selector=Selector.of(service.selector) if service.selector else None,
+        ports=ports,
+        external_name=service.external_name,
+        external_traffic_policy=service.external_traffic_policy or "Cluster",
+        publish_not_ready=service.publish_not_ready_addresses,
+        place=context.place(context.loaded.path("services", index)),
+    )
+
+
+def _peer(peer: PeerRef) -> ir.IntentPeer:
+    return ir.IntentPeer(peer.kind, peer.name)
+
+
+def _range(port: PortRange) -> ir.PolicyPort:
+    return ir.PolicyPort(port.protocol, port.port, port.end_port)
+
+
+def _intent(policy: spec.Policy, context: Context, index: int) -> ir.IntentPolicy:
+    return ir.IntentPolicy(
+        name=policy.name,
+        source=_peer(policy.from_),
+        destination=_peer(policy.to),
+        ports=tuple(dict.fromkeys(_range(p) for p in policy.ports)),
+        place=context.place(context.loaded.path("policies", index)),
+    )
+
+
+def _expectation(expectation: spec.Expectation, context: Context, index: int) -> ir.Expectation:
+    return ir.Expectation(
+        source=_peer(expectation.from_),
+        destination=_peer(expectation.to),
+        port=None if expectation.port is None else _range(expectation.port),
+        expect=expectation.expect,
+        place=context.place(context.loaded.path("expectations", index)),
+    )
+
+
+def _selector(selector: spec.LabelSelector) -> Selector:
+    expressions = tuple(
+        Requirement(e.key, e.operator, tuple(dict.fromkeys(e.values))) for e in selector.match_expressions
+    )
+    return Selector(tuple(sorted(selector.match_labels.items())), expressions)
+
+
+def _policy(policy: spec.NetworkPolicy, context: Context, index: int) -> ir.NetworkPolicy:
+    body, path = policy.spec, context.loaded.path("networkPolicies", index)
+    types: tuple[ir.Direction, ...] = ("Ingress", "Egress") if body.egress else ("Ingress",)
+    if body.policy_types is not None:
+        types = tuple(d for d in _DIRECTIONS.values() if d in body.policy_types)
+    return ir.NetworkPolicy(
+        namespace=policy.namespace,
+        name=policy.name,
+        pods=_selector(body.pod_selector),
+        types=types,
+        ingress=tuple(
+            _rule(r.from_, r.ports, context, (*path, "spec", "ingress", i)) for i, r in enumerate(body.ingress)
+        ),
+        egress=tuple(_rule(r.to, r.ports, context, (*path, "spec", "egress", i)) for i, r in enumerate(body.egress)),
+        place=context.place(path),
+    )
+
+
+def _rule(
+    peers: list[spec.NetworkPolicyPeer], ports: list[spec.NetworkPolicyPort], context: Context, path: Path
+) -> ir.Rule:
+    return ir.Rule(
+        tuple(_rule_peer(p) for p in peers),
+        tuple(ir.PolicyPort(p.protocol, p.port, p.end_port) for p in ports),
+        context.place(path),
+    )
+
+
+def _rule_peer(peer: spec.NetworkPolicyPeer) -> ir.Peer:
+    block = peer.ip_block
+    return ir.Peer(
+        None if peer.pod_selector is None else _selector(peer.pod_selector),
+        None if peer.namespace_selector is None else _selector(peer.namespace_selector),
+        None if block is None else ir.IpBlock(_cidr(block.cidr), tuple(_cidr(c) for c in block.except_)),
+    )

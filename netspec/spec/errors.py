@@ -1,0 +1,141 @@
+"""Pydantic's errors as diagnostics: the path in the file's own names, and words for a reader."""
+
+import types
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from netspec.diagnostics import Diagnostic, Path, Severity
+from netspec.spec.source import Source
+from netspec.spec.types import did_you_mean
+
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+}
+
+
+def _arguments(annotation: Any) -> Iterable[Any]:
+    """The annotation without Annotated and Optional."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _arguments(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for argument in get_args(annotation):
+            yield from _arguments(argument)
+    else:
+        yield annotation
+
+
+def annotation_at(model: type[BaseModel], path: Path) -> Any:
+    """The annotation of the value at `path`, or None where the models know no such value."""
+    current: Any = model
+    for part in path:
+        step = None
+        for candidate in _arguments(current):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                step = next((f.annotation for f in candidate.model_fields.values() if f.alias == part), None)
+            elif get_origin(candidate) in (list, dict):
+                step = get_args(candidate)[-1]
+        if step is None:
+            return None
+        current = step
+    return current
+
+
+def _fields(model: type[BaseModel], path: Path) -> list[str]:
+    for candidate in _arguments(annotation_at(model, path)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return [f.alias or name for name, f in candidate.model_fields.items()]
+    return []
+
+
+def _choices(model: type[BaseModel], path: Path) -> list[str]:
+    for candidate in _arguments(annotation_at(model, path)):
+        if get_origin(candidate) is Literal:
+            return [str(a) for a in get_args(candidate)]
+    return []
+
+
+def path_of(error: ErrorDetails) -> Path:
+    """The error's path in the file. A mapping key's own error ends in "[key]", which is not a part of it."""
+    return tuple(part for part in error["loc"] if part != "[key]")
+
+
+def translate(model: type[BaseModel], errors: Sequence[ErrorDetails], source: Source) -> list[Diagnostic]:
+    """One diagnostic an error, in the errors' order."""
+    return [_translate(model, error, source) for error in errors]
+
+
+def _translate(model: type[BaseModel], error: ErrorDetails, source: Source) -> Diagnostic:
+    path = path_of(error)
+    code, message, hint = _words(model, error, path)
+    at_key = error["type"] == "extra_forbidden" or error["loc"][-1:] == ("[key]",)
+    position = source.locate_key(path) if at_key and path else source.locate(path)
+    return Diagnostic(code, Severity.ERROR, message, path, position, hint)
+
+
+def _words(model: type[BaseModel], error: ErrorDetails, path: Path) -> tuple[str, str, str | None]:
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "rule":
+        return context["code"], context["message"], context["hint"]
+    if kind == "extra_forbidden":
+        known = _fields(model, path[:-1])
+        hint = did_you_mean(str(path[-1]), known) or f"known here: {', '.join(known)}"
+        return "NS010", "unknown field", hint
+    if kind == "missing":
+        return "NS013", "this field is required", None
+    if kind == "literal_error":
+        return _choice(value, _choices(model, path))
+    if kind in _EXPECTED:
+        return "NS011", f"expected {_EXPECTED[kind]}, found {describe(value)}", _quote(kind, value)
+    if kind in ("greater_than_equal", "less_than_equal"):
+        bound = "at least" if kind == "greater_than_equal" else "at most"
+        return "NS015", f"{value} is out of range: {bound} {context.get('ge', context.get('le'))}", None
+    if kind in ("too_short", "string_too_short"):
+        return "NS015", "it must not be empty", None
+    if kind in ("too_long", "string_too_long"):
+        return "NS015", f"at most {context.get('max_length')} are allowed here", None
+    return "NS011", error["msg"], None
+
+
+def _choice(value: Any, choices: list[str]) -> tuple[str, str, str | None]:
+    names = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+    if not isinstance(value, str):
+        return "NS014", f"expected {names}, found {describe(value)}", None
+    return "NS014", f"{value!r} is not allowed here; expected {names}", did_you_mean(value, choices)
+
+
+def describe(value: Any) -> str:
+    """
+    >>> describe(True), describe([1]), describe("x")
+    ('true', 'a list', "the text 'x'")
+    """
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"the text {value[:60]!r}"
+        case list():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+def _quote(kind: str, value: Any) -> str | None:
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return f'quote it: "{describe(value).removeprefix("the number ")}"'
+    if kind == "int_type" and isinstance(value, str) and value.isdecimal():
+        return "remove the quotes"
+    return "remove the line, or give it a value" if value is None else None

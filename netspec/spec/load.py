@@ -1,0 +1,166 @@
+"""Loading a spec file: YAML, then the models, with every error of the whole file at once.
+
+A malformed item is reported and left out, so that what is wrong elsewhere is found in the same run; `dropped` names
+what was left out, so that nothing is reported that only follows from it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import ValidationError
+
+from netspec.diagnostics import Diagnostic, Path, Problem, Report, Severity
+from netspec.spec.errors import path_of, translate
+from netspec.spec.source import MAX_BYTES, Source, parse
+from netspec.spec.types import did_you_mean
+from netspec.spec.v1alpha1 import API_VERSION, KIND, NetworkSpec
+
+_LISTS = ("namespaces", "workloads", "services", "policies", "networkPolicies", "expectations")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSpec:
+    """`spec` is None when nothing of the file could be used. `dropped` holds the paths left out of `spec`, and
+    `indexes` where each remaining list item stood in the file: section -> index in the file, by index in `spec`."""
+
+    spec: NetworkSpec | None
+    report: Report
+    source: Source
+    dropped: frozenset[Path] = frozenset()
+    indexes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    #: Names of dropped list items: (section, "namespace/name" or name); name None where it cannot be told.
+    lost: frozenset[tuple[str, str | None]] = frozenset()
+
+    def path(self, section: str, index: int) -> Path:
+        """The path in the file of the item at `index` of a section of `spec`."""
+        return section, dict(self.indexes)[section][index]
+
+    def is_lost(self, section: str, name: str) -> bool:
+        """Whether an item of this name may stand in the file but was left out: no error about it is to follow."""
+        return (section, name) in self.lost or (section, None) in self.lost
+
+
+def load(path: FilePath | str) -> LoadedSpec:
+    """Loads a file. Raises Problem when it cannot be read at all."""
+    file = FilePath(path)
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise Problem(f"there is no file {path}", "give the path of a spec, for instance stacks/shop.yaml") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Problem(f"{path} cannot be read: {reason}", "give the path of a spec file that you may read") from None
+    return loads(raw, str(path))
+
+
+def loads(text: str | bytes, file: str = "<text>") -> LoadedSpec:
+    """Loads a spec from its text. Never raises for what is in it."""
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    found = Report()
+    source = parse(raw, file, found)
+    report = Report(source.locate)
+    for diagnostic in found.sorted():
+        report.add(diagnostic)
+    if source.root is None:
+        return LoadedSpec(None, report, source)
+    data: dict[str, Any] = source.root.data()
+    _head(data, report)
+    return _validated(data, source, report)
+
+
+def _head(data: dict[str, Any], report: Report) -> None:
+    """The version and kind come first; a wrong one is reported and the rest is read as the version we know."""
+    for key, known in (("apiVersion", API_VERSION), ("kind", KIND)):
+        value = data.get(key)
+        if value == known:
+            continue
+        if key not in data:
+            report.error("NS017", (key,), "this field is required", f"write {key}: {known}")
+        else:
+            hint = did_you_mean(str(value), [known]) or f"this netspec reads {known}"
+            report.error("NS017", (key,), f"{str(value)[:60]!r} is not supported; expected {known}", hint)
+        data[key] = known
+
+
+def _validated(data: dict[str, Any], source: Source, report: Report) -> LoadedSpec:
+    indexes = {s: list(range(len(data[s]))) for s in _LISTS if isinstance(data.get(s), list)}
+    dropped: set[Path] = set()
+    lost: set[tuple[str, str | None]] = set()
+    try:
+        return LoadedSpec(NetworkSpec.model_validate(data), report, source, indexes=_frozen(indexes))
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    for diagnostic in _once(translate(NetworkSpec, errors, source)):
+        report.add(diagnostic)
+    for path in sorted({_unit(path_of(e), data) for e in errors}, key=_last_first):
+        lost.update(_names(path, data))
+        _drop(path, data, indexes)
+        dropped.add(path)
+    try:
+        spec = NetworkSpec.model_validate(data)
+    except ValidationError:  # what was dropped was needed: a section as a whole
+        for section in {p[0] for p in dropped}:
+            _drop((section,), data, indexes)
+        spec = NetworkSpec.model_validate(data)
+    return LoadedSpec(spec, report, source, frozenset(dropped), _frozen(indexes), frozenset(lost))
+
+
+def _frozen(indexes: dict[str, list[int]]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    return tuple((section, tuple(kept)) for section, kept in indexes.items())
+
+
+def _once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """Of the errors at one path the first: alternatives of one value fail together."""
+    seen: dict[Path, Diagnostic] = {}
+    for diagnostic in diagnostics:
+        assert diagnostic.severity is Severity.ERROR
+        seen.setdefault(diagnostic.path, diagnostic)
+    return list(seen.values())
+
+
+def _unit(path: Path, data: dict[str, Any]) -> Path:
+    """What is left out for an error at `path`: a list's item, a stack, or one field of network, dns or metadata."""
+    if len(path) < 2 or not isinstance(data.get(str(path[0])), dict | list):
+        return path[:1]
+    return path[:2]
+
+
+def _last_first(path: Path) -> tuple[str, int]:
+    """Later list items first, so that dropping one moves none that is still to be dropped."""
+    return str(path[0]), -path[1] if len(path) > 1 and isinstance(path[1], int) else 0
+
+
+def _names(path: Path, data: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """The names that references may use for what is dropped at `path`."""
+    section = str(path[0])
+    content = data.get(section)
+    if section not in _LISTS:
+        return []
+    if len(path) == 1:
+        return [(section, None)]
+    item = content[path[1]] if isinstance(content, list) and isinstance(path[1], int) else None
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+        return [(section, None)]
+    if section in ("namespaces", "policies"):
+        return [(section, item["name"])]
+    return [(section, f"{item.get('namespace')}/{item['name']}")]
+
+
+def _drop(path: Path, data: dict[str, Any], indexes: dict[str, list[int]]) -> None:
+    section = str(path[0])
+    content = data.get(section)
+    if section == "metadata":
+        name = content.get("name") if isinstance(content, dict) and path[1:] != ("name",) else None
+        data[section] = {"name": name if isinstance(name, str) and len(path) > 1 else "unnamed"}
+        return
+    if len(path) == 1:
+        data.pop(section, None)
+        indexes.pop(section, None)
+    elif isinstance(content, list) and isinstance(path[1], int):
+        kept = indexes[section]
+        del content[path[1]]
+        del kept[path[1]]
+    elif isinstance(content, dict):
+        content.pop(path[1], None)

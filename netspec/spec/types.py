@@ -1,0 +1,272 @@
+"""The value types of the spec: what one scalar may be. Each reports its own rule's code."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import AddressValueError, NetmaskValueError, ip_address, ip_network
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+PeerKind = Literal["workload", "namespace", "service", "cidr", "outside", "anywhere"]
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_DNS_1123 = re.compile(rf"{_LABEL}\Z")
+_DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
+_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*\Z")
+_QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
+_PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+
+
+def problem(code: str, message: str, hint: str | None = None) -> PydanticCustomError:
+    """An error of one rule; `spec.errors` takes it apart again."""
+    return PydanticCustomError("rule", "{message}", {"code": code, "message": message, "hint": hint})
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """
+    >>> did_you_mean("workers", ["worker", "image"])
+    'did you mean worker?'
+    """
+    close = difflib.get_close_matches(word, list(known), n=1)
+    if not close:
+        close = [k for k in known if k.lower() == word.lower()]
+    return f"did you mean {close[0]}?" if close else None
+
+
+def _matching(code: str, pattern: re.Pattern[str], limit: int, what: str, hint: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if len(value) > limit:
+            raise problem(code, f"{_short(value)} is longer than {limit} characters", hint)
+        if not pattern.match(value):
+            raise problem(code, f"{_short(value)} is not {what}", hint)
+        return value
+
+    return check
+
+
+def _short(value: str) -> str:
+    return repr(value if len(value) <= 70 else value[:67] + "...")
+
+
+_NAME_HINT = "lower-case letters, digits and -, starting and ending with a letter or digit, at most 63 characters"
+
+#: Namespaces, workloads, intents, stacks (RFC 1123 label).
+Name = Annotated[
+    str,
+    AfterValidator(_matching("NS201", _DNS_1123, 63, "a DNS label (RFC 1123)", _NAME_HINT)),
+    WithJsonSchema({"type": "string", "pattern": f"^{_LABEL}$", "maxLength": 63}),
+]
+#: Services (RFC 1035 label: begins with a letter).
+ServiceName = Annotated[
+    str,
+    AfterValidator(
+        _matching("NS201", _DNS_1035, 63, "a Service name (RFC 1035 label)", "as a DNS label, but a letter first")
+    ),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$", "maxLength": 63}),
+]
+#: NetworkPolicies (RFC 1123 subdomain).
+ObjectName = Annotated[
+    str,
+    AfterValidator(
+        _matching("NS201", _SUBDOMAIN, 253, "a DNS subdomain (RFC 1123)", "lower-case letters, digits, - and .")
+    ),
+    WithJsonSchema({"type": "string", "maxLength": 253}),
+]
+#: Domains: stub domains and external names.
+Domain = Annotated[
+    str,
+    AfterValidator(
+        _matching("NS201", _SUBDOMAIN, 253, "a domain name (RFC 1123)", "lower-case letters, digits, - and .")
+    ),
+    WithJsonSchema({"type": "string", "maxLength": 253, "examples": ["corp.example"]}),
+]
+#: Names of container and Service ports (IANA service name).
+PortName = Annotated[
+    str,
+    AfterValidator(
+        _matching(
+            "NS201", _PORT_NAME, 15, "a port name (IANA)", "lower-case letters, digits and -, with a letter; at most 15"
+        )
+    ),
+    WithJsonSchema({"type": "string", "maxLength": 15}),
+]
+
+
+def _label_key(value: str) -> str:
+    prefix, slash, name = value.rpartition("/")
+    if slash and (len(prefix) > 253 or not _SUBDOMAIN.match(prefix)):
+        raise problem("NS202", f"{_short(value)} is not a label key: the part before / is not a domain")
+    if len(name) > 63 or not _QUALIFIED.match(name):
+        raise problem("NS202", f"{_short(value)} is not a label key", "letters, digits, -, _ and ., at most 63")
+    return value
+
+
+def _label_value(value: str) -> str:
+    if value and (len(value) > 63 or not _QUALIFIED.match(value)):
+        hint = "letters, digits, -, _ and ., at most 63 characters, or empty"
+        raise problem("NS202", f"{_short(value)} is not a label value", hint)
+    return value
+
+
+LabelKey = Annotated[str, AfterValidator(_label_key), WithJsonSchema({"type": "string", "maxLength": 317})]
+LabelValue = Annotated[str, AfterValidator(_label_value), WithJsonSchema({"type": "string", "maxLength": 63})]
+Labels = dict[LabelKey, LabelValue]
+
+
+def _cidr(value: str) -> str:
+    try:
+        if "/" not in value:
+            raise problem("NS012", f"{_short(value)} has no prefix length", f"write {value}/32 for one address")
+        address, _, prefix = value.partition("/")
+        if not (prefix.isascii() and prefix.isdigit()):
+            raise ValueError
+        ip_address(address)
+        ip_network(value, strict=False)
+    except (ValueError, AddressValueError, NetmaskValueError):
+        raise problem("NS012", f"{_short(value)} is not a CIDR", "an address and a prefix: 10.0.0.0/16") from None
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        ip_address(value)
+    except ValueError:
+        raise problem("NS012", f"{_short(value)} is not an IP address", "four numbers: 10.0.0.53") from None
+    return value
+
+
+Cidr = Annotated[
+    str, AfterValidator(_cidr), WithJsonSchema({"type": "string", "format": "cidr", "examples": ["10.0.0.0/16"]})
+]
+Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "format": "ip"})]
+
+_NUMBER = {"type": "integer", "minimum": 1, "maximum": 65535}
+
+
+def _port_number(value: int) -> int:
+    if not 1 <= value <= 65535:
+        raise problem("NS015", f"{value} is not a port", "a port is 1 to 65535")
+    return value
+
+
+PortNumber = Annotated[int, AfterValidator(_port_number), WithJsonSchema(_NUMBER)]
+
+
+def _int_or_name(value: Any) -> int | str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _port_number(value)
+    if isinstance(value, str):
+        return _matching("NS201", _PORT_NAME, 15, "a port name (IANA)", "a number, or a container port's name")(value)
+    raise problem("NS011", "expected a port number or a port name")
+
+
+#: A port number, or the name of a container port (Kubernetes' IntOrString).
+PortOrName = Annotated[
+    int | str, PlainValidator(_int_or_name), WithJsonSchema({"anyOf": [_NUMBER, {"type": "string", "maxLength": 15}]})
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """A port of an intent or expectation, of the form 8080, 8080/TCP, 8000-8010/TCP or name/UDP."""
+
+    port: int | str
+    end_port: int | None = None
+    protocol: Literal["TCP", "UDP"] = "TCP"
+
+
+_PORT_HINT = "write 8080/TCP, 53/UDP, 8000-8010/TCP or a port's name"
+
+
+def _port_range(value: Any) -> PortRange:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return PortRange(_port_number(value))
+    if not isinstance(value, str):
+        raise problem("NS011", "expected a port", _PORT_HINT)
+    number, slash, protocol = value.partition("/")
+    if slash and protocol not in ("TCP", "UDP"):
+        hint = did_you_mean(protocol.upper(), ["TCP", "UDP"]) or _PORT_HINT
+        raise problem("NS016", f"{_short(value)}: the protocol must be TCP or UDP", hint)
+    kind: Literal["TCP", "UDP"] = "UDP" if protocol == "UDP" else "TCP"
+    first, dash, last = number.partition("-")
+    if re.fullmatch("[0-9]{1,9}", first) and (not dash or re.fullmatch("[0-9]{1,9}", last)):
+        if dash and int(last) < int(first):
+            raise problem("NS016", f"{_short(value)}: the range ends before it begins", _PORT_HINT)
+        return PortRange(_port_number(int(first)), _port_number(int(last)) if dash else None, kind)
+    if len(number) > 15 or not _PORT_NAME.match(number):
+        raise problem("NS016", f"{_short(value)} is not a port", _PORT_HINT)
+    return PortRange(number, None, kind)
+
+
+Port = Annotated[
+    PortRange,
+    PlainValidator(_port_range),
+    WithJsonSchema({"anyOf": [_NUMBER, {"type": "string", "pattern": "^[-a-z0-9]+(/(TCP|UDP))?$"}]}),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRef:
+    """One side of an intent or expectation. `name`: "namespace/name", a namespace or a CIDR; "" for the two words."""
+
+    kind: PeerKind
+    name: str = ""
+
+
+_PEER_HINT = "write {workload: ns/name}, {namespace: ns}, {service: ns/name}, {cidr: 10.0.0.0/8}, outside or anywhere"
+_NAMED: tuple[PeerKind, ...] = ("workload", "namespace", "service", "cidr")
+
+
+def _pair(value: str, what: str) -> str:
+    namespace, slash, name = value.partition("/")
+    if not slash or not _DNS_1123.match(namespace) or not _DNS_1123.match(name):
+        raise problem("NS016", f"{_short(value)} is not a {what}", "write it as namespace/name")
+    return value
+
+
+def _peer(value: Any) -> PeerRef:
+    if value == "outside":
+        return PeerRef("outside")
+    if value == "anywhere":
+        return PeerRef("anywhere")
+    if isinstance(value, str):
+        return PeerRef("workload", _pair(value, "workload"))
+    if not isinstance(value, dict) or len(value) != 1:
+        raise problem("NS016", "expected one peer", _PEER_HINT)
+    ((key, name),) = value.items()
+    if key in ("outside", "anywhere"):
+        raise problem("NS016", f"{key} takes no value", f"write the word alone: {key}")
+    kind = next((k for k in _NAMED if k == key), None)
+    if kind is None:
+        raise problem("NS010", f"unknown kind of peer {_short(str(key))}", did_you_mean(str(key), _NAMED) or _PEER_HINT)
+    if not isinstance(name, str):
+        raise problem("NS011", f"{kind}: expected text", _PEER_HINT)
+    if kind == "cidr":
+        return PeerRef(kind, _cidr(name))
+    if kind == "namespace":
+        if not _DNS_1123.match(name):
+            raise problem("NS016", f"{_short(name)} is not a namespace", _NAME_HINT)
+        return PeerRef(kind, name)
+    return PeerRef(kind, _pair(name, kind))
+
+
+def _one(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {kind: schema}, "required": [kind], "additionalProperties": False}
+
+
+Peer = Annotated[
+    PeerRef,
+    PlainValidator(_peer),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                *(_one(k, {"type": "string"}) for k in _NAMED),
+                {"enum": ["outside", "anywhere"]},
+                {"type": "string", "pattern": "^[-a-z0-9]+/[-a-z0-9]+$", "description": "a workload: namespace/name"},
+            ]
+        }
+    ),
+]

@@ -1,0 +1,306 @@
+"""netspec.dev/v1alpha1: the models of the file. Field names follow Kubernetes wherever Kubernetes has the field.
+
+The models check the shape of one value at a time; what takes more than one value is a pass (netspec.passes).
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from netspec.spec.types import (
+    Address,
+    Cidr,
+    Domain,
+    LabelKey,
+    Labels,
+    LabelValue,
+    Name,
+    ObjectName,
+    Peer,
+    Port,
+    PortName,
+    PortNumber,
+    PortOrName,
+    ServiceName,
+    problem,
+)
+
+API_VERSION = "netspec.dev/v1alpha1"
+KIND = "NetworkSpec"
+
+Direction = Literal["ingress", "egress"]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+class Metadata(Model):
+    """Names the spec; clusters and generated objects carry the name."""
+
+    name: Name
+
+
+class Proxy(Model):
+    """kube-proxy, the part of every node that carries Service traffic to pods."""
+
+    mode: Literal["iptables", "nftables"] = Field("iptables", description="How kube-proxy programs the node.")
+
+
+class Network(Model):
+    """Addresses of the cluster. One IPv4 CIDR each for pods and Services in this API version."""
+
+    ip_family: Literal["ipv4"] = Field("ipv4", description="The address family of pods and Services.")
+    pod_cidrs: list[Cidr] = Field(
+        ["10.244.0.0/16"], alias="podCIDRs", min_length=1, description="Where pods get their addresses."
+    )
+    service_cidrs: list[Cidr] = Field(
+        ["10.96.0.0/16"], alias="serviceCIDRs", min_length=1, description="Where Services get their cluster IPs."
+    )
+    node_cidr_mask: int = Field(
+        24, alias="nodeCIDRMask", ge=8, le=30, description="The prefix length of each node's share of the pod CIDR."
+    )
+    max_pods: int = Field(110, ge=1, le=1000, description="The kubelet's limit of pods on one node.")
+    proxy: Proxy = Field(default_factory=Proxy, description="kube-proxy.")
+
+
+class CoreDns(Model):
+    """The cluster's name server, which netspec owns."""
+
+    replicas: int = Field(2, ge=1, le=100, description="How many CoreDNS pods.")
+    cache_seconds: int = Field(30, ge=0, le=3600, description="How long CoreDNS keeps an answer; 0 keeps none.")
+
+
+class Dns(Model):
+    """Name resolution of pods."""
+
+    ndots: Annotated[int, Field(ge=0, le=15)] | None = Field(
+        None, description="Dots a name needs to be tried as it stands first. Unset: the kubelet's 5."
+    )
+    coredns: CoreDns = Field(default_factory=CoreDns, description="The cluster's name server.")
+    stub_domains: dict[Domain, Annotated[list[Address], Field(min_length=1)]] = Field(
+        default_factory=dict, description="Domains that name servers of your own answer: domain -> their addresses."
+    )
+
+
+class Namespace(Model):
+    """A namespace that netspec creates."""
+
+    name: Name = Field(description="Its name.")
+    labels: Labels = Field(
+        default_factory=dict, description="Labels, besides the automatic kubernetes.io/metadata.name."
+    )
+    default_deny: list[Direction] = Field(
+        default_factory=list, max_length=2, description="Directions in which its pods are closed until a policy opens."
+    )
+    allow_dns: bool = Field(
+        False, alias="allowDNS", description="Opens the way to the cluster's DNS for pods whose egress is closed."
+    )
+
+
+class ContainerPort(Model):
+    """A port that the workload's pods listen on."""
+
+    name: PortName | None = Field(None, description="A name that Services and policies may use.")
+    port: PortNumber = Field(description="The port number.")
+    protocol: Literal["TCP", "UDP"] = Field("TCP", description="The protocol.")
+
+
+class Workload(Model):
+    """Who talks: pods that share labels and ports. Selects pods that exist, or deploys a stand-in for them."""
+
+    name: Name = Field(description="Its name, unique in the namespace.")
+    namespace: Name = Field(description="The namespace of its pods.")
+    labels: Labels = Field(min_length=1, description="The pods' labels.")
+    replicas: int = Field(1, ge=0, le=1000, description="How many pods.")
+    ports: list[ContainerPort] = Field(default_factory=list, description="What the pods listen on.")
+    stand_in: bool = Field(False, description="Deploy pods that serve the ports and probe, in place of the real ones.")
+
+
+class ServicePort(Model):
+    """One port of a Service."""
+
+    name: PortName | None = Field(None, description="Required where the Service has more than one port.")
+    port: PortNumber = Field(description="The Service's own port.")
+    target_port: PortOrName | None = Field(
+        None, description="The pods' port, by number or name. Unset: the same number."
+    )
+    protocol: Literal["TCP", "UDP"] = Field("TCP", description="The protocol.")
+    node_port: PortNumber | None = Field(None, description="The port on every node. Unset: the API server picks one.")
+
+
+class Service(Model):
+    """A Kubernetes Service."""
+
+    name: ServiceName = Field(description="Its name, unique in the namespace.")
+    namespace: Name = Field(description="Its namespace.")
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = Field(
+        "ClusterIP", description="How it is reached."
+    )
+    cluster_ip: Literal["None"] | None = Field(
+        None, alias="clusterIP", description="None makes the Service headless: its name resolves to the pods."
+    )
+    selector: Labels = Field(default_factory=dict, description="The labels of the pods behind it.")
+    ports: list[ServicePort] = Field(default_factory=list, description="Its ports.")
+    external_name: Domain | None = Field(None, description="What an ExternalName Service is an alias (CNAME) of.")
+    external_traffic_policy: Literal["Cluster", "Local"] | None = Field(
+        None, description="Local keeps node-port traffic on the node that received it."
+    )
+    publish_not_ready_addresses: bool = Field(False, description="Also resolve to pods that are not ready.")
+
+
+class Policy(Model):
+    """An intent: opens the way from one peer to another, on each side that something isolates; it never closes one."""
+
+    name: Name = Field(description="Its name, unique in the spec.")
+    from_: Peer = Field(alias="from", description="Who calls.")
+    to: Peer = Field(description="Who is called.")
+    ports: list[Port] = Field(
+        default_factory=list,
+        description="Ports of the called (a Service's own ports where it is a Service). Unset: all that it declares.",
+    )
+
+
+class SelectorRequirement(Model):
+    """One condition on a label."""
+
+    key: LabelKey = Field(description="The label.")
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(description="What must hold of it.")
+    values: list[LabelValue] = Field(default_factory=list, description="For In and NotIn.")
+
+
+class LabelSelector(Model):
+    """Selects objects by label; an empty selector selects all."""
+
+    match_labels: Labels = Field(default_factory=dict, description="Labels that must be equal.")
+    match_expressions: list[SelectorRequirement] = Field(default_factory=list, description="Conditions; all must hold.")
+
+
+class IpBlock(Model):
+    """A range of addresses, without parts of it."""
+
+    cidr: Cidr = Field(description="The range.")
+    except_: list[Cidr] = Field(default_factory=list, alias="except", description="Parts of it that do not match.")
+
+
+class NetworkPolicyPeer(Model):
+    """Pods by selector, or an ipBlock alone."""
+
+    pod_selector: LabelSelector | None = Field(
+        None, description="Pods, of the policy's namespace unless one is selected."
+    )
+    namespace_selector: LabelSelector | None = Field(None, description="Namespaces.")
+    ip_block: IpBlock | None = Field(None, description="Addresses.")
+
+
+class NetworkPolicyPort(Model):
+    """A port of a rule."""
+
+    port: PortOrName | None = Field(None, description="Number or name. Unset: every port.")
+    end_port: PortNumber | None = Field(None, description="The last port of a range that begins at port.")
+    protocol: Literal["TCP", "UDP", "SCTP"] = Field("TCP", description="The protocol.")
+
+
+class IngressRule(Model):
+    """Allows what comes from one of `from` to one of `ports`."""
+
+    from_: list[NetworkPolicyPeer] = Field(default_factory=list, alias="from", description="Empty: everyone.")
+    ports: list[NetworkPolicyPort] = Field(default_factory=list, description="Empty: every port.")
+
+
+class EgressRule(Model):
+    """Allows what goes to one of `to` at one of `ports`."""
+
+    to: list[NetworkPolicyPeer] = Field(default_factory=list, description="Empty: everyone.")
+    ports: list[NetworkPolicyPort] = Field(default_factory=list, description="Empty: every port.")
+
+
+class NetworkPolicySpec(Model):
+    """networking.k8s.io/v1 NetworkPolicySpec, field for field."""
+
+    pod_selector: LabelSelector = Field(default_factory=LabelSelector, description="The pods it isolates.")
+    policy_types: list[Literal["Ingress", "Egress"]] | None = Field(
+        None, max_length=2, description="Unset: Ingress, and Egress where there are egress rules."
+    )
+    ingress: list[IngressRule] = Field(default_factory=list, description="What may come in.")
+    egress: list[EgressRule] = Field(default_factory=list, description="What may go out.")
+
+
+class NetworkPolicy(Model):
+    """A NetworkPolicy as Kubernetes has it."""
+
+    name: ObjectName = Field(description="Its name, unique in the namespace.")
+    namespace: Name = Field(description="Its namespace.")
+    spec: NetworkPolicySpec = Field(description="The policy.")
+
+
+class Expectation(Model):
+    """What must hold, whatever the policies say. `to` may carry the port: shop/db:5432, shop/dns:53/UDP."""
+
+    from_: Peer = Field(alias="from", description="Who calls.")
+    to: Peer = Field(description="Who is called.")
+    port: Port | None = Field(None, description="Unset: every port that the called declares.")
+    expect: Literal["allow", "deny"] = Field(description="The verdict.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _port_in_to(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("to"), str) or ":" not in data["to"]:
+            return data
+        if "port" in data:
+            raise problem("NS016", "the port is given twice, in `to` and as `port`", "keep one of them")
+        peer, _, port = data["to"].partition(":")
+        return data | {"to": peer, "port": port}
+
+
+class KindCluster(Model):
+    """A cluster of containers on this machine (kind)."""
+
+    type: Literal["kind"] = Field(description="The kind of cluster.")
+    workers: int = Field(2, ge=0, le=50, description="Worker nodes, besides one control plane.")
+    node_image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
+        None, description="The nodes' image. Unset: the one netspec is tested with."
+    )
+    network_cidr: Cidr = Field(
+        "172.30.0.0/16", alias="networkCIDR", description="The container network that the nodes join."
+    )
+
+
+class CalicoCni(Model):
+    """Calico, installed by its operator."""
+
+    provider: Literal["calico"] = Field(description="The network plugin.")
+    encapsulation: Literal["vxlan"] = Field("vxlan", description="How packets cross nodes.")
+    block_size: int = Field(
+        26, ge=20, le=32, description="The prefix length of the blocks that nodes take from the pool."
+    )
+    mtu: Annotated[int, Field(ge=576, le=65535)] | None = Field(
+        None, description="The pods' MTU. Unset: the interface's, less the encapsulation's header."
+    )
+
+
+class Stack(Model):
+    """One environment: a cluster and its network plugin. The Pulumi stack's name picks it."""
+
+    cluster: KindCluster = Field(description="The cluster.")
+    cni: CalicoCni = Field(description="The network plugin.")
+
+
+class NetworkSpec(Model):
+    """What a cluster's network must be."""
+
+    api_version: Literal["netspec.dev/v1alpha1"] = Field(description="The version of this format.")
+    kind: Literal["NetworkSpec"] = Field(description="Always NetworkSpec.")
+    metadata: Metadata = Field(description="The spec's name.")
+    network: Network = Field(default_factory=Network, description="Addresses and the Service proxy.")
+    dns: Dns = Field(default_factory=Dns, description="Name resolution.")
+    namespaces: list[Namespace] = Field(default_factory=list, description="Namespaces that netspec creates.")
+    workloads: list[Workload] = Field(default_factory=list, description="Who talks.")
+    services: list[Service] = Field(default_factory=list, description="Kubernetes Services.")
+    policies: list[Policy] = Field(default_factory=list, description="Intents: what is open.")
+    network_policies: list[NetworkPolicy] = Field(default_factory=list, description="NetworkPolicies as they are.")
+    expectations: list[Expectation] = Field(
+        default_factory=list, description="What must hold, whatever the policies say."
+    )
+    stacks: dict[Name, Stack] = Field(default_factory=dict, description="Environments, by name.")

@@ -23,17 +23,24 @@ class Outcome(StrEnum):
 #: The host beside the nodes on the cluster's container network.
 OUTSIDE = "outside"
 
+#: The ports on which the outside host serves (agnhost netexec).
+OUTSIDE_PORTS: tuple[tuple[int, Protocol], ...] = ((8080, "TCP"), (8081, "UDP"))
+
 #: How a flow dials: the destination pod's own address, a Service's cluster IP, a node's address and node port, the
-#: Service's DNS name (headless and ExternalName), or the outside host's address.
+#: Service's DNS name (headless), or the outside host's address.
 Via = Literal["pod", "cluster-ip", "node-port", "name", "outside"]
+
+#: Which node a node-port flow dials: every node, those that run one of the Service's pods, or the others.
+Nodes = Literal["every", "with-endpoint", "without-endpoint"]
 
 
 @dataclass(frozen=True, slots=True)
 class FlowProbe:
     """From a pod of `source` (workload id, or OUTSIDE) to `destination` (workload id, Service id, or OUTSIDE).
 
-    `port` is what is dialled: the container port for `via` pod, the Service port for cluster-ip and name, and for
-    node-port the Service port whose node port is looked up. `placement` asks for a pair on the same or on different nodes.
+    `port` is what is dialled: the container port for `via` pod and name, the Service port for cluster-ip, and for
+    node-port the Service port whose node port is looked up. `nodes` matters for node-port only. `backends` are the
+    workloads behind a Service. `expect` None: observed and reported, but nothing is predicted; `reason` says why.
     `deciding` names the policies behind the expectation.
     """
 
@@ -43,15 +50,17 @@ class FlowProbe:
     via: Via
     port: int
     protocol: Protocol
-    expect: Outcome
+    expect: Outcome | None
     deciding: tuple[str, ...] = ()
     reason: str = ""
+    nodes: Nodes = "every"
+    backends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DnsProbe:
-    """A lookup inside a pod of `source`. `expect` is symbolic: "pods:<workload ids>" for headless A records,
-    "service:<id>" for the cluster IP, "cname:<name>", "srv:<port>:<name>", sorted; see docs/verify.md."""
+    """A lookup inside a pod of `source`. `expect` is symbolic, sorted: "pods:<workload id>" for a headless Service's
+    addresses, "service:<id>" for the cluster IP, "cname:<name>", "srv:<port>:<Service name>"; see docs/verify.md."""
 
     id: str
     source: str
@@ -60,24 +69,31 @@ class DnsProbe:
     expect: tuple[str, ...]
 
 
+Fact = Literal[
+    "pod-ips-in-pod-cidrs",
+    "service-ip-in-service-cidrs",
+    "source-address-kept",
+    "resolv-conf",
+    "pod-mtu",
+    "proxy-mode",
+    "encapsulation",
+    "calico-pool",
+    "dns-replicas",
+    "stub-domains",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class FactProbe:
-    """A fact of the cluster. `subject` is what it is about (a workload id, "cluster", "calico"); `expect` its JSON value."""
+    """A fact of the cluster. `subject` is what it is about (a workload or Service id, "nodes", "calico", "dns");
+    `expect` its JSON value. source-address-kept alone has a second end: `peer`, dialled at `port`."""
 
     id: str
-    fact: Literal[
-        "pod-ips-in-pod-cidrs",
-        "service-ips-in-service-cidrs",
-        "source-address-kept",
-        "proxy-mode",
-        "resolv-conf",
-        "calico-pool",
-        "pod-mtu",
-        "dns-replicas",
-        "stub-domains",
-    ]
+    fact: Fact
     subject: str
     expect: Any
+    peer: str = ""
+    port: int = 0
 
 
 Probe = FlowProbe | DnsProbe | FactProbe

@@ -1,0 +1,109 @@
+"""Lookups and facts: what is true of a cluster besides who reaches whom."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from netspec.ir.model import Ir, Service, Workload
+from netspec.probes import DnsProbe, Fact, FactProbe, FlowProbe, Outcome
+from netspec.probing.flows import sources
+from netspec.probing.services import backends, dns_name, reaches_dns
+
+#: The kubelet's own value, for pods whose dnsConfig says nothing.
+KUBELET_NDOTS = 5
+
+#: kube-dns is what CoreDNS's Deployment serves as; kubeadm and netspec both call the Deployment this.
+DNS_DEPLOYMENT = "kube-system/coredns"
+
+
+def dns(ir: Ir) -> Iterator[DnsProbe]:
+    """Every Service's records, each asked by one of the workloads that reach DNS, and every such workload asks.
+
+    The records do not depend on who asks; who reaches DNS at all is a flow like any other (`pairs`, `services`).
+    """
+    askers = [w for w in sources(ir) if reaches_dns(ir, w)]
+    if not askers:
+        return
+    records = [r for service in sorted(ir.inventory.services, key=lambda s: s.id) for r in _records(ir, service)]
+    for i in range(max(len(records), len(askers)) if records else 0):
+        name, record, expect = records[i % len(records)]
+        asker = askers[i % len(askers)].id
+        yield DnsProbe(f"dns:{asker}:{record}:{name}", asker, name, record, expect)
+
+
+def _records(ir: Ir, service: Service) -> Iterator[tuple[str, Literal["A", "SRV", "CNAME"], tuple[str, ...]]]:
+    name = dns_name(ir, service)
+    if service.type == "ExternalName":
+        yield name, "CNAME", (f"cname:{(service.external_name or '').rstrip('.')}",)
+        return
+    if service.headless:
+        behind = sorted({w.id for port in service.ports for w, _ in backends(ir, service, port)})
+        if not behind:
+            return
+        yield name, "A", tuple(f"pods:{workload}" for workload in behind)
+    else:
+        yield name, "A", (f"service:{service.id}",)
+    for port in service.ports:
+        if port.name is None:
+            continue
+        numbers = sorted({n for _, n in backends(ir, service, port)}) if service.headless else [port.port]
+        if numbers:
+            query = f"_{port.name}._{port.protocol.lower()}.{name}"
+            yield query, "SRV", tuple(f"srv:{number}:{name}" for number in numbers)
+
+
+def facts(ir: Ir) -> Iterator[FactProbe]:
+    """Addresses, resolv.conf and MTU of every workload's pods, then what is true of the cluster as a whole."""
+    for workload in sources(ir):
+        yield _fact("pod-ips-in-pod-cidrs", workload.id, [str(c) for c in ir.network.pod_cidrs])
+        yield _fact("resolv-conf", workload.id, _resolv_conf(ir, workload))
+        yield _fact("pod-mtu", workload.id, "interface - 50" if ir.cni.mtu is None else ir.cni.mtu)
+    for service in sorted(ir.inventory.services, key=lambda s: s.id):
+        if service.type != "ExternalName" and not service.headless:
+            yield _fact("service-ip-in-service-cidrs", service.id, [str(c) for c in ir.network.service_cidrs])
+    yield _fact("proxy-mode", "nodes", ir.network.proxy_mode)
+    yield _fact("encapsulation", "nodes", ir.cni.encapsulation)
+    yield _fact(
+        "calico-pool",
+        "calico",
+        {
+            "cidrs": [str(c) for c in ir.network.pod_cidrs],
+            "blockSize": ir.cni.block_size,
+            "vxlanMode": "Always",
+            "ipipMode": "Never",
+            "natOutgoing": True,
+        },
+    )
+    yield _fact("dns-replicas", DNS_DEPLOYMENT, ir.dns.replicas)
+    if ir.dns.stub_domains:
+        yield _fact("stub-domains", "dns", {domain: sorted(servers) for domain, servers in ir.dns.stub_domains})
+
+
+def kept_addresses(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
+    """No NAT between pods: on every allowed TCP flow to a stand-in, its server says which address it saw."""
+    stand_ins = {w.id for w in ir.inventory.workloads if w.stand_in}
+    for flow in flows:
+        if flow.protocol == "TCP" and flow.expect is Outcome.CONNECTED and flow.destination in stand_ins:
+            yield FactProbe(
+                f"fact:source-address-kept:{flow.source}->{flow.destination}:{flow.port}",
+                "source-address-kept",
+                flow.source,
+                "the pod's own address",
+                flow.destination,
+                flow.port,
+            )
+
+
+def _fact(fact: Fact, subject: str, expect: object) -> FactProbe:
+    return FactProbe(f"fact:{fact}:{subject}", fact, subject, expect)
+
+
+def _resolv_conf(ir: Ir, workload: Workload) -> dict[str, object]:
+    """ndots is the spec's only in pods that netspec deploys; of others it is not asserted."""
+    domain = ir.dns.cluster_domain
+    expect: dict[str, object] = {
+        "nameservers": [ir.dns.address],
+        "search": [f"{workload.namespace}.svc.{domain}", f"svc.{domain}", domain],
+    }
+    if workload.stand_in:
+        expect["ndots"] = KUBELET_NDOTS if ir.dns.ndots is None else ir.dns.ndots
+    return expect

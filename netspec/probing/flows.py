@@ -1,0 +1,128 @@
+"""Flows between workloads by pod address, and to the outside host."""
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv6Address
+from itertools import product
+
+from netspec.analysis.evaluate import evaluate
+from netspec.analysis.verdict import AddressEnd, PodEnd, Verdict
+from netspec.ir.model import ContainerPort, Inventory, IPNetwork, Ir, Protocol, Workload
+from netspec.probes import OUTSIDE, OUTSIDE_PORTS, FlowProbe, Outcome
+
+#: The evaluator's word, as what a probe sees.
+_OUTCOME = {"allow": Outcome.CONNECTED, "deny": Outcome.TIMED_OUT, None: None}
+
+#: A foreign UDP server need not answer what a probe sends; agnhost does, and a DNS server does.
+DNS_PORT = 53
+SILENT = "a UDP server that is not a stand-in need not answer, so nothing can be concluded"
+
+
+def sources(ir: Ir) -> tuple[Workload, ...]:
+    """The workloads that probes can be sent from: with pods of their own network, declared in the spec."""
+    return tuple(
+        sorted(
+            (w for w in ir.inventory.workloads if w.replicas and not w.system and not w.host_network),
+            key=lambda w: w.id,
+        )
+    )
+
+
+def destinations(ir: Ir) -> tuple[Workload, ...]:
+    return tuple(sorted((w for w in ir.inventory.workloads if w.replicas), key=lambda w: w.id))
+
+
+def outcome_of(verdict: Verdict) -> Outcome | None:
+    return _OUTCOME[verdict.expected]
+
+
+def reason_of(verdict: Verdict) -> str:
+    """One line for the reader: which side closes or opens the flow, and by what."""
+    if verdict.note:
+        return verdict.note
+    parts: list[str] = []
+    for side, whose in ((verdict.egress, "source"), (verdict.ingress, "destination")):
+        if not side.isolating:
+            parts.append(f"{whose} not isolated for {side.direction.lower()}")
+        elif side.matching:
+            parts.append(f"{side.direction.lower()} allowed by {', '.join(map(str, side.matching))}")
+        else:
+            parts.append(f"no {side.direction.lower()} rule of {', '.join(side.isolating)} matches")
+    return "; ".join(parts)
+
+
+def answers(workload: Workload, port: int, protocol: Protocol) -> bool:
+    """Whether a probe gets an answer from this port when nothing is in the way."""
+    return protocol != "UDP" or workload.stand_in or port == DNS_PORT
+
+
+def agreed(verdicts: Iterable[Verdict]) -> tuple[Outcome | None, tuple[str, ...], str]:
+    """Expectation, deciding policies and reason of a flow that may take any of several ways."""
+    listed = list(verdicts)
+    outcomes = {outcome_of(v) for v in listed}
+    deciding = tuple(dict.fromkeys(p for v in listed for p in v.deciding))
+    if len(outcomes) == 1:
+        return outcomes.pop(), deciding, reason_of(listed[0])
+    return None, deciding, "the policies answer differently for the addresses or pods this flow may meet"
+
+
+def pairs(ir: Ir) -> Iterator[FlowProbe]:
+    """Every ordered pair of workloads and every declared port of the destination, by pod address.
+
+    A workload with itself is a pair only where it has two pods: a pod always reaches itself.
+    """
+    for source, destination in product(sources(ir), destinations(ir)):
+        if source.id == destination.id and source.replicas < 2:
+            continue
+        for port in sorted(destination.ports, key=lambda p: (p.port, p.protocol)):
+            yield _pair(ir.inventory, source, destination, port)
+
+
+def _pair(inventory: Inventory, source: Workload, destination: Workload, port: ContainerPort) -> FlowProbe:
+    verdict = evaluate(inventory, PodEnd(source.id), PodEnd(destination.id), port.port, port.protocol)
+    expect, reason = outcome_of(verdict), reason_of(verdict)
+    if not answers(destination, port.port, port.protocol):
+        expect, reason = None, SILENT
+    return FlowProbe(
+        f"flow:pod:{source.id}->{destination.id}:{port.port}/{port.protocol}",
+        source.id,
+        destination.id,
+        "pod",
+        port.port,
+        port.protocol,
+        expect,
+        verdict.deciding,
+        reason,
+    )
+
+
+def outside(ir: Ir) -> Iterator[FlowProbe]:
+    """From every workload to the host outside the cluster, whose address is somewhere in the container network."""
+    ends = [AddressEnd(a) for a in samples(ir.cluster.network_cidr, ir.inventory)]
+    for source, (port, protocol) in product(sources(ir), OUTSIDE_PORTS):
+        expect, deciding, reason = agreed(evaluate(ir.inventory, PodEnd(source.id), e, port, protocol) for e in ends)
+        yield FlowProbe(
+            f"flow:outside:{source.id}->{OUTSIDE}:{port}/{protocol}",
+            source.id,
+            OUTSIDE,
+            "outside",
+            port,
+            protocol,
+            expect,
+            deciding,
+            reason,
+        )
+
+
+def samples(network: IPNetwork, inventory: Inventory) -> list[IPv4Address | IPv6Address]:
+    """One address of `network` for each stretch of it that the policies' ipBlocks treat alike."""
+    first, last = int(network.network_address), int(network.broadcast_address)
+    cuts = {first}
+    for policy in inventory.policies:
+        for peer in (p for rule in (*policy.ingress, *policy.egress) for p in rule.peers):
+            if peer.ip_block is None:
+                continue
+            for block in (peer.ip_block.cidr, *peer.ip_block.excluded):
+                if block.version == network.version:
+                    cuts |= {int(block.network_address), int(block.broadcast_address) + 1}
+    make = IPv4Address if network.version == 4 else IPv6Address
+    return [make(c) for c in sorted(cuts) if first <= c <= last]

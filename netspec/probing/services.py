@@ -1,0 +1,158 @@
+"""Flows through Services: cluster IP, headless name, and node ports from the outside host.
+
+Policies see a Service's flow after the address translation: as a flow to an endpoint's target port. Left out,
+because Kubernetes promises nothing about them: a pod to a Service that it backs itself (hairpin), a Service without
+endpoints (refused or dropped), a pod to a node port.
+"""
+
+from collections.abc import Iterator
+
+from netspec.analysis.evaluate import evaluate
+from netspec.analysis.verdict import AddressEnd, PodEnd
+from netspec.ir.model import Ir, Service, ServicePort, Workload
+from netspec.probes import OUTSIDE, FlowProbe, Nodes, Outcome, Via
+from netspec.probing.flows import SILENT, agreed, answers, samples, sources
+
+#: Every allowed source is asked; of the denied ones this many a Service port, a different few for each: the policy
+#: behind them is the pod's, and `pairs` has asked for every pair already.
+DENIED_SOURCES = 2
+
+Backend = tuple[Workload, int]
+
+
+def backends(ir: Ir, service: Service, port: ServicePort) -> list[Backend]:
+    """The workloads behind a Service's port with the port their pods listen on."""
+    if service.selector is None:
+        return []
+    found: list[Backend] = []
+    for workload in sorted(ir.inventory.workloads, key=lambda w: w.id):
+        if workload.namespace != service.namespace or not workload.replicas:
+            continue
+        if not service.selector.matches(workload.labels):
+            continue
+        target = port.target_port
+        number = workload.port_named(target, port.protocol) if isinstance(target, str) else target
+        if number is not None:
+            found.append((workload, number))
+    return found
+
+
+def dns_name(ir: Ir, service: Service) -> str:
+    return f"{service.name}.{service.namespace}.svc.{ir.dns.cluster_domain}"
+
+
+def ordered(ir: Ir) -> list[tuple[Service, ServicePort]]:
+    return [
+        (service, port)
+        for service in sorted(ir.inventory.services, key=lambda s: s.id)
+        if service.type != "ExternalName"
+        for port in sorted(service.ports, key=lambda p: (p.port, p.protocol))
+    ]
+
+
+def services(ir: Ir) -> Iterator[FlowProbe]:
+    """To every Service port, by cluster IP; by name to the pods' own port where the Service is headless."""
+    for index, (service, port) in enumerate(ordered(ir)):
+        behind = backends(ir, service, port)
+        targets = sorted({number for _, number in behind})
+        if not behind or (service.headless and len(targets) > 1):
+            continue
+        via: Via = "name" if service.headless else "cluster-ip"
+        dialled = targets[0] if service.headless else port.port
+        probes = [
+            _probe(ir, source, service, via, dialled, port, behind)
+            for source in sources(ir)
+            if all(source.id != workload.id for workload, _ in behind) and (via != "name" or reaches_dns(ir, source))
+        ]
+        denied = [p for p in probes if p.expect is Outcome.TIMED_OUT]
+        kept = {denied[(index + i) % len(denied)].id for i in range(min(DENIED_SOURCES, len(denied)))}
+        yield from (p for p in probes if p.expect is not Outcome.TIMED_OUT or p.id in kept)
+
+
+def _probe(
+    ir: Ir, source: Workload, service: Service, via: Via, dialled: int, port: ServicePort, behind: list[Backend]
+) -> FlowProbe:
+    expect, deciding, reason = agreed(
+        evaluate(ir.inventory, PodEnd(source.id), PodEnd(workload.id), number, port.protocol)
+        for workload, number in behind
+    )
+    if not all(answers(workload, number, port.protocol) for workload, number in behind):
+        expect, reason = None, SILENT
+    return FlowProbe(
+        f"flow:{via}:{source.id}->{service.id}:{dialled}/{port.protocol}",
+        source.id,
+        service.id,
+        via,
+        dialled,
+        port.protocol,
+        expect,
+        deciding,
+        reason,
+        backends=tuple(workload.id for workload, _ in behind),
+    )
+
+
+def reaches_dns(ir: Ir, source: Workload) -> bool:
+    """Whether lookups from this workload are predicted to be answered: UDP to every cluster DNS pod."""
+    servers = [
+        w for w in ir.inventory.workloads if w.system and any(p.port == 53 and p.protocol == "UDP" for p in w.ports)
+    ]
+    verdicts = [evaluate(ir.inventory, PodEnd(source.id), PodEnd(w.id), 53, "UDP") for w in servers]
+    return bool(verdicts) and all(v.expected == "allow" for v in verdicts)
+
+
+# Node ports
+
+
+def node_ports(ir: Ir) -> Iterator[FlowProbe]:
+    """From the outside host to every Service with a node port, on every node.
+
+    Where the pod is on the dialled node, policy sees the client's address. Elsewhere kube-proxy has replaced it by the
+    dialled node's (externalTrafficPolicy Cluster), which with VXLAN is its tunnel address inside the pod range. Where
+    the two get different verdicts each kind of node is asked apart, if the pod is one and so surely here or there.
+    """
+    for service, port in ordered(ir):
+        behind = backends(ir, service, port)
+        if service.type not in ("NodePort", "LoadBalancer") or not behind:
+            continue
+        here = agreed(
+            evaluate(ir.inventory, AddressEnd(client), PodEnd(workload.id), number, port.protocol)
+            for client in samples(ir.cluster.network_cidr, ir.inventory)
+            for workload, number in behind
+        )
+        elsewhere = agreed(
+            evaluate(ir.inventory, AddressEnd(tunnel), PodEnd(workload.id), number, port.protocol)
+            for cidr in ir.network.pod_cidrs
+            for tunnel in samples(cidr, ir.inventory)
+            for workload, number in behind
+        )
+        apart: list[tuple[Nodes, tuple[Outcome | None, tuple[str, ...], str]]]
+        several = sum(workload.replicas for workload, _ in behind) > 1
+        if not all(answers(workload, number, port.protocol) for workload, number in behind):
+            apart = [("every", (None, (), SILENT))]
+        elif service.external_traffic_policy == "Local":
+            dropped = "externalTrafficPolicy Local: kube-proxy drops what reaches a node without an endpoint"
+            apart = [("with-endpoint", here), ("without-endpoint", (Outcome.TIMED_OUT, (), dropped))]
+        elif here[0] is elsewhere[0]:
+            apart = [("every", here)]
+        elif several:
+            why = "the client's address and the node's get different verdicts, and the endpoint is chosen at random"
+            apart = [("every", (None, here[1], why))]
+        else:
+            apart = [("with-endpoint", here), ("without-endpoint", elsewhere)]
+        for nodes, (expect, deciding, reason) in apart:
+            if nodes == "without-endpoint" and not ir.cluster.workers:
+                continue  # a single node
+            yield FlowProbe(
+                f"flow:node-port:{OUTSIDE}->{service.id}:{port.port}/{port.protocol}@{nodes}",
+                OUTSIDE,
+                service.id,
+                "node-port",
+                port.port,
+                port.protocol,
+                expect,
+                deciding,
+                reason,
+                nodes,
+                tuple(workload.id for workload, _ in behind),
+            )

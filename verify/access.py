@@ -1,0 +1,111 @@
+"""The ways into a running cluster: kubectl, and pytest-testinfra's hosts for pods and containers, all bounded in time."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from testinfra.backend.base import BaseBackend
+from testinfra.backend.docker import DockerBackend
+from testinfra.backend.kubectl import KubectlBackend
+from testinfra.host import Host
+
+from netspec.diagnostics import Problem
+from netspec.ir.model import Ir
+
+#: Seconds. A pod's script bounds itself; this is for a node or an API server that stops answering.
+EXEC_LIMIT = 120
+KUBECTL_LIMIT = 30
+#: What kubectl and docker say when the program itself could not be run in the container.
+TIMED_OUT_STATUS = 124
+
+
+@contextmanager
+def kubeconfig_for(ir: Ir) -> Iterator[Path]:
+    """The cluster's kubeconfig in a file of mode 0600 outside the project, removed afterwards."""
+    done = run(["kind", "get", "kubeconfig", "--name", ir.cluster.name])
+    if done.returncode:
+        raise Problem(
+            f"there is no running kind cluster {ir.cluster.name}: {last_line(done.stderr)}",
+            f"bring it up first: netspec up --stack {ir.stack}",
+        )
+    handle, name = tempfile.mkstemp(prefix="netspec-", suffix=".kubeconfig")  # mkstemp makes it 0600
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(done.stdout)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def run(command: Sequence[str], stdin: str = "", limit: float = KUBECTL_LIMIT) -> "subprocess.CompletedProcess[str]":
+    """Runs a program; one that is missing or does not end in `limit` seconds is a failed one, not an exception."""
+    try:
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=limit, check=False)
+    except FileNotFoundError:
+        return subprocess.CompletedProcess(command, 127, "", f"{command[0]} is not on PATH")
+    except subprocess.TimeoutExpired:
+        said = f"{' '.join(command[:3])} did not end in {limit:g} s"
+        return subprocess.CompletedProcess(command, TIMED_OUT_STATUS, "", said)
+
+
+def last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no output"
+
+
+def _run_local(backend: BaseBackend, command: str, *args: str) -> Any:
+    """testinfra's own `run_local` with an end: it waits forever for a kubectl whose node is gone."""
+    quoted = backend.quote(command, *args).encode()
+    process = subprocess.Popen(
+        quoted,
+        shell=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        stdout, stderr = process.communicate(timeout=EXEC_LIMIT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        stdout, _ = process.communicate()
+        said = f"no end after {EXEC_LIMIT} s".encode()
+        return backend.result(TIMED_OUT_STATUS, quoted, stdout, said)
+    return backend.result(process.returncode, quoted, stdout, stderr)
+
+
+class _Kubectl(KubectlBackend):  # type: ignore[misc]
+    def run_local(self, command: str, *args: str) -> Any:
+        return _run_local(self, command, *args)
+
+
+class _Docker(DockerBackend):  # type: ignore[misc]
+    def run_local(self, command: str, *args: str) -> Any:
+        return _run_local(self, command, *args)
+
+
+class Access:
+    """One cluster by its kubeconfig, and the containers beside it."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self._kubeconfig = str(kubeconfig)
+
+    def kubectl(self, *args: str, stdin: str = "", limit: float = KUBECTL_LIMIT) -> "subprocess.CompletedProcess[str]":
+        return run(["kubectl", f"--kubeconfig={self._kubeconfig}", *args], stdin, limit)
+
+    def pod(self, namespace: str, name: str, container: str) -> Host:
+        return Host(_Kubectl(name, namespace=namespace, container=container, kubeconfig=self._kubeconfig))
+
+    def container(self, name: str) -> Host:
+        return Host(_Docker(name))
+
+    def address_of_container(self, name: str) -> list[str]:
+        """Its addresses on every container network; none when it does not run."""
+        template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+        return run(["docker", "inspect", "--format", template, name]).stdout.split()

@@ -1,0 +1,134 @@
+"""The script that asks all of one pod's questions in one exec, and the reader of its answers.
+
+It needs what the official agnhost image and the one that `airgap/` builds both have: a POSIX shell, busybox and
+/agnhost. One line an answer, tab-separated: kind, number, start, end, exit status, output. Times come from
+/proc/uptime, which a shell reads without starting a process. Single quotes are avoided: they are costly to quote
+three times over on the way into the pod.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from netspec.diagnostics import Problem
+from netspec.probes import Outcome
+
+#: Seconds. A denial is a time-out, so this is what every denied probe costs.
+TIMEOUT = 1.0
+#: How many questions a pod asks at once. 200 at once from one pod gave false time-outs on a busy machine.
+LANES = 8
+#: A Go resolver waits 5 s a server and attempt; a name that takes this long counts as unresolved.
+NAME_TIMEOUT = 4
+
+Kind = Literal["flow", "name-flow", "lookup", "client-address", "file"]
+
+#: What is sent to a UDP server: agnhost's netexec answers "hostname" alone; a DNS server answers this text, whose
+#: bytes are a query with an unknown opcode, with "not implemented".
+UDP_DATA = {"agnhost": "hostname", "dns": "netspec-probe"}
+
+_PRELUDE = r"""nl="
+"
+now() { read -r t x </proc/uptime; }
+say() { printf "%s\t%s\t%s\t%s\t%s\t%s\n" "$1" "$2" "$3" "$t" "$4" "$5"; }
+f() { now; s=$t; o=$(/agnhost connect "$2" --protocol="$3" --timeout="$4" $5 2>&1); r=$?; now
+say flow "$1" "$s" "$r" "${o%%"$nl"*}"; }
+n() { now; s=$t; o=$(timeout NAME_TIMEOUT /agnhost connect "$2" --protocol="$3" --timeout="$4" $5 2>&1); r=$?; now
+say name-flow "$1" "$s" "$r" "${o%%"$nl"*}"; }
+d() { now; s=$t; o=$(timeout NAME_TIMEOUT busybox nslookup -type="$3" "$2" 2>&1 | tr "\n\t" "| "); now
+say lookup "$1" "$s" 0 "$o"; }
+w() { now; s=$t; o=$(timeout NAME_TIMEOUT busybox wget -q -O - "$2" 2>&1); r=$?; now
+say client-address "$1" "$s" "$r" "${o%%"$nl"*}"; }
+c() { now; s=$t; o=$(tr "\n\t" "| " <"$2" 2>&1); r=$?; now; say file "$1" "$s" "$r" "$o"; }
+""".replace("NAME_TIMEOUT", str(NAME_TIMEOUT))
+
+_LETTER: dict[Kind, str] = {"flow": "f", "name-flow": "n", "lookup": "d", "client-address": "w", "file": "c"}
+_SAFE = re.compile(r"[A-Za-z0-9_./:\[\]-]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One line of the script. `target`: host:port, a name, a URL or a file. `protocol` (flows) TCP or UDP, `record`
+    (lookups) the record type."""
+
+    number: int
+    kind: Kind
+    target: str
+    protocol: str = "TCP"
+    record: str = "A"
+    udp_data: str = UDP_DATA["agnhost"]
+    timeout: float = TIMEOUT
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for a question; times in seconds since the machine started."""
+
+    number: int
+    kind: str
+    start: float
+    end: float
+    status: int
+    output: str
+
+
+def script(controls: Sequence[Question], questions: Sequence[Question], lanes: int = LANES) -> str:
+    """The controls first and last, the questions between them, `lanes` at once.
+
+    Questions go round the lanes, so that the slow ones (denials) spread if the caller mixed them.
+    """
+    before = _together(controls)
+    # The second asking of a control is told from the first by its place: see `replies`.
+    rows = [questions[i::lanes] for i in range(min(lanes, len(questions)))]
+    middle = "\n".join("{ " + "; ".join(_line(q) for q in row) + "; } &" for row in rows)
+    return "\n".join(part for part in (_PRELUDE + before, middle + "\nwait" if middle else "", before) if part)
+
+
+def _together(questions: Sequence[Question]) -> str:
+    return "\n".join(f"{_line(q)} &" for q in questions) + ("\nwait" if questions else "")
+
+
+def _line(question: Question) -> str:
+    if not _SAFE.match(question.target):
+        raise Problem(f"{question.target!r} is not an address, name or file to ask about")
+    words = [_LETTER[question.kind], str(question.number), question.target]
+    if question.kind in ("flow", "name-flow"):
+        words += [question.protocol.lower(), f"{question.timeout:g}s"]
+        if question.protocol == "UDP":
+            words.append(f"--udp-data={question.udp_data}")
+    elif question.kind == "lookup":
+        words.append(question.record.lower())
+    return " ".join(words)
+
+
+def replies(output: str) -> dict[int, list[Reply]]:
+    """By question number, in the order they came; a control has two. Lines that are not answers are left out."""
+    found: dict[int, list[Reply]] = {}
+    for line in output.splitlines():
+        parts = line.split("\t", 5)
+        if len(parts) != 6 or parts[0] not in _LETTER:
+            continue
+        try:
+            reply = Reply(int(parts[1]), parts[0], float(parts[2]), float(parts[3]), int(parts[4]), parts[5].strip())
+        except ValueError:
+            continue
+        found.setdefault(reply.number, []).append(reply)
+    return found
+
+
+#: What agnhost's connect prints first, as an outcome (test/images/agnhost/connect). UNKNOWN and OTHER tell nothing.
+_WORDS = {"TIMEOUT": Outcome.TIMED_OUT, "REFUSED": Outcome.REFUSED, "DNS": Outcome.UNRESOLVED}
+
+
+def outcome(reply: Reply) -> Outcome:
+    """
+    >>> outcome(Reply(1, "flow", 0, 1, 1, "TIMEOUT"))
+    <Outcome.TIMED_OUT: 'timed-out'>
+    >>> outcome(Reply(1, "flow", 0, 0, 127, "sh: /agnhost: not found"))
+    <Outcome.CHECK_FAILED: 'check-failed'>
+    """
+    if reply.status == 0:
+        return Outcome.CONNECTED
+    if reply.kind == "name-flow" and not reply.output:
+        return Outcome.UNRESOLVED  # cut off by `timeout` while resolving
+    return _WORDS.get(reply.output.partition(":")[0].strip(), Outcome.CHECK_FAILED)

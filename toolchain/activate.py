@@ -1,0 +1,88 @@
+"""Putting the programs, the engine and Pulumi's settings in reach of this process and everything it starts."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from netspec.diagnostics import Problem
+from toolchain import engine, project
+from toolchain.engine import Engine, kind_overrides
+from toolchain.find import TOOL_NAMES, Found, Say, find, say
+
+__all__ = ["Tools", "activate", "kind_overrides"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What was found: the programs asked for, the Docker client and the engine it talks to."""
+
+    programs: Mapping[str, Found]
+    docker: Path
+    engine: Engine
+
+    @property
+    def kind(self) -> Path:
+        return self.programs["kind"].path
+
+    @property
+    def kubectl(self) -> Path:
+        return self.programs["kubectl"].path
+
+    @property
+    def pulumi(self) -> Path:
+        return self.programs["pulumi"].path
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        return {name: found.source for name, found in self.programs.items()}
+
+
+_active: Tools | None = None
+
+
+def activate(components: Sequence[str] = TOOL_NAMES, report: Say = say) -> Tools:
+    """Find the programs, downloading or building what is missing, and set this process's environment to use them.
+
+    With the private engine this moves the calling thread into its network namespace, out of which nothing else is
+    reachable: call it from the main thread, before any other thread starts. A second call does nothing more than
+    to look for further programs. Raises `Problem`.
+    """
+    global _active
+    if _active and set(components) <= set(_active.programs):
+        return _active
+    chosen = _active.engine if _active else engine.choose()
+    programs = {name: find(name, report) for name in components}
+    docker = engine.prepare_private(report) if chosen == "private" else Path(str(shutil.which("docker")))
+    _set_environment([docker.parent, *(found.path.parent for found in programs.values())], chosen)
+    if chosen == "private":
+        engine.enter_private()
+    _active = Tools({**(_active.programs if _active else {}), **programs}, docker, chosen)
+    return _active
+
+
+def _set_environment(directories: Sequence[Path], chosen: Engine) -> None:
+    # The interpreter's own directory first: Pulumi starts `python3` from PATH, whatever its virtualenv option says.
+    first = [Path(sys.executable).parent, *directories]
+    path = [*map(str, first), *os.environ.get("PATH", os.defpath).split(os.pathsep)]
+    os.environ["PATH"] = os.pathsep.join(dict.fromkeys(path))
+    os.environ["NETSPEC_PYTHON"] = sys.executable
+    os.environ[engine.VARIABLE] = chosen
+    os.environ["PULUMI_SKIP_UPDATE_CHECK"] = "1"
+    # A stack file without a salt is then no reason to make a new one.
+    os.environ["PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER"] = "true"
+    if chosen == "private":
+        os.environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "1"
+    if "PULUMI_BACKEND_URL" not in os.environ and "PULUMI_ACCESS_TOKEN" not in os.environ:
+        state = project.private_dir() / "state"
+        state.mkdir(mode=0o700, exist_ok=True)
+        os.environ["PULUMI_BACKEND_URL"] = f"file://{state}"
+    if "PULUMI_CONFIG_PASSPHRASE" not in os.environ:
+        given = os.environ.setdefault("PULUMI_CONFIG_PASSPHRASE_FILE", str(project.passphrase_file()))
+        if not Path(given).is_file():
+            raise Problem(
+                f"PULUMI_CONFIG_PASSPHRASE_FILE names {given}, which is not a file.",
+                "Correct it, or unset it to let netspec keep a passphrase of its own in .netspec/.",
+            )

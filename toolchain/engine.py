@@ -1,0 +1,105 @@
+"""The container engine: Docker where it answers, else the private one of airgap/."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from netspec.diagnostics import Problem
+from toolchain import project
+from toolchain.find import Say, say
+
+Engine = Literal["docker", "private"]
+
+#: auto, docker or private. A command that netspec starts finds the engine that was chosen for it here.
+VARIABLE = "NETSPEC_ENGINE"
+#: Seconds in which Docker has to answer.
+TIMEOUT = 5
+
+
+def docker_answers() -> str | None:
+    """The version of the Docker server that answers (DOCKER_HOST and the CLI's contexts count), or None."""
+    if shutil.which("docker") is None:
+        return None
+    try:
+        done = subprocess.run(
+            ["docker", "info", "--format", "{{.ServerVersion}}"],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def choose() -> Engine:
+    """Which engine this machine gives. Raises `Problem` where there is none."""
+    wanted = os.environ.get(VARIABLE, "auto")
+    if wanted not in ("auto", "docker", "private"):
+        raise Problem(f"{VARIABLE} is {wanted!r}.", "Set it to auto, docker or private, or unset it.")
+    if wanted != "private":
+        if docker_answers():
+            return "docker"
+        if wanted == "docker":
+            raise Problem(
+                f"{VARIABLE} is docker, and no Docker engine answers within {TIMEOUT} seconds.",
+                "Start Docker, or check DOCKER_HOST.",
+            )
+    if sys.platform != "linux" or os.geteuid() != 0:
+        raise Problem(
+            "There is no container engine: Docker does not answer, and the private one needs Linux and root.",
+            "Start Docker, or run the same command as root on Debian.",
+        )
+    return "private"
+
+
+def prepare_private(report: Say = say) -> Path:
+    """Build, start and fill the private engine; returns its Docker client. Raises `Problem`."""
+    from airgap import build, engine, host
+    from airgap.errors import AirgapError
+
+    try:
+        build.ensure(engine.ENGINE_IMAGES, report)  # before anything is started: this is what can take long, or fail
+        engine.start(report)
+        engine.ensure_images(report)
+    except AirgapError as error:
+        raise Problem(error.message, error.hint) from error
+    except subprocess.CalledProcessError as error:
+        raise Problem(
+            f"The private container engine did not start: `{' '.join(map(str, error.cmd))}` failed: "
+            f"{str(error.stderr or '').strip()}.",
+            "Run `netspec doctor` to see what is missing.",
+        ) from error
+    # A newer client elsewhere on PATH may not speak this server's API.
+    client = project.private_dir() / "bin" / "docker"
+    client.parent.mkdir(exist_ok=True)
+    target = Path(cast("str", host.which("docker")))
+    if not client.is_symlink() or client.readlink() != target:
+        client.unlink(missing_ok=True)
+        client.symlink_to(target)
+    return client
+
+
+def enter_private() -> None:
+    """Move this thread, and what it starts from now on, into the private engine's network. Raises `Problem`."""
+    from airgap import engine
+    from airgap.errors import AirgapError
+
+    try:
+        engine.enter()
+    except AirgapError as error:
+        raise Problem(error.message, error.hint) from error
+
+
+def kind_overrides() -> Mapping[str, Any]:
+    """What kind's config needs on this machine beyond the plan: merged when a cluster is made, never stored."""
+    if os.environ.get(VARIABLE) != "private":
+        return {}
+    from airgap import engine
+
+    return engine.kind_config()

@@ -1,0 +1,63 @@
+"""Where the Pulumi project is, and the files netspec keeps beside it (never committed) and in the user's cache."""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from netspec.diagnostics import Problem
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def root() -> Path:
+    """The directory with Pulumi.yaml: $NETSPEC_PROJECT, else the checkout this package runs from.
+
+    Raises `Problem` if there is no Pulumi.yaml there.
+    """
+    explicit = os.environ.get("NETSPEC_PROJECT")
+    found = Path(explicit).expanduser().resolve() if explicit else CHECKOUT
+    if not (found / "Pulumi.yaml").is_file():
+        raise Problem(
+            f"There is no Pulumi.yaml in {found}.",
+            "Run netspec from a checkout of the repository, or name the project's directory in NETSPEC_PROJECT.",
+        )
+    return found
+
+
+def private_dir() -> Path:
+    """The directory of this project's state, logs and passphrase: `.netspec`, mode 0700."""
+    found = root() / ".netspec"
+    found.mkdir(mode=0o700, exist_ok=True)
+    return found
+
+
+def cache_root() -> Path:
+    """What is shared by all checkouts of this user: $NETSPEC_CACHE, else ~/.cache/netspec."""
+    explicit = os.environ.get("NETSPEC_CACHE")
+    return Path(explicit).expanduser().resolve() if explicit else Path.home() / ".cache" / "netspec"
+
+
+def passphrase_file() -> Path:
+    """The file with the passphrase that Pulumi encrypts secrets with: made once, random, mode 0600."""
+    return _once(private_dir() / "passphrase", 32)
+
+
+def owner() -> str:
+    """This checkout's random id, made once: what it makes outside Pulumi's state is labelled with it."""
+    return _once(private_dir() / "owner", 6).read_text(encoding="ascii").strip()
+
+
+def _once(path: Path, size: int) -> Path:
+    """Write `size` random bytes in hexadecimal unless the file is there; never half a file, the first writer wins."""
+    if not path.exists():
+        handle, temporary = tempfile.mkstemp(dir=path.parent)  # mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as out:
+                out.write(secrets.token_hex(size) + "\n")
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, path)
+        finally:
+            Path(temporary).unlink()
+    return path

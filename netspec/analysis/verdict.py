@@ -5,7 +5,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
-from netspec.ir.model import Direction
+from netspec.ir.model import Action, Direction
 
 
 class Answer(StrEnum):
@@ -53,17 +53,40 @@ class RuleRef:
 
 
 @dataclass(frozen=True, slots=True)
+class TierStep:
+    """The first rule of a policy tier that matches the flow, and what it says."""
+
+    rule: RuleRef
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a flow. `isolating`: the policies that select the pod for this direction (none: not isolated).
-    `matching`: the rules that allow the flow."""
+    """One side of a flow. `isolating`: the NetworkPolicies that select the pod in this direction (none: not isolated).
+    `matching`: their rules that allow the flow. `tiers`: what policy tiers say before and after them."""
 
     direction: Direction
     isolating: tuple[str, ...] = ()
     matching: tuple[RuleRef, ...] = ()
+    tiers: tuple[TierStep, ...] = ()
+
+    @property
+    def final(self) -> TierStep | None:
+        """The tier rule that decides, where one does."""
+        return next((step for step in self.tiers if step.action != "Pass"), None)
 
     @property
     def allows(self) -> bool:
+        if self.final is not None:
+            return self.final.action == "Accept"
         return not self.isolating or bool(self.matching)
+
+    @property
+    def deciding(self) -> tuple[str, ...]:
+        """The policies behind `allows`: a tier's rule, else the matching policies, else those that isolate."""
+        if self.final is not None:
+            return (self.final.rule.policy,)
+        return tuple(r.policy for r in self.matching) or self.isolating
 
 
 Expected = Literal["allow", "deny"]
@@ -90,9 +113,7 @@ class Verdict:
 
     @property
     def deciding(self) -> tuple[str, ...]:
-        """The policies that decide: where the flow passes the matching ones, else the closed side's isolating ones."""
-        if self.egress.allows and self.ingress.allows:
-            names = [r.policy for s in (self.egress, self.ingress) for r in s.matching]
-        else:
-            names = [p for s in (self.egress, self.ingress) if not s.allows for p in s.isolating]
+        """The policies that decide: where the flow passes those of both sides, else those of the closed sides."""
+        passes = self.egress.allows and self.ingress.allows
+        names = [p for s in (self.egress, self.ingress) if passes or not s.allows for p in s.deciding]
         return tuple(dict.fromkeys(names))

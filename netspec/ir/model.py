@@ -170,7 +170,7 @@ Tier = Literal["Admin", "Baseline"]
 
 @dataclass(frozen=True, slots=True)
 class TierRule:
-    """One rule of a tier policy. Both selectors of a peer are set; an ipBlock is a `networks` entry and matches pods."""
+    """One rule of a tier policy. Both selectors of a peer are set; an ipBlock is one of `networks`, which match pods."""
 
     action: Action
     peers: tuple[Peer, ...]

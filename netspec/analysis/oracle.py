@@ -1,0 +1,283 @@
+"""The plain evaluator: one flow, every policy, straight from the API's text. The oracle of the fast engine.
+
+Where Kubernetes leaves a choice open (does an ipBlock match a pod? is a host-network pod a pod? which address has
+it?), every choice is a `_World`; the flow is judged in each, and a verdict is Kubernetes' own only if it holds in all.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from itertools import islice, product
+
+from netspec.analysis.dialects import DIALECTS, Dialect
+from netspec.analysis.verdict import AddressEnd, Answer, End, RuleRef, Side, TierStep, Verdict
+from netspec.diagnostics import Problem
+from netspec.ir.model import (
+    NAME_LABEL,
+    Direction,
+    Inventory,
+    IpBlock,
+    IPNetwork,
+    NetworkPolicy,
+    Peer,
+    PolicyPort,
+    Protocol,
+    Rule,
+    Tier,
+    TierPolicy,
+    TierRule,
+    Workload,
+)
+from netspec.ir.selectors import Labels
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class _Party:
+    """One end of the flow: a workload's pod, or (workload None) an address. `address` None: not known."""
+
+    workload: Workload | None
+    namespace_labels: Labels
+    address: Address | None = None
+
+    @property
+    def host_network(self) -> bool:
+        return self.workload is not None and self.workload.host_network
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """One way to answer what Kubernetes leaves open."""
+
+    blocks_match_pods: bool
+    host_pods_are_pods: bool
+    same_node: bool
+    source: _Party
+    destination: _Party
+
+
+def evaluate(inventory: Inventory, source: End, destination: End, port: int, protocol: Protocol) -> Verdict:
+    """The verdict on one flow to `port` of the destination.
+
+    Two equal ends with one replica are one pod; with more, two pods of the workload. Raises Problem for a workload
+    that is not in the inventory, ValueError when neither end is a pod.
+    """
+    parties = _party(inventory, source), _party(inventory, destination)
+    if parties[0].workload is None and parties[1].workload is None:
+        raise ValueError("a flow needs a pod at one end")
+    if parties[0].workload is not None and source == destination and parties[0].workload.replicas <= 1:
+        return Verdict(Answer.ALLOW, Side("Egress"), Side("Ingress"), "a pod always reaches itself")
+    worlds = list(_worlds(inventory, *parties))
+    judged = [(w, *sides) for w in worlds for sides in _judge(inventory, w, port, protocol)]
+    dialect = DIALECTS.get(inventory.cni or "")
+    narrowed = [j for j in judged if dialect is None or _is_world_of(dialect, j[0])]
+    for answer, considered in ((None, judged), (Answer.DIALECT, narrowed)):
+        outcomes = {_allows(egress, ingress) for _, egress, ingress in considered}
+        if len(outcomes) == 1:
+            _, egress, ingress = considered[0]
+            kept = Answer.ALLOW if outcomes.pop() else Answer.DENY
+            note = dialect.because if answer and dialect else ""
+            return Verdict(answer or kept, egress, ingress, note)
+    _, egress, ingress = next(j for j in narrowed if _allows(j[1], j[2]))
+    return Verdict(Answer.UNDEFINED, egress, ingress, _why_open(parties, len(judged) > len(worlds)))
+
+
+def _party(inventory: Inventory, end: End) -> _Party:
+    if isinstance(end, AddressEnd):
+        return _Party(None, {}, end.address)
+    workload = next((w for w in inventory.workloads if w.id == end.workload), None)
+    if workload is None:
+        raise Problem(f"there is no workload {end.workload}", "name it as namespace/name")
+    labels = next((n.labels for n in inventory.namespaces if n.name == workload.namespace), None)
+    return _Party(workload, {NAME_LABEL: workload.namespace} if labels is None else labels)
+
+
+def _why_open(parties: tuple[_Party, _Party], tie: bool) -> str:
+    if tie:
+        return "two policies of one tier and priority match and disagree; either may be applied"
+    if any(p.host_network for p in parties):
+        return "Kubernetes leaves open whether policies see a host-network pod as a pod or as its node"
+    return "Kubernetes leaves open whether an ipBlock matches a pod's address"
+
+
+# The worlds
+
+
+def _worlds(inventory: Inventory, source: _Party, destination: _Party) -> Iterator[_World]:
+    """Strict worlds first, so that a verdict that holds everywhere is explained without them."""
+    host = source.host_network or destination.host_network
+    for blocks, host_pods, same_node in product(
+        (False, True), (True, False) if host else (True,), (False, True) if host else (False,)
+    ):
+        for ours, theirs in product(_addresses(inventory, source), _addresses(inventory, destination)):
+            if ours.version == theirs.version or source.workload is None or destination.workload is None:
+                yield _World(
+                    blocks,
+                    host_pods,
+                    same_node,
+                    replace(source, address=ours),
+                    replace(destination, address=theirs),
+                )
+
+
+def _is_world_of(dialect: Dialect, world: _World) -> bool:
+    return world.blocks_match_pods == dialect.blocks_match_pods and (
+        not (world.source.host_network or world.destination.host_network)
+        or world.host_pods_are_pods == dialect.host_pods_are_pods
+    )
+
+
+def _addresses(inventory: Inventory, party: _Party) -> list[Address]:
+    """An address of every kind that the party may have: one of each interval that the policies' blocks cut."""
+    if party.address is not None:
+        return [party.address]
+    policies: tuple[NetworkPolicy | TierPolicy, ...] = (*inventory.policies, *inventory.tiers)
+    blocks = [
+        network
+        for policy in policies
+        for rule in (*policy.ingress, *policy.egress)
+        for peer in rule.peers
+        if peer.ip_block is not None
+        for network in (peer.ip_block.cidr, *peer.ip_block.excluded)
+    ]
+    versions = {n.version for n in (inventory.pod_cidrs or blocks)} or {4}
+    everywhere: list[IPNetwork] = [n for n in (IPv4Network("0.0.0.0/0"), IPv6Network("::/0")) if n.version in versions]
+    spaces = everywhere if party.host_network or not inventory.pod_cidrs else list(inventory.pod_cidrs)
+    out: list[Address] = []
+    for space in spaces:
+        cuts = {int(space.network_address)}
+        for block in (*blocks, *inventory.pod_cidrs):
+            if block.version == space.version:
+                cuts |= {int(block.network_address), int(block.broadcast_address) + 1}
+        make = IPv4Address if space.version == 4 else IPv6Address
+        out += [make(c) for c in sorted(cuts) if int(space.network_address) <= c <= int(space.broadcast_address)]
+    if party.host_network:  # a node's address is not a pod's
+        out = [a for a in out if not any(a in cidr for cidr in inventory.pod_cidrs)]
+    return out or [ip_address("192.0.2.1")]
+
+
+# One world
+
+
+def _judge(inventory: Inventory, world: _World, port: int, protocol: Protocol) -> list[tuple[Side, Side]]:
+    """The two sides of the flow, in every way that a tie between tier policies may be broken."""
+    flow = _Flow(inventory, world, port, protocol)
+    egress = _sides(flow, "Egress", world.source, world.destination)
+    ingress = _sides(flow, "Ingress", world.destination, world.source)
+    return list(product(egress, ingress))
+
+
+def _allows(egress: Side, ingress: Side) -> bool:
+    return egress.allows and ingress.allows
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    inventory: Inventory
+    world: _World
+    port: int
+    protocol: Protocol
+
+
+def _sides(flow: _Flow, direction: Direction, subject: _Party, peer: _Party) -> list[Side]:
+    """The Admin tier, then NetworkPolicy, then, for a pod that none isolates, the Baseline tier."""
+    if subject.workload is None or (
+        flow.world.same_node and not flow.world.host_pods_are_pods and (peer.host_network or subject.host_network)
+    ):
+        return [Side(direction)]  # policies are about pods; a node and its own pods always reach each other
+    sides = []
+    for admin in _tier_steps(flow, "Admin", direction, subject, peer):
+        if admin is not None and admin.action != "Pass":
+            sides.append(Side(direction, tiers=(admin,)))
+            continue
+        before = () if admin is None else (admin,)
+        isolating = [p for p in flow.inventory.policies if _isolates(p, direction, subject, flow.world)]
+        if isolating:
+            matching = [
+                RuleRef(policy.id, direction, index)
+                for policy in isolating
+                for index, rule in enumerate(policy.rules(direction))
+                if _rule_matches(flow, policy.namespace, rule, peer)
+            ]
+            sides.append(Side(direction, tuple(p.id for p in isolating), tuple(matching), before))
+            continue
+        for baseline in _tier_steps(flow, "Baseline", direction, subject, peer):
+            sides.append(Side(direction, tiers=before if baseline is None else (*before, baseline)))
+    return sides
+
+
+def _tier_steps(flow: _Flow, tier: Tier, direction: Direction, subject: _Party, peer: _Party) -> list[TierStep | None]:
+    """The first matching rule in priority order; of several policies with one priority, any may be it."""
+    policies = [p for p in flow.inventory.tiers if p.tier == tier and _is_in(p.subject, subject)]
+    for priority in sorted({p.priority for p in policies}):
+        steps: list[TierStep | None] = []
+        for policy in policies:
+            if policy.priority == priority:
+                rules = enumerate(policy.rules(direction))
+                hits = (TierStep(RuleRef(policy.id, direction, i), r.action) for i, r in rules if _hits(flow, r, peer))
+                steps += list(islice(hits, 1))
+        if steps:
+            return steps
+    return [None]
+
+
+def _hits(flow: _Flow, rule: TierRule, peer: _Party) -> bool:
+    if not any(_is_in(p, peer) for p in rule.peers):
+        return False
+    return not rule.ports or any(_port_matches(flow, p) for p in rule.ports)
+
+
+def _is_in(wanted: Peer, party: _Party) -> bool:
+    """Tier policies' subjects and peers: never a host-network pod; `networks` match pods as well."""
+    if wanted.ip_block is not None:
+        return _block_holds(wanted.ip_block, party.address)
+    if party.workload is None or party.host_network or wanted.namespaces is None:
+        return False
+    return wanted.namespaces.matches(party.namespace_labels) and (
+        wanted.pods is None or wanted.pods.matches(party.workload.labels)
+    )
+
+
+def _isolates(policy: NetworkPolicy, direction: Direction, subject: _Party, world: _World) -> bool:
+    workload = subject.workload
+    if workload is None or (workload.host_network and not world.host_pods_are_pods):
+        return False
+    return direction in policy.types and policy.namespace == workload.namespace and policy.pods.matches(workload.labels)
+
+
+def _rule_matches(flow: _Flow, namespace: str, rule: Rule, peer: _Party) -> bool:
+    if rule.peers and not any(_peer_matches(p, namespace, peer, flow.world) for p in rule.peers):
+        return False
+    return not rule.ports or any(_port_matches(flow, p) for p in rule.ports)
+
+
+def _peer_matches(wanted: Peer, namespace: str, peer: _Party, world: _World) -> bool:
+    workload = peer.workload
+    is_pod = workload is not None and (not workload.host_network or world.host_pods_are_pods)
+    if wanted.ip_block is not None:
+        return (not is_pod or world.blocks_match_pods) and _block_holds(wanted.ip_block, peer.address)
+    if workload is None or not is_pod:
+        return False
+    if wanted.namespaces is None:
+        in_namespace = workload.namespace == namespace
+    else:
+        in_namespace = wanted.namespaces.matches(peer.namespace_labels)
+    return in_namespace and (wanted.pods is None or wanted.pods.matches(workload.labels))
+
+
+def _block_holds(block: IpBlock, address: Address | None) -> bool:
+    if address is None or address not in block.cidr:
+        return False
+    return not any(address in excluded for excluded in block.excluded)
+
+
+def _port_matches(flow: _Flow, wanted: PolicyPort) -> bool:
+    if wanted.protocol != flow.protocol:
+        return False
+    if wanted.port is None:
+        return True
+    if isinstance(wanted.port, str):
+        workload = flow.world.destination.workload
+        return workload is not None and workload.port_named(wanted.port, flow.protocol) == flow.port
+    return wanted.port <= flow.port <= (wanted.end_port or wanted.port)

@@ -28,6 +28,8 @@ class KindClusterNode:
 
     `image` is every node's image. `network` (`network_cidr`) is the container network the nodes join. `outside_image`
     runs as a container beside the nodes (`outside_name`): the host that ipBlock and node-port probes talk to and from.
+    `immutable`: settings that are not kind's, but that a running cluster cannot change either; another value of any of
+    them replaces the cluster, as another `config`, `image` or `network_cidr` does.
     """
 
     id: str
@@ -38,6 +40,7 @@ class KindClusterNode:
     network_cidr: str
     outside_name: str
     outside_image: str
+    immutable: Mapping[str, Any] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
     kind: Literal["kind-cluster"] = "kind-cluster"
 

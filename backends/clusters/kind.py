@@ -39,6 +39,8 @@ class Kind:
                 network_cidr=str(cluster.network_cidr),
                 outside_name=f"{cluster.name}-outside",
                 outside_image=IMAGES["agnhost"],
+                # Calico's operator refuses to change a pool's blocks once pods have addresses from it.
+                immutable={"cni": ir.cni.provider, "blockSize": ir.cni.block_size},
             ),
         )
 

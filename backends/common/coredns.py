@@ -106,9 +106,9 @@ def _service(dns: Dns) -> Manifest:
             "clusterIP": dns.address,
             "selector": LABELS,
             "ports": [
-                {"name": "dns", "port": 53, "targetPort": "dns", "protocol": "UDP"},
-                {"name": "dns-tcp", "port": 53, "targetPort": "dns-tcp", "protocol": "TCP"},
-                {"name": "metrics", "port": METRICS_PORT, "targetPort": "metrics", "protocol": "TCP"},
+                {"name": "dns", "port": 53, "targetPort": 53, "protocol": "UDP"},
+                {"name": "dns-tcp", "port": 53, "targetPort": 53, "protocol": "TCP"},
+                {"name": "metrics", "port": METRICS_PORT, "targetPort": METRICS_PORT, "protocol": "TCP"},
             ],
         },
     )

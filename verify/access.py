@@ -1,4 +1,4 @@
-"""The ways into a running cluster: kubectl, and pytest-testinfra's hosts for pods and containers, all bounded in time."""
+"""The ways into a running cluster: kubectl, and pytest-testinfra's hosts for pods and containers, bounded in time."""
 
 import os
 import signal

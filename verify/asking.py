@@ -1,7 +1,7 @@
-"""The prober: one exec per asking pod carries all its probes; denials need a control; surprises are asked again alone."""
+"""The prober: one exec a pod carries all its probes; denials need a control; surprises are asked again, alone."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -58,8 +58,12 @@ class _Window:
 class Prober:
     """Asks every probe that is a pod's or the outside host's to answer. `run` gives one observation a probe."""
 
-    def __init__(self, access: Access, resolver: Resolver, judge: Judge, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, access: Access, resolver: Resolver, judge: Judge, say: Callable[[str], None], unready: Mapping[str, str]
+    ) -> None:
+        """`unready`: pod id -> why its probe container does not run."""
         self._access, self._resolver, self._judge, self._say = access, resolver, judge, say
+        self._unready = unready
 
     def run(self, probes: Sequence[Probe]) -> dict[str, Observation]:
         """Observations by probe id."""
@@ -91,6 +95,8 @@ class Prober:
             asker = self._resolver.asker(round_.source)
         except Unresolved as why:
             return [self._judge.failed(p, str(why), attempts=attempt) for p in round_.probes]
+        if asker.id in self._unready:
+            return [self._judge.failed(p, self._unready[asker.id], asker.id, attempt) for p in round_.probes]
         asked: list[tuple[Probe, tuple[Target, ...]]] = []
         out: list[Observation] = []
         for probe in _mixed(round_.probes):

@@ -51,7 +51,7 @@ class Judge:
         answers = parse_lookup(output, probe.record)
         wanted = self._wanted(probe)
         if probe.record == "SRV":
-            found = sorted({f"{port}:{probe_owner(target, wanted)}" for port, target in map(_split_srv, answers)})
+            found = sorted({f"{port}:{_owner(target, wanted)}" for port, target in map(_split_srv, answers)})
         else:
             found = answers
         status = Status.PASS if found == wanted else Status.WRONG
@@ -142,7 +142,7 @@ def _agrees(key: str, seen: Any, wanted: Any) -> bool:
 
 
 def _pools(pools: Sequence[Any]) -> dict[str, object]:
-    """The pools that pods get addresses from, in the shape of the probe; settings that differ between pools are lists."""
+    """The pools that pods get addresses from, in the probe's shape; a setting that differs between pools is a list."""
     out: dict[str, object] = {"cidrs": sorted(p.get("cidr", "") for p in pools)}
     defaults = {"blockSize": 26, "vxlanMode": "Never", "ipipMode": "Never", "natOutgoing": False}
     for key, default in defaults.items():
@@ -194,8 +194,8 @@ def _split_srv(answer: str) -> tuple[str, str]:
     return port, target
 
 
-def probe_owner(target: str, wanted: Sequence[str]) -> str:
-    """A headless Service's SRV names each pod below the Service's own name: the Service's name, if it is one of these."""
+def _owner(target: str, wanted: Sequence[str]) -> str:
+    """A headless Service's SRV names each pod, below the Service's own name: that name, if it is among the wanted."""
     names = {w.partition(":")[2] for w in wanted}
     return next((n for n in names if target == n or target.endswith("." + n)), target)
 

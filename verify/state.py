@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from netspec.diagnostics import Problem
@@ -12,6 +13,9 @@ from verify.access import Access, last_line
 
 #: The label that a stand-in's Deployment selects its pods by; its value is the workload's name.
 WORKLOAD_LABEL = "netspec.dev/workload"
+#: On the canary's namespace, and how long it lives at most.
+CANARY_LABEL = "netspec.dev/canary"
+CANARY_LIFE = timedelta(minutes=10)
 #: The ephemeral container that probes from a pod that is not a stand-in.
 PROBE_CONTAINER = "netspec-probe"
 
@@ -112,7 +116,7 @@ def parse_state(items: list[dict[str, Any]]) -> State:
         services={_id(i): _service(i["spec"]) for i in by_kind.get("Service", [])},
         ready_replicas={_id(i): i.get("status", {}).get("readyReplicas", 0) for i in by_kind.get("Deployment", [])},
         stale_canaries=tuple(
-            i["metadata"]["name"] for i in by_kind.get("Namespace", []) if _is_canary(i) and not _is_ending(i)
+            i["metadata"]["name"] for i in by_kind.get("Namespace", []) if _is_stale_canary(i) and not _is_ending(i)
         ),
     )
 
@@ -125,8 +129,12 @@ def _is_ending(item: Mapping[str, Any]) -> bool:
     return "deletionTimestamp" in item["metadata"]
 
 
-def _is_canary(item: Mapping[str, Any]) -> bool:
-    return "netspec.dev/canary" in item["metadata"].get("labels", {})
+def _is_stale_canary(item: Mapping[str, Any]) -> bool:
+    """Left by a run that was killed; a younger one may be another run's that is still going on."""
+    if CANARY_LABEL not in item["metadata"].get("labels", {}):
+        return False
+    made = datetime.fromisoformat(item["metadata"]["creationTimestamp"])
+    return datetime.now(UTC) - made > CANARY_LIFE
 
 
 def _node(item: Mapping[str, Any]) -> Node:

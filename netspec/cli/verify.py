@@ -1,0 +1,56 @@
+"""netspec verify: asks the running cluster everything that the spec predicts."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from netspec.diagnostics import Problem
+
+EXAMPLES = """\
+  netspec verify --stack dev
+  netspec verify stacks/shop.yaml --stack shop --report out/shop
+  netspec verify --stack dev --output json
+
+The same, one test item a probe: pytest verify/ --stack dev
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "spec", metavar="SPEC", nargs="?", help="the spec file (default: netspec:spec of stacks/Pulumi.<stack>.yaml)"
+    )
+    parser.add_argument("--stack", required=True, help="the stack whose cluster is asked")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="how to print (default: text)")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="where the report goes (default: out/<stack>)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0: green; 1: red; 3: inconclusive."""
+    from toolchain import activate
+
+    activate(("kind", "kubectl"))
+    return verify_stack(args.stack, args.spec, args.report, args.output)
+
+
+def verify_stack(stack: str, spec: str | None = None, report: Path | None = None, output: str = "text") -> int:
+    """Verifies, prints and writes the report; returns the exit code. The tools must be active."""
+    from verify.report import write_reports
+    from verify.report.data import EXIT_CODES, as_json
+    from verify.report.terminal import print_run
+    from verify.runner import verify
+    from verify.stack import load_stack
+
+    ir, probes = load_stack(stack, spec)
+    result = verify(ir, probes, lambda text: print(text, file=sys.stderr))
+    directory = report or Path("out") / stack
+    try:
+        page = write_reports(result, directory)
+    except OSError as error:
+        raise Problem(f"the report could not be written: {error}", "name another directory with --report") from None
+    if output == "json":
+        print(json.dumps(as_json(result), indent=1, ensure_ascii=False))
+    else:
+        print_run(result)
+        print(f"report: {page}")
+    return EXIT_CODES[result.answer]

@@ -1,0 +1,68 @@
+"""`pytest verify/ --stack dev`: the same run as `netspec verify`, one test item a probe."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netspec.diagnostics import Problem
+from netspec.ir.model import Ir
+from netspec.probes import Probe
+from verify.model import Run
+from verify.report.data import EXIT_CODES
+
+_LOADED = pytest.StashKey[tuple[Ir, tuple[Probe, ...]]]()
+_RUN = pytest.StashKey[Run]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("netspec")
+    group.addoption("--stack", help="the stack whose cluster is asked")
+    group.addoption("--spec", help="its spec file (default: netspec:spec of stacks/Pulumi.<stack>.yaml)")
+    group.addoption("--report", help="where the report goes (default: out/<stack>)")
+
+
+def _load(config: pytest.Config) -> tuple[Ir, tuple[Probe, ...]]:
+    if _LOADED not in config.stash:
+        from verify.stack import load_stack
+
+        stack = config.getoption("--stack")
+        if not stack:
+            raise pytest.UsageError("say which stack: pytest verify/ --stack dev")
+        try:
+            config.stash[_LOADED] = load_stack(stack, config.getoption("--spec"))
+        except Problem as problem:
+            raise pytest.UsageError(str(problem)) from None
+    return config.stash[_LOADED]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "probe" in metafunc.fixturenames:
+        _, probes = _load(metafunc.config)
+        metafunc.parametrize("probe", probes, ids=[p.id for p in probes])
+
+
+@pytest.fixture(scope="session")
+def network_run(pytestconfig: pytest.Config) -> Iterator[Run]:
+    """All probes, asked once."""
+    from toolchain import activate
+    from verify.report import write_reports
+    from verify.runner import verify
+
+    ir, probes = _load(pytestconfig)
+    try:
+        activate(("kind", "kubectl"))
+        run = verify(ir, probes)
+    except Problem as problem:
+        pytest.exit(str(problem), returncode=2)
+    pytestconfig.stash[_RUN] = run
+    yield run
+    report = pytestconfig.getoption("--report")
+    write_reports(run, Path(report) if report else Path("out") / ir.stack)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The exit code of `netspec verify`, inconclusive too."""
+    run = session.config.stash.get(_RUN, None)
+    if run is not None and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        session.exitstatus = EXIT_CODES[run.answer]

@@ -1,0 +1,46 @@
+"""The stack to verify: its spec's meaning and its probes, as the same compile gives them."""
+
+from pathlib import Path
+
+import yaml
+
+from netspec.diagnostics import Problem, Report
+from netspec.ir.model import Ir
+from netspec.passes import resolve_and_check
+from netspec.probes import Probe
+from netspec.probing import derive_probes
+from netspec.spec.load import load
+from toolchain import project
+
+
+def load_stack(stack: str, spec: str | None = None) -> tuple[Ir, tuple[Probe, ...]]:
+    """`spec` None: the file that the Pulumi stack's configuration names. Raises Problem for a spec with errors."""
+    path = Path(spec) if spec else spec_of(stack)
+    loaded = load(path)
+    stacks = loaded.spec.stacks if loaded.spec else {}
+    report = Report(loaded.source.locate)
+    for diagnostic in loaded.report.sorted():
+        report.add(diagnostic)
+    ir = resolve_and_check(loaded, stack, stacks[stack], report) if stack in stacks else None
+    if report.has_errors:
+        raise Problem(f"{path} has errors", f"netspec check {path}")
+    if ir is None:
+        raise Problem(f"{path} has no stack {stack!r}", f"it has {', '.join(sorted(stacks)) or 'none'}")
+    return ir, derive_probes(ir)
+
+
+def spec_of(stack: str) -> Path:
+    """`netspec:spec` in stacks/Pulumi.<stack>.yaml, relative to the project."""
+    root = project.root()
+    settings = root / "stacks" / f"Pulumi.{stack}.yaml"
+    if not settings.is_file():
+        raise Problem(
+            f"there is no {settings.relative_to(root)}", "name the spec file: netspec verify SPEC --stack STACK"
+        )
+    content = yaml.safe_load(settings.read_text(encoding="utf-8")) or {}
+    named = (content.get("config") or {}).get("netspec:spec") if isinstance(content, dict) else None
+    if not isinstance(named, str):
+        raise Problem(
+            f"{settings.relative_to(root)} does not say netspec:spec under config", "name the spec file there"
+        )
+    return root / named

@@ -68,7 +68,7 @@ def check_spec(loaded: LoadedSpec, stack: str | None = None) -> tuple[Diagnostic
     for name in names:
         resolve_and_check(loaded, name, _stack(loaded, name), report)
     if not names:
-        resolve_and_check(loaded, "any", _ANY_STACK, report)
+        resolve_and_check(loaded, "", _ANY_STACK, report)
     return report.sorted()
 
 

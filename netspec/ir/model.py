@@ -170,7 +170,7 @@ Tier = Literal["Admin", "Baseline"]
 
 @dataclass(frozen=True, slots=True)
 class TierRule:
-    """One rule of a tier policy. Both selectors of a peer are set; an ipBlock is one of `networks`, which match pods."""
+    """One rule of a tier policy. Both selectors of a peer are set; an ipBlock is one of `networks`: it matches pods."""
 
     action: Action
     peers: tuple[Peer, ...]
@@ -300,14 +300,21 @@ class Dns:
 
 @dataclass(frozen=True, slots=True)
 class KindCluster:
-    """A kind cluster; `network_cidr` is the container network its nodes join. `node_image` None: the catalogue's."""
+    """A kind cluster; `network_cidr` is the container network its nodes join. `node_image` None: the catalogue's.
+    `load_balancer`: what gives LoadBalancer Services an address; None: nothing does."""
 
     name: str
     workers: int = 2
     node_image: str | None = None
     network_cidr: IPv4Network = KIND_NETWORK
     type: Literal["kind"] = "kind"
+    load_balancer: str | None = None
     place: Place = field(default=Place(), compare=False)
+
+    @property
+    def nodes(self) -> int:
+        """The workers and the control plane."""
+        return self.workers + 1
 
 
 @dataclass(frozen=True, slots=True)

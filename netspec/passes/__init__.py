@@ -3,20 +3,43 @@ what is in the spec, and what it cannot use it leaves out."""
 
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
+from netspec.passes.addresses import addresses
 from netspec.passes.allow_dns import allow_dns
 from netspec.passes.context import Context, Pass
 from netspec.passes.default_deny import default_deny
+from netspec.passes.dns import dns
+from netspec.passes.expectations import expectations
 from netspec.passes.intents import intents
+from netspec.passes.native_policies import native_policies
+from netspec.passes.objects import objects
+from netspec.passes.references import references
 from netspec.passes.resolve import resolve
+from netspec.passes.services import services
 from netspec.passes.system import system
 from netspec.spec.load import LoadedSpec
 from netspec.spec.v1alpha1 import Stack
 
-PASSES: tuple[Pass, ...] = (system, default_deny, allow_dns, intents)
+#: Checks of what is written, then what the cluster brings and what policies mean, then checks of that meaning.
+PASSES: tuple[Pass, ...] = (
+    addresses,
+    objects,
+    system,
+    services,
+    native_policies,
+    references,
+    default_deny,
+    allow_dns,
+    intents,
+    dns,
+    expectations,
+)
 
 
 def resolve_and_check(loaded: LoadedSpec, name: str, stack: Stack, report: Report) -> Ir | None:
-    """The spec's meaning for one stack; findings go to `report`. None when the file could not be read."""
+    """The spec's meaning for one stack; findings go to `report`. None when the file could not be read.
+
+    `name` is "" for a stack that stands in for one that the file lacks: nothing is said about it.
+    """
     if loaded.spec is None:
         return None
     context = Context(loaded, report, name)

@@ -1,0 +1,129 @@
+"""Checks the cluster's addresses: canonical, disjoint, and enough of them."""
+
+from ipaddress import IPv4Network, ip_network
+
+from netspec.diagnostics import Path
+from netspec.ir.model import Ir
+from netspec.passes.context import Context
+
+#: kube-apiserver takes a Service range of at most 20 bits.
+SERVICE_BITS = 20
+#: kube-controller-manager's and kubeadm's limit between the pod range's mask and a node's.
+NODE_MASK_BITS = 16
+#: kubeadm's MinimumAddressesInServiceSubnet, which the DNS address (the tenth) needs too; rounded up to a mask.
+SERVICE_MASK_MAX = 28
+#: kind's clusterNameMax.
+CLUSTER_NAME_LIMIT = 50
+
+PODS: Path = ("network", "podCIDRs")
+SERVICES: Path = ("network", "serviceCIDRs")
+NODE_MASK: Path = ("network", "nodeCIDRMask")
+MAX_PODS: Path = ("network", "maxPods")
+
+
+def addresses(ir: Ir, context: Context) -> Ir:
+    ranges = list(_ranges(context))
+    usable = [(path, cidr) for path, text in ranges if (cidr := _ipv4(path, text, context))]
+    for i, (_, first) in enumerate(usable):
+        for path, other in usable[i + 1 :]:
+            if first.overlaps(other):
+                names = f"{other} overlaps {first}"
+                context.report.error("NS102", path, names, "pods, Services and nodes need ranges of their own")
+    _services(usable, context)
+    _pods(ir, usable, context)
+    _stack(ir, usable, context)
+    return ir
+
+
+def _ranges(context: Context) -> list[tuple[Path, str]]:
+    spec = context.loaded.spec
+    assert spec is not None
+    found: list[tuple[Path, str]] = []
+    for path, family in ((PODS, spec.network.pod_cidrs), (SERVICES, spec.network.service_cidrs)):
+        if not context.is_given(*path):
+            continue
+        if len(family) > 1:
+            hint = "keep one; dual-stack is not in this version"
+            context.report.error("NS110", (*path, 1), "one CIDR of each family is what Kubernetes takes", hint)
+        found += [((*path, i), text) for i, text in enumerate(family[:1])]
+    if context.stack:
+        path = ("stacks", context.stack, "cluster", "networkCIDR")
+        found.append((path, spec.stacks[context.stack].cluster.network_cidr))
+    return found
+
+
+def _ipv4(path: Path, text: str, context: Context) -> IPv4Network | None:
+    cidr = ip_network(text, strict=False)
+    if not isinstance(cidr, IPv4Network):
+        context.report.error("NS109", path, f"{text} is IPv6; the cluster's family is ipv4", "give an IPv4 CIDR")
+        return None
+    check_canonical(path, text, context)
+    return cidr
+
+
+def check_canonical(path: Path, text: str, context: Context) -> None:
+    cidr = ip_network(text, strict=False)
+    if str(cidr) != text:
+        context.report.error("NS101", path, f"{text} is not canonical: it means {cidr}", f"write {cidr}")
+
+
+def _services(usable: list[tuple[Path, IPv4Network]], context: Context) -> None:
+    for path, cidr in usable:
+        if path[:2] != SERVICES:
+            continue
+        if cidr.prefixlen < 32 - SERVICE_BITS:
+            hint = f"take a part of it, for instance {cidr.network_address}/{32 - SERVICE_BITS}"
+            context.report.error("NS103", path, f"{cidr} is too large: at most {SERVICE_BITS} bits for Services", hint)
+        if cidr.prefixlen > SERVICE_MASK_MAX:
+            hint = f"/{SERVICE_MASK_MAX} or larger: the DNS Service has the tenth address"
+            context.report.error("NS103", path, f"{cidr} is too small for the cluster's own Services", hint)
+
+
+def _pods(ir: Ir, usable: list[tuple[Path, IPv4Network]], context: Context) -> None:
+    mask, nodes = ir.network.node_mask, ir.cluster.nodes
+    if not context.is_given(*NODE_MASK):
+        return
+    for path, cidr in usable:
+        if path[:2] != PODS:
+            continue
+        bits = mask - cidr.prefixlen
+        if bits < 0:
+            hint = f"the mask must be at least the pod CIDR's /{cidr.prefixlen}"
+            context.report.error("NS104", NODE_MASK, f"a node's /{mask} is larger than the pod CIDR {cidr}", hint)
+        elif bits > NODE_MASK_BITS:
+            hint = f"at most {NODE_MASK_BITS}: use /{cidr.prefixlen + NODE_MASK_BITS} or a smaller pod CIDR"
+            context.report.error("NS104", NODE_MASK, f"/{mask} is {bits} bits below the pod CIDR {cidr}", hint)
+        elif context.stack and 2**bits < nodes:
+            message = f"{cidr} has {2**bits} node CIDRs of /{mask}; stack {context.stack} has {nodes} nodes"
+            context.report.error("NS105", NODE_MASK, message, "a larger pod CIDR, or a longer node mask")
+    if context.is_given(*MAX_PODS):
+        room = 2 ** (32 - mask) - 2
+        if ir.network.max_pods > room:
+            message = f"a node's /{mask} has {max(room, 0)} pod addresses; maxPods is {ir.network.max_pods}"
+            context.report.error("NS106", MAX_PODS, message, "a shorter nodeCIDRMask, or fewer pods a node")
+
+
+def _stack(ir: Ir, usable: list[tuple[Path, IPv4Network]], context: Context) -> None:
+    """Calico's IPAM hands blocks of the pool (the whole pod CIDR) to nodes; the node CIDRs above are kubeadm's."""
+    if not context.stack:
+        return
+    nodes, stack = ir.cluster.nodes, context.stack
+    if len(ir.cluster.name) > CLUSTER_NAME_LIMIT:
+        message = f"the cluster's name {ir.cluster.name} is longer than {CLUSTER_NAME_LIMIT} characters"
+        context.report.error("NS701", ("stacks", stack), message, "a shorter metadata.name or stack name")
+    for path, cidr in usable:
+        if path[0] == "stacks" and cidr.num_addresses < nodes + 3:  # network, gateway, broadcast
+            context.report.error("NS108", path, f"{cidr} has too few addresses for {nodes} nodes", "a larger network")
+        if path[:2] != PODS:
+            continue
+        where: Path = ("stacks", stack, "cni", "blockSize")
+        blocks = 2 ** (ir.cni.block_size - cidr.prefixlen) if ir.cni.block_size >= cidr.prefixlen else 0
+        size = 2 ** (32 - ir.cni.block_size)
+        if blocks < nodes:
+            message = f"{cidr} has {blocks} Calico blocks of /{ir.cni.block_size}; {nodes} nodes need one each"
+            context.report.error("NS107", where, message, "a larger pod CIDR, or a longer blockSize")
+        elif context.is_given(*MAX_PODS) and blocks * size < nodes * ir.network.max_pods:
+            message = (
+                f"{cidr} has {blocks * size} addresses; {nodes} nodes of {ir.network.max_pods} pods can ask for more"
+            )
+            context.report.warning("NS111", where, message, "a larger pod CIDR, or a smaller network.maxPods")

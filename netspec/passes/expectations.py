@@ -1,0 +1,123 @@
+"""Holds the expectations against what the policies do, and names the policies where they differ.
+
+A range of addresses is asked at every edge that a policy's ipBlock has in it, so the answer holds for all of it."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, ip_network
+
+from netspec.analysis.evaluate import evaluate
+from netspec.analysis.verdict import AddressEnd, Answer, End, PodEnd, Verdict
+from netspec.ir.model import Expectation, IntentPeer, Ir, PolicyPort, Protocol, Workload
+from netspec.passes.context import Context
+from netspec.passes.openings import EVERYWHERE, covers, target_number
+from netspec.passes.services import behind
+
+Flow = tuple[End, End, int, Protocol]
+
+
+def expectations(ir: Ir, context: Context) -> Ir:
+    for expectation in ir.expectations:
+        _check(ir, expectation, context)
+    return ir
+
+
+def _check(ir: Ir, expectation: Expectation, context: Context) -> None:
+    """Reports the first flow of the expectation that is not as expected; allow is expected of all its flows."""
+    for source, destination, port, protocol in _flows(ir, expectation):
+        verdict = evaluate(ir.inventory, source, destination, port, protocol)
+        if _answer(verdict) == expectation.expect:
+            continue
+        flow = f"{source} to {destination}:{port}/{protocol}"
+        path = expectation.place.path
+        if verdict.answer is Answer.UNDEFINED:
+            hint = verdict.note or "Kubernetes does not say whether it is allowed"
+            context.report.warning("NS502", path, f"{flow} is expected {expectation.expect}, and undefined", hint)
+        else:
+            is_denied = expectation.expect == "allow"
+            message = f"{flow} is expected {expectation.expect}, but is {'denied' if is_denied else 'allowed'}"
+            context.report.error("NS501", path, message, _reason(ir, verdict))
+        return
+
+
+def _answer(verdict: Verdict) -> str:
+    if verdict.answer is Answer.UNDEFINED:
+        return "undefined"
+    return "allow" if verdict.egress.allows and verdict.ingress.allows else "deny"
+
+
+def _reason(ir: Ir, verdict: Verdict) -> str:
+    if not verdict.deciding:
+        return "no policy isolates either side"
+    lines = {p.id: p.place.position.line for p in ir.policies if p.place.position}
+    named = [f"{name} (line {lines[name]})" if name in lines else name for name in verdict.deciding]
+    return f"decided by {', '.join(named)}"
+
+
+def _flows(ir: Ir, expectation: Expectation) -> Iterator[Flow]:
+    sources = _ends(ir, expectation.source)
+    targets = _targets(ir, expectation.destination, expectation.port)
+    for source in sources:
+        for destination, port, protocol in targets:
+            if isinstance(source, AddressEnd) and isinstance(destination, AddressEnd):
+                continue
+            if source != destination or expectation.source == expectation.destination:
+                yield source, destination, port, protocol
+
+
+def _ends(ir: Ir, peer: IntentPeer) -> list[End]:
+    match peer.kind:
+        case "workload":
+            return [PodEnd(peer.name)]
+        case "namespace":
+            return [PodEnd(w.id) for w in ir.workloads if w.namespace == peer.name]
+        case "service":
+            return [PodEnd(w.id) for s in ir.services if s.id == peer.name for w in behind(ir, s)]
+        case "cidr":
+            return _samples(ir, ip_network(peer.name, strict=False))
+        case "outside":
+            return _samples(ir, EVERYWHERE)
+        case "anywhere":
+            return [*(PodEnd(w.id) for w in ir.workloads), *_samples(ir, EVERYWHERE)]
+
+
+def _targets(ir: Ir, peer: IntentPeer, port: PolicyPort | None) -> list[tuple[End, int, Protocol]]:
+    if peer.kind == "service":
+        service = next(s for s in ir.services if s.id == peer.name)
+        return [
+            (PodEnd(w.id), number, p.protocol)
+            for p in service.ports
+            if port is None or covers(port, p.port, p.name, p.protocol)
+            for w in behind(ir, service)
+            if (number := target_number(p, w)) is not None
+        ]
+    workloads = {w.id: w for w in ir.workloads}
+    found: list[tuple[End, int, Protocol]] = []
+    for end in _ends(ir, peer):
+        workload = workloads[end.workload] if isinstance(end, PodEnd) else None
+        found += [(end, number, protocol) for number, protocol in _numbers(workload, port)]
+    return found
+
+
+def _numbers(workload: Workload | None, port: PolicyPort | None) -> list[tuple[int, Protocol]]:
+    declared = workload.ports if workload is not None else ()
+    if port is None:
+        return [(p.port, p.protocol) for p in declared]
+    matching = [(p.port, p.protocol) for p in declared if covers(port, p.port, p.name, p.protocol)]
+    if matching or isinstance(port.port, str) or port.port is None:
+        return matching
+    return [(port.port, port.protocol)] + ([(port.end_port, port.protocol)] if port.end_port else [])
+
+
+def _samples(ir: Ir, whole: object) -> list[End]:
+    """Addresses of a range outside the cluster's own, one on each side of every edge of an ipBlock in it."""
+    if not isinstance(whole, IPv4Network):
+        return []
+    inside = [c for c in ir.network.pod_cidrs + ir.network.service_cidrs if isinstance(c, IPv4Network)]
+    rules = [r for p in ir.policies for r in p.ingress + p.egress]
+    blocks = [peer.ip_block for r in rules for peer in r.peers if peer.ip_block is not None]
+    cidrs = [c for b in blocks for c in (b.cidr, *b.excluded) if isinstance(c, IPv4Network)]
+    edges = {int(whole[0]), int(whole[-1])}
+    for cidr in (*cidrs, *inside):
+        edges |= {int(cidr[0]) - 1, int(cidr[0]), int(cidr[-1]), int(cidr[-1]) + 1}
+    kept = [IPv4Address(e) for e in sorted(edges) if int(whole[0]) <= e <= int(whole[-1])]
+    return [AddressEnd(a) for a in kept if not any(a in c for c in inside)]

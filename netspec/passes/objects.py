@@ -1,0 +1,104 @@
+"""Checks identities: names given once, namespaces that exist, workloads that selectors can tell apart.
+
+Duplicates are left out of the IR, so that one mistake is one finding."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from netspec.ir.model import NAME_LABEL, Ir, Place, Workload
+from netspec.passes.context import Context
+
+#: Namespaces that every cluster has; a spec may use them without declaring them.
+BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+RESERVED_PREFIX = "kube-"
+
+
+class _Object(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def place(self) -> Place: ...
+
+
+Item = TypeVar("Item", bound=_Object)
+
+
+def objects(ir: Ir, context: Context) -> Ir:
+    _namespaces(ir, context)
+    ir = replace(
+        ir,
+        namespaces=_unique(ir.namespaces, "namespace", context),
+        workloads=_unique(ir.workloads, "workload", context),
+        services=_unique(ir.services, "Service", context),
+        intents=_unique(ir.intents, "policy", context),
+        policies=_unique(ir.policies, "NetworkPolicy", context),
+    )
+    _known_namespaces(ir, context)
+    for workload in ir.workloads:
+        _ports(workload, context)
+    _distinct(ir, context)
+    return ir
+
+
+def _key(item: _Object) -> str:
+    namespace = getattr(item, "namespace", None)
+    return f"{namespace}/{item.name}" if namespace else item.name
+
+
+def _unique(items: Sequence[Item], what: str, context: Context) -> tuple[Item, ...]:
+    first: dict[str, Item] = {}
+    for item in items:
+        key = _key(item)
+        if key not in first:
+            first[key] = item
+            continue
+        where = first[key].place.position
+        at = f"; line {where.line} has it already" if where else ""
+        context.report.error("NS203", item.place.path, f"there are two {what} objects named {key}{at}", "rename one")
+    return tuple(first.values())
+
+
+def _namespaces(ir: Ir, context: Context) -> None:
+    for namespace in ir.namespaces:
+        if namespace.name.startswith(RESERVED_PREFIX):
+            message = f"{namespace.name} is Kubernetes' own: names that begin with kube- are reserved"
+            context.report.error("NS206", (*namespace.place.path, "name"), message, "rename it, or remove the entry")
+        if namespace.labels[NAME_LABEL] != namespace.name:
+            message = f"the API server sets this label to {namespace.name}; it cannot have another value"
+            context.report.error("NS207", (*namespace.place.path, "labels", NAME_LABEL), message, "remove the label")
+
+
+def _known_namespaces(ir: Ir, context: Context) -> None:
+    known = {n.name for n in ir.namespaces} | BUILT_IN
+    used = [(w.namespace, w.place) for w in ir.workloads]
+    used += [(s.namespace, s.place) for s in ir.services]
+    used += [(p.namespace, p.place) for p in ir.policies]
+    for name, place in used:
+        if name not in known and not context.loaded.is_lost("namespaces", name):
+            context.unknown("NS205", (*place.path, "namespace"), "namespace", name, known)
+
+
+def _ports(workload: Workload, context: Context) -> None:
+    numbers: set[tuple[int, str]] = set()
+    names: set[str] = set()
+    for index, port in enumerate(workload.ports):
+        path = (*workload.place.path, "ports", index)
+        if (port.port, port.protocol) in numbers:
+            context.report.error("NS208", path, f"port {port.port}/{port.protocol} is given twice", "remove one")
+        elif port.name in names:
+            context.report.error("NS208", path, f"two ports are named {port.name}", "rename one")
+        numbers.add((port.port, port.protocol))
+        if port.name is not None:
+            names.add(port.name)
+
+
+def _distinct(ir: Ir, context: Context) -> None:
+    """Policies select by labels: two workloads of a namespace with the same labels cannot be told apart."""
+    seen: dict[tuple[str, frozenset[tuple[str, str]]], Workload] = {}
+    for workload in ir.workloads:
+        first = seen.setdefault((workload.namespace, frozenset(workload.labels.items())), workload)
+        if first is not workload:
+            message = f"{workload.id} and {first.id} have the same labels: no selector can tell them apart"
+            context.report.error("NS204", (*workload.place.path, "labels"), message, "give each a label of its own")

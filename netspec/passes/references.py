@@ -1,0 +1,113 @@
+"""Checks what intents and expectations name: the peers exist, have pods, and listen on the ports.
+
+What names something that does not exist is left out of the IR."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import IPv4Network, ip_network
+
+from netspec.diagnostics import Path
+from netspec.ir.model import ContainerPort, Expectation, IntentPeer, IntentPolicy, Ir, PolicyPort, ServicePort
+from netspec.passes.addresses import check_canonical
+from netspec.passes.context import Context
+from netspec.passes.openings import covers
+from netspec.passes.services import behind
+
+_SECTIONS = {"workload": "workloads", "namespace": "namespaces", "service": "services"}
+#: Peers that are no pods of the spec: a policy can be written only on the other side.
+OPEN_ENDS = frozenset({"cidr", "outside", "anywhere"})
+
+
+def references(ir: Ir, context: Context) -> Ir:
+    return replace(
+        ir,
+        intents=tuple(i for i in ir.intents if _intent(ir, i, context)),
+        expectations=tuple(e for e in ir.expectations if _expectation(ir, e, context)),
+    )
+
+
+def _intent(ir: Ir, intent: IntentPolicy, context: Context) -> bool:
+    path = intent.place.path
+    if not _both_ends(ir, intent.source, intent.destination, path, context):
+        return False
+    found = [_port(ir, intent.destination, p, (*path, "ports", i), context) for i, p in enumerate(intent.ports)]
+    return all(found)
+
+
+def _expectation(ir: Ir, expectation: Expectation, context: Context) -> bool:
+    path, destination, port = expectation.place.path, expectation.destination, expectation.port
+    if not _both_ends(ir, expectation.source, destination, path, context):
+        return False
+    if port is not None:
+        return _port(ir, destination, port, (*path, "port"), context)
+    if not _declared(ir, destination):
+        hint = "write the port: {from: ..., to: ..., port: 443/TCP, expect: ...}"
+        context.report.error("NS503", path, f"{destination} declares no port: which one is meant?", hint)
+        return False
+    return True
+
+
+def _both_ends(ir: Ir, source: IntentPeer, destination: IntentPeer, path: Path, context: Context) -> bool:
+    known = [_peer(ir, source, (*path, "from"), context), _peer(ir, destination, (*path, "to"), context)]
+    if source.kind in OPEN_ENDS and destination.kind in OPEN_ENDS:
+        message = f"{source} to {destination}: one side must be pods of the spec"
+        context.report.error("NS414", path, message, "name a workload, namespace or service on one side")
+        return False
+    return all(known)
+
+
+def _peer(ir: Ir, peer: IntentPeer, path: Path, context: Context) -> bool:
+    if peer.kind == "cidr":
+        cidr = ip_network(peer.name, strict=False)
+        if not isinstance(cidr, IPv4Network):
+            context.report.error("NS109", path, f"{cidr} is IPv6; the cluster's family is ipv4", "give an IPv4 CIDR")
+            return False
+        check_canonical(path, peer.name, context)
+        return True
+    if peer.kind not in _SECTIONS:
+        return True
+    items: dict[str, Sequence[str]] = {
+        "workload": [w.id for w in ir.workloads],
+        "namespace": [n.name for n in ir.namespaces],
+        "service": [s.id for s in ir.services],
+    }
+    if peer.name not in items[peer.kind]:
+        if not context.loaded.is_lost(_SECTIONS[peer.kind], peer.name):
+            context.unknown("NS401", path, peer.kind, peer.name, items[peer.kind])
+        return False
+    service = next((s for s in ir.services if peer.kind == "service" and s.id == peer.name), None)
+    if service is not None and service.selector is None:
+        message = f"the Service {service.id} has no pods of its own: it has no selector"
+        context.report.error("NS413", path, message, "name the workload or CIDR behind it")
+        return False
+    return True
+
+
+def _declared(ir: Ir, peer: IntentPeer) -> Sequence[ContainerPort | ServicePort]:
+    match peer.kind:
+        case "workload":
+            return [p for w in ir.workloads if w.id == peer.name for p in w.ports]
+        case "namespace":
+            return [p for w in ir.workloads if w.namespace == peer.name for p in w.ports]
+        case "service":
+            return [p for s in ir.services if s.id == peer.name for p in s.ports]
+        case _:
+            return []
+
+
+def _port(ir: Ir, peer: IntentPeer, port: PolicyPort, path: Path, context: Context) -> bool:
+    """A name must be one that the destination has; a number one that it declares, where it declares any."""
+    declared = _declared(ir, peer)
+    if any(covers(port, p.port, p.name, p.protocol) for p in declared):
+        return True
+    if isinstance(port.port, int) and (not declared or peer.kind == "namespace"):
+        return True
+    wanted = f"{port.port}{f'-{port.end_port}' if port.end_port else ''}/{port.protocol}"
+    has = ", ".join(dict.fromkeys(f"{p.port}/{p.protocol}" for p in declared))
+    message = f"{peer} has no port {wanted}"
+    if peer.kind == "service" and any(w.ports for s in ir.services if s.id == peer.name for w in behind(ir, s)):
+        hint = f"give the Service's own ports: {has}"
+    else:
+        hint = f"it has {has}" if has else "give the port's number"
+    context.report.error("NS408", path, message, hint)
+    return False

@@ -7,6 +7,7 @@ Its images persist in the cache (`<cache>/engine/data`), so that the next start 
 else lives in `RUN`, in the namespace and in a mount namespace of its own, and ends with `stop()`.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -33,6 +34,8 @@ START_SECONDS = 60
 STOP_SECONDS = 20
 #: Component whose `image.tar` is loaded -> image.
 ENGINE_IMAGES = {"node-image": catalogue.IMAGES["node"], "outside-host": catalogue.IMAGES["agnhost"]}
+#: Directories with fixed names that dockerd and containerd use whatever their options say.
+_HIDDEN = (Path("/run/docker"), Path("/run/containerd"))
 _CLONE_NEWNET = 0x40000000
 
 Progress = Callable[[str], None]
@@ -151,12 +154,9 @@ def _dockerd_command(data: Path) -> list[str]:
         dockerd += [f"--add-runtime=front={front}", "--default-runtime=front"]
     # A mount namespace of its own: its mounts end with it. Its directories with fixed names are hidden from
     # another engine of this host, and the other way round.
-    script_text = (
-        "mkdir -p /run/docker /run/containerd && mount -t tmpfs tmpfs /run/docker && "
-        'mount -t tmpfs tmpfs /run/containerd && exec "$@"'
-    )
+    hide = " && ".join(f"mkdir -p {path} && mount -t tmpfs tmpfs {path}" for path in _HIDDEN)
     unshare = ["unshare", "--mount", "--propagation=slave"]
-    return ["nsenter", f"--net={NETNS}", *unshare, "sh", "-c", script_text, "sh", *dockerd]
+    return ["nsenter", f"--net={NETNS}", *unshare, "sh", "-c", f'{hide} && exec "$@"', "sh", *dockerd]
 
 
 def enter() -> EngineInfo:
@@ -258,8 +258,7 @@ def _clear() -> None:
     leftovers.unmount([RUN, _data(), NETNS])
     leftovers.remove_cgroups()
     NETNS.unlink(missing_ok=True)
-    if NETNS.parent.is_dir() and not any(NETNS.parent.iterdir()) and not NETNS.parent.is_mount():
-        NETNS.parent.rmdir()
-    if (RUN / "data").is_symlink():
-        (RUN / "data").unlink()
     shutil.rmtree(RUN, ignore_errors=True)
+    for folder in (NETNS.parent, *_HIDDEN):
+        with contextlib.suppress(OSError):  # missing, or in use by others
+            folder.rmdir()

@@ -58,19 +58,17 @@ def _recipe(context: Context) -> None:
         (context.out / "applets").write_text(applets)
         with Layer(context.out / "net.tar") as layer:
             write_net(layer, rootfs, busybox, applets.split())
-        command: list[str | Path] = [
-            *("tar", "-C", rootfs, "--numeric-owner", "--sort=name", "--mtime=@0"),
-            *("--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*"),
-            *("-cf", context.out / "rootfs.tar", "."),
-        ]
-        context.run(command)
+        tar = ["tar", "-C", str(rootfs), "--numeric-owner", "--sort=name", "--mtime=@0"]
+        excludes = ["--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*"]
+        context.run([*tar, *excludes, "-cf", str(context.out / "rootfs.tar"), "."])
     finally:
         shutil.rmtree(rootfs, ignore_errors=True)
 
 
 def _debootstrap(context: Context, rootfs: Path) -> None:
     mirror = host.debian_mirror(SUITE)
-    command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, rootfs, mirror]
+    include = f"--include={','.join(PACKAGES)}"
+    command = ["debootstrap", "--variant=minbase", include, SUITE, str(rootfs), mirror]
     try:
         context.run(command)
     except subprocess.CalledProcessError as error:

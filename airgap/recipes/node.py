@@ -127,5 +127,5 @@ COMPONENT = Component(
     needs=("base", "kubernetes", "cni-plugins", "images"),
     sources=("recipes/node.py", "archive.py", "src/node"),
     definition=catalogue.IMAGES["node"],
-    disk=4.0,
+    disk=4.5,
 )

@@ -170,18 +170,18 @@ def _kubectl(context: Context) -> None:
 
 
 COMPONENTS: tuple[Component, ...] = (
-    go_component("kubernetes", catalogue.KUBERNETES.airgap, KUBERNETES, go_disk=4.5, disk=0.7),
+    go_component("kubernetes", catalogue.KUBERNETES.airgap, KUBERNETES, go_disk=3.5, disk=0.7),
     Component("kubectl", catalogue.TOOLS["kubectl"].airgap, _kubectl, needs=("kubernetes",), disk=0.0),
     go_component("kind", catalogue.TOOLS["kind"].airgap, KIND, go_disk=0.2),
     go_component("cni-plugins", CNI_PLUGINS_VERSION.removeprefix("v"), CNI_PLUGINS, go_disk=0.2),
-    go_component("etcd", ETCD_VERSION.removeprefix("v"), ETCD, go_disk=0.6),
+    go_component("etcd", ETCD_VERSION.removeprefix("v"), ETCD, go_disk=0.4),
     Component(
         "pulumi-engine",
         catalogue.TOOLS["pulumi"].airgap,
         _pulumi_engine,
         definition=(PULUMI_CLI, PULUMI_LANGUAGE_HOST),
         disk=0.4,
-        go_disk=4.0,
+        go_disk=3.0,
     ),
     Component(
         "pulumi",
@@ -191,9 +191,9 @@ COMPONENTS: tuple[Component, ...] = (
         sources=("standin",),
         disk=0.0,
     ),
-    go_component("calico", catalogue.CALICO.airgap, CALICO, go_disk=3.5, disk=0.5),
-    go_component("tigera-operator", catalogue.TIGERA_OPERATOR.airgap, TIGERA_OPERATOR, go_disk=2.0),
+    go_component("calico", catalogue.CALICO.airgap, CALICO, go_disk=2.8, disk=0.5),
+    go_component("tigera-operator", catalogue.TIGERA_OPERATOR.airgap, TIGERA_OPERATOR, go_disk=1.6),
     go_component("agnhost", catalogue.AGNHOST.airgap, AGNHOST, go_disk=0.5),
-    go_component("coredns", catalogue.COREDNS.airgap, COREDNS, go_disk=0.5),
+    go_component("coredns", catalogue.COREDNS.airgap, COREDNS, go_disk=0.8),
     go_component("pause", "1", PAUSE, go_disk=0.1),
 )

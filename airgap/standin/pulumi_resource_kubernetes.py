@@ -1,11 +1,9 @@
-#!/usr/bin/env python3
 """TEST STAND-IN for the `kubernetes` Pulumi resource plugin. NOT the real provider.
 
-Only for machines that cannot download Pulumi plugins.  It serves the gRPC
-ResourceProvider protocol for any `kubernetes:<group>/<version>:<Kind>` token and
-talks to a real API server with server-side apply.  It waits only for what `ready`
-knows (the real one also waits for Services, Ingresses, Pods, Jobs, PVCs ...) and has
-no Helm, yaml/v2, kustomize, *Patch or *List resources: they fail, loudly.
+Only for machines that cannot download Pulumi plugins. It serves the gRPC ResourceProvider protocol
+for any `kubernetes:<group>/<version>:<Kind>` token and talks to a real API server with server-side
+apply. It waits only for what `ready` knows (the real one also for Services, Ingresses, Pods, Jobs,
+PVCs ...); Helm, yaml, kustomize, *Patch and *List resources fail, loudly.
 """
 
 import concurrent.futures
@@ -14,13 +12,19 @@ import json
 import os
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import grpc
 import yaml
-from google.protobuf import empty_pb2, json_format, struct_pb2
+from google.protobuf import empty_pb2, json_format, struct_pb2  # type: ignore[import-untyped]
 from kubernetes import config
-from kubernetes.client.rest import ApiException
-from pulumi.runtime.proto import plugin_pb2, provider_pb2 as pb, provider_pb2_grpc, status_pb2
+from kubernetes.client.exceptions import ApiException
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import provider_pb2 as pb
+
+Json = dict[str, Any]
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # the engine's "computed" sentinel
 AUTONAMED, FORCE, SKIP = "pulumi.com/autonamed", "pulumi.com/patchForce", "pulumi.com/skipAwait"
@@ -28,22 +32,23 @@ MANAGER = "pulumi-kubernetes-standin"
 # A change below one of these replaces the object (the real plugin's list is longer: Pod, PVC, PV, ...).
 IDENTITY = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
 REPLACES = {
-    "ConfigMap": ("data", "binaryData"),
-    "Secret": ("type", "data", "stringData"),
-    "Service": ("spec.clusterIP",),
-    "Deployment": ("spec.selector",),
-    "DaemonSet": ("spec.selector",),
-    "StatefulSet": ("spec.selector", "spec.serviceName", "spec.volumeClaimTemplates", "spec.podManagementPolicy"),
-    "Job": ("spec.completions", "spec.parallelism", "spec.selector", "spec.template"),
-    "RoleBinding": ("roleRef",),
-    "ClusterRoleBinding": ("roleRef",),
-    "StorageClass": ("parameters", "provisioner"),
+    "ConfigMap": "data binaryData",
+    "Secret": "type data stringData",
+    "Service": "spec.clusterIP",
+    "Deployment": "spec.selector",
+    "DaemonSet": "spec.selector",
+    "StatefulSet": "spec.selector spec.serviceName spec.volumeClaimTemplates spec.podManagementPolicy",
+    "Job": "spec.completions spec.parallelism spec.selector spec.template",
+    "RoleBinding": "roleRef",
+    "ClusterRoleBinding": "roleRef",
+    "StorageClass": "parameters provisioner",
 }
 MUTABLE = {"ConfigMap": "enableConfigMapMutable", "Secret": "enableSecretMutable"}
+ABSENT = "is not in this test stand-in for the kubernetes plugin"
 VERSION = "4.34.2"
 
 
-def ints(value):
+def ints(value: Any) -> Any:
     """google.protobuf.Struct only has doubles: 80.0 -> 80."""
     if isinstance(value, dict):
         return {k: ints(v) for k, v in value.items()}
@@ -52,29 +57,31 @@ def ints(value):
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def load(struct):
-    return ints(json_format.MessageToDict(struct))
+def load(struct: Any) -> Json:
+    """A protobuf Struct as plain data."""
+    found: Json = ints(json_format.MessageToDict(struct))
+    return found
 
 
-def dump(value):
+def dump(value: Json) -> Any:
+    """Plain data as a protobuf Struct."""
     return json_format.ParseDict(value, struct_pb2.Struct())
 
 
-def drop_nulls(value):
+def drop_nulls(value: Any) -> Any:
+    """Without the fields that are null: Pulumi sends unset inputs as such."""
     if isinstance(value, dict):
         return {k: drop_nulls(v) for k, v in value.items() if v is not None}
     return [drop_nulls(v) for v in value] if isinstance(value, list) else value
 
 
-def has_unknown(value):
-    if isinstance(value, dict):
-        return any(has_unknown(v) for v in value.values())
-    if isinstance(value, list):
-        return any(has_unknown(v) for v in value)
-    return value == UNKNOWN
+def has_unknown(value: Json) -> bool:
+    """Whether something that only the apply will know is in it."""
+    return UNKNOWN in json.dumps(value)
 
 
-def leaves(value, path=""):
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) of every leaf; a list is a leaf."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from leaves(item, f"{path}.{key}" if path else key)
@@ -82,7 +89,7 @@ def leaves(value, path=""):
         yield path, value
 
 
-def project(wanted, live):
+def project(wanted: Any, live: Any) -> Any:
     """`live` cut down to the fields that `wanted` names: what a refresh records as inputs."""
     if isinstance(wanted, dict) and isinstance(live, dict):
         return {
@@ -91,17 +98,19 @@ def project(wanted, live):
             if k in live or k == "stringData" or not v
         }
     if isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
-        return [project(w, l) for w, l in zip(wanted, live)]
+        return [project(one, other) for one, other in zip(wanted, live, strict=True)]
     return live
 
 
-def annotation(obj, key):
+def annotation(obj: Json, key: str) -> str | None:
+    """An annotation of an object, also of one whose metadata is not known yet."""
     meta = obj.get("metadata")
     found = meta.get("annotations") if isinstance(meta, dict) else None
     return found.get(key) if isinstance(found, dict) else None
 
 
-def ready(live):
+def ready(live: Json) -> bool:
+    """Whether an object has become what a dependent may rely on."""
     want, have = live.get("spec") or {}, live.get("status") or {}
     if live["kind"] == "CustomResourceDefinition":
         return any(c["type"] == "Established" and c["status"] == "True" for c in have.get("conditions") or ())
@@ -121,20 +130,25 @@ class NotReady(Exception):
 
 
 class Cluster:
-    def __init__(self, settings):
+    """An API server, spoken to with plain JSON."""
+
+    def __init__(self, settings: dict[str, str]) -> None:
         text = settings.get("kubeconfig") or os.environ.get("KUBECONFIG") or "~/.kube/config"
         if "\n" not in text and not text.lstrip().startswith("{"):
-            with open(os.path.expanduser(text), encoding="utf-8") as handle:
-                text = handle.read()
-        self.api = config.new_client_from_config_dict(
+            text = Path(text).expanduser().read_text(encoding="utf-8")
+        self.api: Any = config.new_client_from_config_dict(  # type: ignore[no-untyped-call]
             yaml.safe_load(text), context=settings.get("context"), persist_config=False
         )
         self.namespace = settings.get("namespace") or "default"
         self.force = "true" in (settings.get("enablePatchForce"), os.environ.get("PULUMI_K8S_ENABLE_PATCH_FORCE"))
         self.mutable = {kind for kind, key in MUTABLE.items() if settings.get(key) == "true"}
-        self.kinds, self.lock = {}, threading.Lock()
+        self.kinds: dict[tuple[str, str], tuple[str, bool]] = {}
+        self.lock = threading.Lock()
 
-    def call(self, method, path, body=None, content="application/json", query=""):
+    def call(
+        self, method: str, path: str, body: Json | None = None, content: str = "application/json", query: str = ""
+    ) -> Json:
+        """One request. Raises `ApiException` with the server's own message as its reason."""
         headers = {"Content-Type": content, "Accept": "application/json"}
         if token := self.api.configuration.get_api_key_with_prefix("authorization"):
             headers["Authorization"] = token
@@ -147,9 +161,10 @@ class Cluster:
         )
         if response.status >= 400:
             raise ApiException(status=response.status, reason=response.data.decode("utf-8", "replace"))
-        return json.loads(response.data)
+        answer: Json = json.loads(response.data)
+        return answer
 
-    def kind(self, version, kind):
+    def kind(self, version: str, kind: str) -> tuple[str, bool]:
         """(plural, namespaced) by discovery; a miss is asked again, for CRDs made by this same run."""
         with self.lock:
             if (version, kind) not in self.kinds:
@@ -159,7 +174,8 @@ class Cluster:
                         self.kinds[version, item["kind"]] = item["name"], item["namespaced"]
             return self.kinds[version, kind]
 
-    def path(self, obj, ident=None):
+    def path(self, obj: Json, ident: str | None = None) -> str:
+        """Where an object is on the server; `ident` is its Pulumi id."""
         plural, namespaced = self.kind(obj["apiVersion"], obj["kind"])
         meta = obj.get("metadata", {})
         name = ident.rpartition("/")[2] if ident else meta["name"]
@@ -167,7 +183,7 @@ class Cluster:
         root = ("/apis/" if "/" in obj["apiVersion"] else "/api/") + obj["apiVersion"]
         return f"{root}/namespaces/{space}/{plural}/{name}" if namespaced else f"{root}/{plural}/{name}"
 
-    def apply(self, obj, preview=False, timeout=0):
+    def apply(self, obj: Json, preview: bool = False, timeout: float = 0) -> Json:
         """Server-side apply; a preview is a server-side dry run where the server can do one."""
         if preview and has_unknown(obj):
             return obj
@@ -184,11 +200,12 @@ class Cluster:
             if time.monotonic() > deadline:
                 raise NotReady(live)
             time.sleep(0.2)
-            live = self.get(obj)
+            live = self.get(obj) or live
         live["metadata"].pop("managedFields", None)
         return live
 
-    def get(self, obj, ident=None):
+    def get(self, obj: Json, ident: str | None = None) -> Json | None:
+        """The live object, or None."""
         try:
             live = self.call("GET", self.path(obj, ident))
             live["metadata"].pop("managedFields", None)
@@ -202,21 +219,28 @@ class Cluster:
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
-    cluster = None
+    """The handlers of the ResourceProvider protocol."""
 
-    def __getattribute__(self, name):
+    configured: Cluster | None = None
+
+    @property
+    def cluster(self) -> Cluster:
+        """The API server; there is none in a preview while the cluster itself is still to be made."""
+        if self.configured is None:
+            raise ValueError("the provider's kubeconfig is not known yet")
+        return self.configured
+
+    def __getattribute__(self, name: str) -> Any:
         """Every handler: an exception becomes one clear gRPC status instead of a traceback."""
         found = super().__getattribute__(name)
         if not name[0].isupper() or not callable(found):
             return found
 
-        def guarded(request, context):
+        def guarded(request: Any, context: Any) -> Any:
             try:
                 return found(request, context)
             except NotImplementedError:
-                context.abort(
-                    grpc.StatusCode.UNIMPLEMENTED, f"{name} is not in this test stand-in for the kubernetes plugin"
-                )
+                context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{name} {ABSENT}")
             except ApiException as error:
                 try:
                     text = json.loads(error.reason)["message"]
@@ -228,55 +252,42 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 text = f"{Provider.ident(live)} is not ready in time: {json.dumps(live.get('status'))}"
                 news = request.properties if name == "Create" else request.news
                 status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text)
-                status.details.add().Pack(
-                    pb.ErrorResourceInitFailed(
-                        id=Provider.ident(live), properties=dump(live), inputs=news, reasons=[text]
-                    )
-                )
+                ident, properties = Provider.ident(live), dump(live)
+                failed = pb.ErrorResourceInitFailed(id=ident, properties=properties, inputs=news, reasons=[text])
+                status.details.add().Pack(failed)
                 context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
                 context.abort(grpc.StatusCode.UNKNOWN, text)
-            except Exception as error:  # pylint: disable=broad-except
+            except Exception as error:
                 if context.code() is None:
                     context.abort(grpc.StatusCode.UNKNOWN, f"{type(error).__name__}: {error}")
                 raise
 
         return guarded
 
-    def GetPluginInfo(self, request, context):
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
         return plugin_pb2.PluginInfo(version=VERSION)
 
-    def Cancel(self, request, context):
+    def Cancel(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()
 
-    def CheckConfig(self, request, context):
+    def CheckConfig(self, request: Any, context: Any) -> Any:
         return pb.CheckResponse(inputs=request.news)
 
-    def DiffConfig(self, request, context):
+    def DiffConfig(self, request: Any, context: Any) -> Any:
         same = load(request.old_inputs) == load(request.news)
         return pb.DiffResponse(changes=pb.DiffResponse.DIFF_NONE if same else pb.DiffResponse.DIFF_SOME)
 
-    def Configure(self, request, context):
+    def Configure(self, request: Any, context: Any) -> Any:
         # `variables` are plain strings; in `args` a secret kubeconfig would come wrapped in an object.
         # With an unknown kubeconfig (a cluster made by this same run) the engine never calls this.
-        self.cluster = Cluster({k.rpartition(":")[2]: v for k, v in request.variables.items()})
+        self.configured = Cluster({k.rpartition(":")[2]: v for k, v in request.variables.items()})
         # acceptSecrets=False: the engine hands over plain values and marks the answers secret itself.
         return pb.ConfigureResponse(acceptSecrets=False, supportsPreview=True, acceptResources=False)
 
-    def Invoke(self, request, context):
-        if request.tok != "kubernetes:yaml:decode":  # what yaml.ConfigFile and yaml.ConfigGroup (not v2) call
-            context.abort(
-                grpc.StatusCode.UNIMPLEMENTED, f"{request.tok} is not in this test stand-in for the kubernetes plugin"
-            )
-        args = load(request.args)
-        objs = [o for o in yaml.safe_load_all(args["text"]) if o]
-        return pb.InvokeResponse(**{"return": dump({"result": objs})})
-
-    def Check(self, request, context):
+    def Check(self, request: Any, context: Any) -> Any:
         token = request.urn.split("::")[2].rpartition("$")[2]
         if token.startswith("kubernetes:helm.sh/") or token.endswith(("Patch", "List")):
-            context.abort(
-                grpc.StatusCode.UNIMPLEMENTED, f"{token} is not in this test stand-in for the kubernetes plugin"
-            )
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{token} {ABSENT}")
         news, olds = drop_nulls(load(request.news)), load(request.olds)
         meta = news.setdefault("metadata", {})
         if isinstance(meta, dict):
@@ -285,15 +296,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             if not meta.get("name"):
                 old = olds.get("metadata", {}) if isinstance(olds.get("metadata"), dict) else {}
                 label = request.urn.rpartition("::")[2]
-                meta["name"] = (
-                    old["name"]
-                    if annotation(olds, AUTONAMED)
-                    else (label + "-" + hashlib.sha256(request.randomSeed or os.urandom(8)).hexdigest()[:8])
-                )
+                suffix = hashlib.sha256(request.randomSeed or os.urandom(8)).hexdigest()[:8]
+                meta["name"] = old["name"] if annotation(olds, AUTONAMED) else f"{label}-{suffix}"
                 meta.setdefault("annotations", {})
                 if isinstance(meta["annotations"], dict):
                     meta["annotations"][AUTONAMED] = "true"
-            if not meta.get("namespace") and self.cluster:
+            if not meta.get("namespace") and self.configured:
                 try:
                     if self.cluster.kind(news["apiVersion"], news["kind"])[1]:
                         meta["namespace"] = self.cluster.namespace
@@ -301,13 +309,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                     pass  # a CRD that this same run is about to create
         return pb.CheckResponse(inputs=dump(news))
 
-    def Diff(self, request, context):
+    def Diff(self, request: Any, context: Any) -> Any:
         old, new = drop_nulls(load(request.old_inputs)), load(request.news)
         old_leaves, new_leaves = dict(leaves(old)), dict(leaves(new))
         changed = sorted(p for p in old_leaves.keys() | new_leaves.keys() if old_leaves.get(p) != new_leaves.get(p))
-        fixed = IDENTITY
-        if not (self.cluster and new.get("kind") in self.cluster.mutable):
-            fixed += REPLACES.get(new.get("kind"), ())
+        kind = str(new.get("kind"))
+        fixed = list(IDENTITY)
+        if not (self.configured and kind in self.configured.mutable):
+            fixed += REPLACES.get(kind, "").split()
         replaces = [p for p in changed if any(p == f or p.startswith(f + ".") for f in fixed)]
         same = all(old_leaves.get(p) == new_leaves.get(p) for p in IDENTITY)
         return pb.DiffResponse(
@@ -318,26 +327,22 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             hasDetailedDiff=False,
         )
 
-    def Create(self, request, context):
+    def Create(self, request: Any, context: Any) -> Any:
         obj = load(request.properties)
         if request.preview:
-            return pb.CreateResponse(properties=dump(self.cluster.apply(obj, True) if self.cluster else obj))
+            return pb.CreateResponse(properties=dump(self.cluster.apply(obj, True) if self.configured else obj))
         if self.cluster.get(obj):
             context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{self.cluster.path(obj)} already exists")
         live = self.cluster.apply(obj, timeout=request.timeout)
         return pb.CreateResponse(id=self.ident(live), properties=dump(live))
 
-    def Update(self, request, context):
+    def Update(self, request: Any, context: Any) -> Any:
         obj = load(request.news)
-        return pb.UpdateResponse(
-            properties=dump(
-                self.cluster.apply(obj, request.preview, request.timeout)
-                if self.cluster
-                else {**load(request.olds), **obj}
-            )
-        )
+        if not self.configured:
+            return pb.UpdateResponse(properties=dump({**load(request.olds), **obj}))
+        return pb.UpdateResponse(properties=dump(self.cluster.apply(obj, request.preview, request.timeout)))
 
-    def Read(self, request, context):
+    def Read(self, request: Any, context: Any) -> Any:
         obj, inputs = load(request.properties), load(request.inputs)
         if not obj.get("kind"):  # import, or Resource.get
             _, version, kind = request.urn.split("::")[2].rpartition("$")[2].split(":", 2)
@@ -352,7 +357,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             }
         return pb.ReadResponse(id=self.ident(live), properties=dump(live), inputs=dump(project(inputs, live)))
 
-    def Delete(self, request, context):
+    def Delete(self, request: Any, context: Any) -> Any:
         obj = load(request.properties)
         deadline = time.monotonic() + (request.timeout or 300)
         uid = obj.get("metadata", {}).get("uid")
@@ -371,14 +376,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     @staticmethod
-    def ident(live):
+    def ident(live: Json) -> str:
+        """The Pulumi id: name, or namespace/name."""
         meta = live["metadata"]
         return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else meta["name"]
 
 
-def main():
+def main() -> None:
+    """Serve on a free loopback port, whose number is the first line on stdout."""
     server = grpc.server(
-        concurrent.futures.ThreadPoolExecutor(16),
+        concurrent.futures.ThreadPoolExecutor(64),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
     )
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)

@@ -7,9 +7,8 @@ from pathlib import Path
 from netspec.cli import FAILED, OK
 
 EXAMPLES = """\
-  netspec compile stacks/shop.yaml --stack dev --out build/shop
-  netspec compile stacks/shop.yaml --stack dev --out build/shop --output json
-"""
+  netspec compile stacks/boutique.yaml --stack dev --out out/boutique
+  netspec compile stacks/boutique.yaml --stack dev --out out/boutique --output json"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes nothing where the spec has an error."""
     from backends.registry import REGISTRY
+    from netspec.cli.check import summary
     from netspec.compiler import compile_spec
     from netspec.planfiles import write
     from netspec.spec.load import load
@@ -29,11 +29,13 @@ def run(args: argparse.Namespace) -> int:
     result = compile_spec(load(args.spec), args.stack, REGISTRY)
     files = write(result.plan, args.out) if result.plan is not None else ()
     if args.output == "json":
-        found = [diagnostic.to_json() for diagnostic in result.diagnostics]
-        print(json.dumps({"out": str(args.out), "files": files, "diagnostics": found}, indent=2, ensure_ascii=False))
+        report = {"file": args.spec, "ok": result.ok, "out": str(args.out), "files": files}
+        print(json.dumps(report | {"diagnostics": [d.to_json() for d in result.diagnostics]}, indent=2))
         return OK if result.ok else FAILED
     for diagnostic in result.diagnostics:
         print(diagnostic.render())
-    if result.plan is not None:
-        print(f"wrote {len(files)} files to {args.out}: {len(result.plan.nodes)} plan nodes in apply order")
-    return OK if result.ok else FAILED
+    if result.plan is None:
+        print(summary(args.spec, result.diagnostics))
+        return FAILED
+    print(f"wrote {len(files)} files to {args.out}")
+    return OK

@@ -6,7 +6,7 @@ A feature belongs to one layer: the cluster, the CNI, or what every cluster gets
 from enum import StrEnum
 from typing import Literal
 
-from netspec.ir.model import Ir, NetworkPolicy, Place, Rule
+from netspec.ir.model import NAME_LABEL, Ir, NetworkPolicy, Place, Rule
 
 Layer = Literal["cluster", "cni", "common"]
 LAYERS: tuple[Layer, ...] = ("cluster", "cni", "common")
@@ -34,6 +34,7 @@ class Feature(StrEnum):
     NODE_PORT = "common.service-node-port"
     EXTERNAL_NAME = "common.service-external-name"
     STAND_IN = "common.stand-in"
+    DEFAULT_NAMESPACE_LABELS = "common.default-namespace-labels"
     NDOTS = "common.dns-ndots"
     DNS_REPLICAS = "common.dns-replicas"
     DNS_CACHE = "common.dns-cache"
@@ -42,6 +43,39 @@ class Feature(StrEnum):
     @property
     def layer(self) -> Layer:
         return next(layer for layer in LAYERS if self.value.startswith(f"{layer}."))
+
+    @property
+    def summary(self) -> str:
+        """A few words for a reader, as in docs/backends.md."""
+        return SUMMARIES[self]
+
+
+SUMMARIES: dict[Feature, str] = {
+    Feature.IPV4: "IPv4 pod and Service addresses",
+    Feature.PROXY_IPTABLES: "kube-proxy in iptables mode",
+    Feature.PROXY_NFTABLES: "kube-proxy in nftables mode",
+    Feature.MAX_PODS: "a limit of pods on a node",
+    Feature.NODE_MASK: "the size of a node's share of the pod CIDR",
+    Feature.NODE_IMAGE: "a node image of one's own",
+    Feature.LOAD_BALANCER: "LoadBalancer Services that get an address",
+    Feature.VXLAN: "VXLAN between nodes",
+    Feature.BLOCK_SIZE: "the size of the address blocks that nodes take",
+    Feature.MTU: "an MTU of one's own",
+    Feature.NETWORK_POLICY: "NetworkPolicies are enforced",
+    Feature.END_PORT: "port ranges in NetworkPolicies (endPort)",
+    Feature.NAMED_PORT: "named ports in NetworkPolicies",
+    Feature.SCTP: "SCTP ports in NetworkPolicies",
+    Feature.CLUSTER_IP: "ClusterIP Services",
+    Feature.HEADLESS: "headless Services",
+    Feature.NODE_PORT: "NodePort Services",
+    Feature.EXTERNAL_NAME: "ExternalName Services",
+    Feature.STAND_IN: "stand-in workloads",
+    Feature.DEFAULT_NAMESPACE_LABELS: "labels on the namespace `default`",
+    Feature.NDOTS: "ndots of deployed pods",
+    Feature.DNS_REPLICAS: "the number of CoreDNS pods",
+    Feature.DNS_CACHE: "how long CoreDNS keeps answers",
+    Feature.STUB_DOMAINS: "stub domains",
+}
 
 
 _SERVICES = {
@@ -77,6 +111,9 @@ def required(ir: Ir) -> dict[Feature, Place]:
         need(Feature.NDOTS, Place(("dns", "ndots")))
     if dns.stub_domains:
         need(Feature.STUB_DOMAINS, Place(("dns", "stubDomains")))
+    for namespace in ir.namespaces:
+        if namespace.name == "default" and set(namespace.labels) - {NAME_LABEL}:
+            need(Feature.DEFAULT_NAMESPACE_LABELS, namespace.place)
     for workload in ir.workloads:
         if workload.stand_in:
             need(Feature.STAND_IN, workload.place)

@@ -39,6 +39,9 @@ NEEDS: dict[Feature, dict[str, Any]] = {
         "services": [{"name": "w", "namespace": "shop", "type": "ExternalName", "externalName": "example.com"}]
     },
     Feature.STAND_IN: {"workloads": [_WEB | {"standIn": True}]},
+    Feature.DEFAULT_NAMESPACE_LABELS: {
+        "namespaces": [{"name": "shop"}, {"name": "default", "labels": {"team": "shop"}}]
+    },
     Feature.NDOTS: {"dns": {"ndots": 2}},
     Feature.DNS_REPLICAS: {"dns": {"coredns": {"replicas": 3}}},
     Feature.DNS_CACHE: {"dns": {"coredns": {"cacheSeconds": 0}}},

@@ -20,7 +20,12 @@ from netspec.planfiles import render
 PAIRS = [(cluster, cni) for cluster in REGISTRY.clusters for cni in REGISTRY.cnis]
 
 #: What a backend does not do, by its name. A gap that closes must be taken out here.
-GAPS: dict[str, set[Feature]] = {"kind": {Feature.LOAD_BALANCER}, "calico": set(), "common": set()}
+GAPS: dict[str, set[Feature]] = {
+    "kind": {Feature.LOAD_BALANCER},
+    "calico": set(),
+    # Kubernetes makes that namespace: netspec would have to take it over, and to delete it on the way down.
+    "common": {Feature.DEFAULT_NAMESPACE_LABELS},
+}
 
 
 def _backends(layer: Layer) -> Mapping[str, Backend]:

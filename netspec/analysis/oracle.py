@@ -6,10 +6,11 @@ it?), every choice is a `_World`; the flow is judged in each, and a verdict is K
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import islice, product
 
 from netspec.analysis.dialects import DIALECTS, Dialect
+from netspec.analysis.spaces import WHOLE, blocks_of, families
 from netspec.analysis.verdict import AddressEnd, Answer, End, RuleRef, Side, TierStep, Verdict
 from netspec.diagnostics import Problem
 from netspec.ir.model import (
@@ -17,14 +18,12 @@ from netspec.ir.model import (
     Direction,
     Inventory,
     IpBlock,
-    IPNetwork,
     NetworkPolicy,
     Peer,
     PolicyPort,
     Protocol,
     Rule,
     Tier,
-    TierPolicy,
     TierRule,
     Workload,
 )
@@ -63,12 +62,19 @@ def evaluate(inventory: Inventory, source: End, destination: End, port: int, pro
     Two equal ends with one replica are one pod; with more, two pods of the workload. Raises Problem for a workload
     that is not in the inventory, ValueError when neither end is a pod.
     """
+    return judge(inventory, source, destination, port, protocol, families(inventory))
+
+
+def judge(
+    inventory: Inventory, source: End, destination: End, port: int, protocol: Protocol, versions: tuple[int, ...]
+) -> Verdict:
+    """`evaluate`, for pods whose addresses may be of these IP `versions`."""
     parties = _party(inventory, source), _party(inventory, destination)
     if parties[0].workload is None and parties[1].workload is None:
         raise ValueError("a flow needs a pod at one end")
     if parties[0].workload is not None and source == destination and parties[0].workload.replicas <= 1:
         return Verdict(Answer.ALLOW, Side("Egress"), Side("Ingress"), "a pod always reaches itself")
-    worlds = list(_worlds(inventory, *parties))
+    worlds = list(_worlds(inventory, versions, *parties))
     judged = [(w, *sides) for w in worlds for sides in _judge(inventory, w, port, protocol)]
     dialect = DIALECTS.get(inventory.cni or "")
     narrowed = [j for j in judged if dialect is None or _is_world_of(dialect, j[0])]
@@ -104,13 +110,15 @@ def _why_open(parties: tuple[_Party, _Party], tie: bool) -> str:
 # The worlds
 
 
-def _worlds(inventory: Inventory, source: _Party, destination: _Party) -> Iterator[_World]:
+def _worlds(inventory: Inventory, versions: tuple[int, ...], source: _Party, destination: _Party) -> Iterator[_World]:
     """Strict worlds first, so that a verdict that holds everywhere is explained without them."""
     host = source.host_network or destination.host_network
     for blocks, host_pods, same_node in product(
         (False, True), (True, False) if host else (True,), (False, True) if host else (False,)
     ):
-        for ours, theirs in product(_addresses(inventory, source), _addresses(inventory, destination)):
+        for ours, theirs in product(
+            _addresses(inventory, versions, source), _addresses(inventory, versions, destination)
+        ):
             if ours.version == theirs.version or source.workload is None or destination.workload is None:
                 yield _World(
                     blocks,
@@ -128,21 +136,12 @@ def _is_world_of(dialect: Dialect, world: _World) -> bool:
     )
 
 
-def _addresses(inventory: Inventory, party: _Party) -> list[Address]:
+def _addresses(inventory: Inventory, versions: tuple[int, ...], party: _Party) -> list[Address]:
     """An address of every kind that the party may have: one of each interval that the policies' blocks cut."""
     if party.address is not None:
         return [party.address]
-    policies: tuple[NetworkPolicy | TierPolicy, ...] = (*inventory.policies, *inventory.tiers)
-    blocks = [
-        network
-        for policy in policies
-        for rule in (*policy.ingress, *policy.egress)
-        for peer in rule.peers
-        if peer.ip_block is not None
-        for network in (peer.ip_block.cidr, *peer.ip_block.excluded)
-    ]
-    versions = {n.version for n in (inventory.pod_cidrs or blocks)} or {4}
-    everywhere: list[IPNetwork] = [n for n in (IPv4Network("0.0.0.0/0"), IPv6Network("::/0")) if n.version in versions]
+    blocks = [network for block in blocks_of(inventory) for network in (block.cidr, *block.excluded)]
+    everywhere = [n for n in WHOLE if n.version in versions]
     spaces = everywhere if party.host_network or not inventory.pod_cidrs else list(inventory.pod_cidrs)
     out: list[Address] = []
     for space in spaces:

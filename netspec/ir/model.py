@@ -300,15 +300,13 @@ class Dns:
 
 @dataclass(frozen=True, slots=True)
 class KindCluster:
-    """A kind cluster; `network_cidr` is the container network its nodes join. `node_image` None: the catalogue's.
-    `load_balancer`: what gives LoadBalancer Services an address; None: nothing does."""
+    """A kind cluster; `network_cidr` is the container network its nodes join. `node_image` None: the catalogue's."""
 
     name: str
     workers: int = 2
     node_image: str | None = None
     network_cidr: IPv4Network = KIND_NETWORK
     type: Literal["kind"] = "kind"
-    load_balancer: str | None = None
     place: Place = field(default=Place(), compare=False)
 
     @property

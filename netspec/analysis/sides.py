@@ -1,0 +1,314 @@
+"""One side of every flow at once: for a class of subjects, which ports each peer may use.
+
+What Kubernetes leaves open is carried as two answers, `lower` (passes in every world) and `upper` (passes in some).
+The worlds are those of `oracle`; they differ only in which peers an ipBlock, or a host-network pod's selector, matches.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from itertools import groupby
+
+from netspec.analysis.bits import Partition, cover, from_members, product, to_members
+from netspec.analysis.dialects import DIALECTS
+from netspec.analysis.pods import PodIndex, PortName
+from netspec.analysis.spaces import WHOLE, AddressSpace, PortSpace, families
+from netspec.ir.model import Action, Direction, Inventory, NetworkPolicy, Peer, Rule, Tier, TierPolicy, TierRule
+
+#: Accepted, denied and passed ports; disjoint.
+_Decided = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """`selected`: pod classes by selectors; `blocks`: bits of the ipBlocks; `anyone`: no peer restriction.
+    `ports`: the numbered ports; `names`: the named ones, which the destination resolves."""
+
+    selected: int
+    blocks: int
+    anyone: bool
+    ports: int
+    names: tuple[PortName, ...]
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class SideKey:
+    """What decides a side: the NetworkPolicies and tier policies (by index) that select the subject, what port names
+    mean on it (Ingress only), and whether it is on the host network."""
+
+    direction: Direction
+    policies: tuple[int, ...]
+    tiers: tuple[int, ...]
+    ports: tuple[tuple[PortName, int], ...]
+    host: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Ports -> peers (pod classes, then external classes). `upper` has one partition per IP family of the pods."""
+
+    lower: Partition
+    upper: tuple[Partition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """`space`: the peers it speaks of; `signature`: the blocks that hold their address (None: external classes, each
+    its own). `blocks_match`, `selectable`: whether NetworkPolicies' blocks and selectors match them."""
+
+    space: int
+    signature: int | None
+    blocks_match: bool = True
+    selectable: bool = True
+
+
+class Sides:
+    """Compiles an inventory's policies and computes sides on demand, each once.
+
+    Peers are numbered: pod classes first, then external classes, one per address signature.
+    """
+
+    def __init__(self, inventory: Inventory, pods: PodIndex, ports: PortSpace, addresses: AddressSpace) -> None:
+        self._inventory, self._pods, self._ports, self._units = inventory, pods, ports, addresses.units
+        self.external_signatures = list(dict.fromkeys(signature for *_, signature in addresses.intervals))
+        self.externals = ((1 << len(self.external_signatures)) - 1) << pods.count
+        self.everyone = pods.everyone | self.externals
+        self.open = {ports.full: self.everyone}
+        dialect = DIALECTS.get(inventory.cni or "")
+        self._blocks_match = (False, True) if dialect is None else (dialect.blocks_match_pods,)
+        self._host_is_pod = (True, False) if dialect is None else (dialect.host_pods_are_pods,)
+        whole = [n for n in WHOLE if n.version in families(inventory)]
+        cidrs = inventory.pod_cidrs
+        self._pod_signatures = [addresses.signatures(n.version, cidrs or (n,)) for n in whole]
+        self._node_signatures = [addresses.signatures(n.version, (n,), cidrs) or {0} for n in whole]
+        self._outside: dict[int, int] = {}
+        self._compiled: dict[tuple[int, Direction], tuple[CompiledRule, ...]] = {}
+        self._known: dict[SideKey, Side] = {}
+
+    def subjects(self, direction: Direction) -> list[SideKey]:
+        """Per pod class, the key of its side."""
+        policies: list[list[int]] = [[] for _ in range(self._pods.count)]
+        tiers: list[list[int]] = [[] for _ in range(self._pods.count)]
+        for i, policy in enumerate(self._inventory.policies):
+            if direction in policy.types:
+                for member in to_members(self._pods.peer(Peer(pods=policy.pods), policy.namespace)):
+                    policies[member].append(i)
+        for i, tier in enumerate(self._inventory.tiers):
+            if tier.rules(direction):
+                for member in to_members(self._pods.peer(tier.subject, None) & ~self._pods.host):
+                    tiers[member].append(i)
+        return [
+            SideKey(
+                direction,
+                tuple(policies[c]),
+                tuple(tiers[c]),
+                tuple(self._pods.ports[c].items()) if direction == "Ingress" and (policies[c] or tiers[c]) else (),
+                bool(self._pods.host >> c & 1 and policies[c]),
+            )
+            for c in range(self._pods.count)
+        ]
+
+    def side(self, key: SideKey) -> Side:
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._compute(key)
+        return found
+
+    def rules(self, policy: NetworkPolicy | TierPolicy, direction: Direction) -> tuple[CompiledRule, ...]:
+        """A policy's rules of one direction; `policy` must be the inventory's own object."""
+        found = self._compiled.get((id(policy), direction))
+        if found is None:
+            home = policy.namespace if isinstance(policy, NetworkPolicy) else None
+            found = tuple(self._compile(rule, home) for rule in policy.rules(direction))
+            self._compiled[id(policy), direction] = found
+        return found
+
+    def _compile(self, rule: Rule | TierRule, home: str | None) -> CompiledRule:
+        selected = blocks = ports = 0
+        names = []
+        for peer in rule.peers:
+            if peer.ip_block is not None:
+                blocks |= self._units[peer.ip_block]
+            elif home is None:
+                selected |= self._pods.peer(peer, home) & ~self._pods.host
+            else:
+                selected |= self._pods.peer(peer, home)
+        for port in rule.ports:
+            if isinstance(port.port, str):
+                names.append((port.port, port.protocol))
+            elif port.port is None:
+                ports |= self._ports.mask(port.protocol)
+            else:
+                ports |= self._ports.mask(port.protocol, port.port, port.end_port or port.port)
+        action = rule.action if isinstance(rule, TierRule) else "Accept"
+        anyone = home is not None and not rule.peers
+        return CompiledRule(selected, blocks, anyone, ports if rule.ports else self._ports.full, tuple(names), action)
+
+    # One side
+
+    def _compute(self, key: SideKey) -> Side:
+        families = len(self._pod_signatures)
+        is_open = not key.policies and not key.tiers
+        if is_open or (key.host and True not in self._host_is_pod):
+            return Side(self.open, (self.open,) * families)
+        outside = _World(self.externals, None)
+        lower = self._evaluate(key, outside, False)
+        upper = [self._evaluate(key, outside, True) for _ in range(families)]
+        pods = [
+            {_World(self._pods.everyone & ~self._pods.host, s, m) for s in signatures for m in self._blocks_match}
+            for signatures in self._pod_signatures
+        ]
+        _add(lower, self._meet(key, {w for family in pods for w in family}))
+        for family, worlds in enumerate(pods):
+            _add(upper[family], self._join(key, worlds))
+        if self._pods.host:
+            nodes = {s for signatures in self._node_signatures for s in signatures}
+            hosts = {_World(self._pods.host, s, m) for s in nodes for m in self._blocks_match}
+            hosts = hosts if True in self._host_is_pod else set()
+            if False in self._host_is_pod:
+                hosts |= {_World(self._pods.host, s, True, False) for s in nodes}
+            _add(lower, self._meet(key, hosts))
+            for family in range(families):  # a node and its own pods always reach each other
+                _add(
+                    upper[family],
+                    {self._ports.full: self._pods.host} if False in self._host_is_pod else self._join(key, hosts),
+                )
+        if key.host and False in self._host_is_pod:
+            return Side(lower, (self.open,) * families)
+        return Side(lower, tuple(upper))
+
+    def _meet(self, key: SideKey, worlds: set[_World]) -> Partition:
+        """What passes in every world."""
+        return reduce(lambda a, b: product(a, b, int.__and__), self._evaluate_all(key, worlds, False))
+
+    def _join(self, key: SideKey, worlds: set[_World]) -> Partition:
+        """What passes in some world."""
+        return reduce(lambda a, b: product(a, b, int.__or__), self._evaluate_all(key, worlds, True))
+
+    def _evaluate_all(self, key: SideKey, worlds: set[_World], optimistic: bool) -> list[Partition]:
+        """Worlds that this side's blocks cannot tell apart are evaluated once."""
+        blocks = tier_blocks = 0
+        for i in key.policies:
+            for rule in self.rules(self._inventory.policies[i], key.direction):
+                blocks |= rule.blocks
+        for i in key.tiers:
+            for rule in self.rules(self._inventory.tiers[i], key.direction):
+                tier_blocks |= rule.blocks
+        seen: dict[tuple[int, int, bool], _World] = {}
+        for world in worlds:
+            signature = world.signature or 0
+            plain = signature & blocks if world.blocks_match else 0
+            seen.setdefault((plain, signature & tier_blocks, world.selectable), world)
+        return [self._evaluate(key, seen[k], optimistic) for k in sorted(seen)]
+
+    def _evaluate(self, key: SideKey, world: _World, optimistic: bool) -> Partition:
+        """The Admin tier, then NetworkPolicy, then, where none isolates, the Baseline tier.
+
+        `optimistic` breaks ties between tier policies of one priority towards passing, otherwise away from it.
+        """
+        if not world.space:
+            return {}
+        full = self._ports.full
+        if key.policies:
+            following = cover(self._allowed(key, world), world.space)
+        else:
+            baseline = self._tier(key, "Baseline", world, optimistic)
+            following = product(baseline, {full: world.space}, lambda decided, every: every & ~decided[1])
+        if not key.tiers:
+            return following
+        admin = self._tier(key, "Admin", world, optimistic)
+        return product(admin, following, lambda decided, ports: decided[0] | (ports & ~decided[1]))
+
+    def _allowed(self, key: SideKey, world: _World) -> Partition:
+        """Ports -> the peers that some NetworkPolicy rule allows them to."""
+        out: Partition = {}
+        for i in key.policies:
+            for rule in self.rules(self._inventory.policies[i], key.direction):
+                peers = self._peers(rule, world, world.selectable, world.blocks_match)
+                for ports, where in self._spread(rule, key, peers):
+                    out[ports] = out.get(ports, 0) | where
+        return out
+
+    def _peers(self, rule: CompiledRule, world: _World, selectable: bool, blocks_match: bool) -> int:
+        if rule.anyone:
+            return world.space
+        peers = rule.selected & world.space if selectable else 0
+        if rule.blocks and world.signature is None:
+            peers |= self._outside_of(rule.blocks)
+        elif rule.blocks and blocks_match and rule.blocks & (world.signature or 0):
+            peers = world.space
+        return peers
+
+    def _outside_of(self, blocks: int) -> int:
+        found = self._outside.get(blocks)
+        if found is None:
+            inside = (i for i, signature in enumerate(self.external_signatures) if signature & blocks)
+            found = self._outside[blocks] = from_members(inside) << self._pods.count
+        return found
+
+    def _spread(self, rule: CompiledRule, key: SideKey, peers: int) -> Iterator[tuple[int, int]]:
+        """The rule's ports with the peers they apply to: a named port differs by destination."""
+        if not peers:
+            return
+        ports = rule.ports
+        for name in rule.names:
+            if key.direction == "Ingress":
+                port = dict(key.ports).get(name)
+                ports |= self._ports.mask(name[1], port, port) if port is not None else 0
+            else:
+                for port, where in self._pods.with_port(name).items():
+                    if peers & where:
+                        yield self._ports.mask(name[1], port, port), peers & where
+        if ports:
+            yield ports, peers
+
+    # Tiers
+
+    def _tier(self, key: SideKey, tier: Tier, world: _World, optimistic: bool) -> dict[_Decided, int]:
+        """What the tier decides, as (accepted, denied, passed) ports -> peers."""
+        state: dict[_Decided, int] = {(0, 0, 0): world.space}
+        policies = sorted((self._inventory.tiers[i] for i in key.tiers), key=lambda p: p.priority)
+        for _, tied in groupby((p for p in policies if p.tier == tier), key=lambda p: p.priority):
+            decided = [self._first_match(policy, key, world) for policy in tied]
+            resolve = _optimist if optimistic else _pessimist
+            state = product(state, reduce(lambda a, b: product(a, b, resolve), decided), _then)
+        return state
+
+    def _first_match(self, policy: TierPolicy, key: SideKey, world: _World) -> dict[_Decided, int]:
+        state: dict[_Decided, int] = {(0, 0, 0): world.space}
+        for rule in self.rules(policy, key.direction):
+            for ports, where in self._spread(rule, key, self._peers(rule, world, True, True)):
+                step = {_HIT[rule.action](ports): where, (0, 0, 0): world.space & ~where}
+                state = product(state, step, _then)
+        return state
+
+
+_HIT: dict[Action, Callable[[int], _Decided]] = {
+    "Accept": lambda ports: (ports, 0, 0),
+    "Deny": lambda ports: (0, ports, 0),
+    "Pass": lambda ports: (0, 0, ports),
+}
+
+
+def _then(first: _Decided, second: _Decided) -> _Decided:
+    """The first keeps what it decided."""
+    free = ~(first[0] | first[1] | first[2])
+    return first[0] | second[0] & free, first[1] | second[1] & free, first[2] | second[2] & free
+
+
+def _pessimist(one: _Decided, other: _Decided) -> _Decided:
+    denied = one[1] | other[1]
+    passed = (one[2] | other[2]) & ~denied
+    return (one[0] | other[0]) & ~denied & ~passed, denied, passed
+
+
+def _optimist(one: _Decided, other: _Decided) -> _Decided:
+    accepted = one[0] | other[0]
+    passed = (one[2] | other[2]) & ~accepted
+    return accepted, (one[1] | other[1]) & ~accepted & ~passed, passed
+
+
+def _add(partition: Partition, disjoint: Partition) -> None:
+    for value, members in disjoint.items():
+        partition[value] = partition.get(value, 0) | members

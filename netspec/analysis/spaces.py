@@ -1,0 +1,170 @@
+"""Ports and addresses, cut where the policies cut them and nowhere else."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from netspec.ir.model import ContainerPort, Inventory, IpBlock, IPNetwork, Protocol, Rule, TierRule
+
+PROTOCOLS: tuple[Protocol, ...] = ("TCP", "UDP", "SCTP")
+FIRST_PORT, LAST_PORT = 1, 65535
+_BITS = {4: 32, 6: 128}
+
+#: Every address, per family.
+WHOLE: tuple[IPNetwork, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+
+Ranges = dict[Protocol, tuple[tuple[int, int], ...]]
+
+
+class PortSpace:
+    """A set of ports is an int: one bit per interval of one protocol. `full` is every port of every protocol."""
+
+    def __init__(self, cuts: Iterable[tuple[Protocol, int, int]]) -> None:
+        """`cuts` are the closed ranges that must be expressible."""
+        starts: dict[Protocol, set[int]] = {p: {FIRST_PORT} for p in PROTOCOLS}
+        for protocol, low, high in cuts:
+            starts[protocol] |= {low, high + 1}
+        self._starts = {p: sorted(s for s in starts[p] if s <= LAST_PORT) for p in PROTOCOLS}
+        self._offsets: dict[Protocol, int] = {}
+        offset = 0
+        for protocol in PROTOCOLS:
+            self._offsets[protocol] = offset
+            offset += len(self._starts[protocol])
+        self.full = (1 << offset) - 1
+        self._masks: dict[tuple[Protocol, int, int], int] = {}
+        self._ranges: dict[int, Ranges] = {}
+
+    def mask(self, protocol: Protocol, low: int = FIRST_PORT, high: int = LAST_PORT) -> int:
+        key = (protocol, low, high)
+        found = self._masks.get(key)
+        if found is None:
+            first, last = self._index(protocol, low), self._index(protocol, high)
+            found = self._masks[key] = (1 << (last + 1)) - (1 << first)
+        return found
+
+    def _index(self, protocol: Protocol, port: int) -> int:
+        return self._offsets[protocol] + bisect_right(self._starts[protocol], port) - 1
+
+    def holds(self, mask: int, protocol: Protocol, port: int) -> bool:
+        return bool(mask >> self._index(protocol, port) & 1)
+
+    def ranges(self, mask: int) -> Ranges:
+        """The closed port ranges per protocol; a protocol with none is absent. Treat as read-only: it is shared."""
+        found = self._ranges.get(mask)
+        if found is None:
+            found = self._ranges[mask] = {p: r for p in PROTOCOLS if (r := self._of(mask, p))}
+        return found
+
+    def _of(self, mask: int, protocol: Protocol) -> tuple[tuple[int, int], ...]:
+        starts, offset = self._starts[protocol], self._offsets[protocol]
+        out: list[tuple[int, int]] = []
+        for i, low in enumerate(starts):
+            if mask >> (offset + i) & 1:
+                high = starts[i + 1] - 1 if i + 1 < len(starts) else LAST_PORT
+                if out and out[-1][1] == low - 1:
+                    out[-1] = (out[-1][0], high)
+                else:
+                    out.append((low, high))
+        return tuple(out)
+
+
+class AddressSpace:
+    """The address space cut into intervals; a signature has bit `units[b]` for each ipBlock b that holds it."""
+
+    def __init__(self, blocks: Iterable[IpBlock], networks: Iterable[IPNetwork] = ()) -> None:
+        """`networks` cut without a bit of their own."""
+        self.units: dict[IpBlock, int] = {}
+        toggles: dict[int, dict[int, int]] = {version: {0: 0} for version in _BITS}
+        for block in blocks:
+            if block not in self.units:
+                bit = 1 << len(self.units)
+                self.units[block] = bit
+                for low, high in _intervals(block):
+                    at = toggles[block.cidr.version]
+                    at[low] = at.get(low, 0) ^ bit
+                    at[high + 1] = at.get(high + 1, 0) ^ bit
+        for network in networks:
+            low, high = _span(network)
+            toggles[network.version].setdefault(low, 0)
+            toggles[network.version].setdefault(high + 1, 0)
+        #: (version, first, last, signature), ascending; together they are the whole space.
+        self.intervals: list[tuple[int, int, int, int]] = []
+        for version, at in toggles.items():
+            starts = sorted(start for start in at if start < 1 << _BITS[version])
+            signature = 0
+            for start, following in zip(starts, [*starts[1:], 1 << _BITS[version]], strict=True):
+                signature ^= at[start]
+                self.intervals.append((version, start, following - 1, signature))
+
+    def signatures(self, version: int, inside: Iterable[IPNetwork], outside: Iterable[IPNetwork] = ()) -> set[int]:
+        """The signatures of the addresses of `version` in `inside` and not in `outside`, both of which must be cuts."""
+        ins = [_span(n) for n in inside if n.version == version]
+        outs = [_span(n) for n in outside if n.version == version]
+        return {
+            signature
+            for v, low, high, signature in self.intervals
+            if v == version
+            and any(low >= a and high <= b for a, b in ins)
+            and not any(low >= a and high <= b for a, b in outs)
+        }
+
+
+def address_text(version: int, value: int) -> str:
+    return str(IPv4Address(value) if version == 4 else IPv6Address(value))
+
+
+def _span(network: IPNetwork) -> tuple[int, int]:
+    first = int(network.network_address)
+    return first, first + network.num_addresses - 1
+
+
+def _intervals(block: IpBlock) -> list[tuple[int, int]]:
+    """The block's closed intervals: its CIDR without what is excepted."""
+    low, high = _span(block.cidr)
+    out = []
+    for first, last in sorted(_span(n) for n in block.excluded if n.version == block.cidr.version):
+        if last < low or first > high:
+            continue
+        if first > low:
+            out.append((low, first - 1))
+        low = max(low, last + 1)
+    if low <= high:
+        out.append((low, high))
+    return out
+
+
+def port_cuts(inventory: Inventory) -> Iterable[tuple[Protocol, int, int]]:
+    """Every port range that a policy can tell apart, named ports resolved on every workload."""
+    names: set[tuple[str, Protocol]] = set()
+    for port in (p for rule in rules_of(inventory) for p in rule.ports):
+        if isinstance(port.port, str):
+            names.add((port.port, port.protocol))
+        elif port.port is not None:
+            yield port.protocol, port.port, port.end_port or port.port
+    seen: set[ContainerPort] = set()
+    for workload in inventory.workloads:
+        for declared in workload.ports:
+            if declared not in seen:
+                seen.add(declared)
+                if (declared.name, declared.protocol) in names:
+                    yield declared.protocol, declared.port, declared.port
+
+
+def rules_of(inventory: Inventory) -> Iterable[Rule | TierRule]:
+    """Every rule of every policy."""
+    for policy in inventory.policies:
+        yield from policy.ingress
+        yield from policy.egress
+    for tier in inventory.tiers:
+        yield from tier.ingress
+        yield from tier.egress
+
+
+def blocks_of(inventory: Inventory) -> Iterable[IpBlock]:
+    return (peer.ip_block for rule in rules_of(inventory) for peer in rule.peers if peer.ip_block is not None)
+
+
+def families(inventory: Inventory) -> tuple[int, ...]:
+    """The IP versions that pods may have: the pod ranges' own, else those that the policies speak of, else IPv4."""
+    known = inventory.pod_cidrs or [block.cidr for block in blocks_of(inventory)]
+    return tuple(sorted({network.version for network in known})) or (4,)

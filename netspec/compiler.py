@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from netspec.diagnostics import Diagnostic, Problem, Report, Severity
-from netspec.ir.features import LAYERS, Layer, required
+from netspec.ir.features import LAYERS, Feature, Layer, required
 from netspec.ir.model import Ir
 from netspec.passes import resolve_and_check
 from netspec.plan import Node, Plan, order
@@ -56,19 +56,24 @@ class CompileResult:
         return not any(d.severity is Severity.ERROR for d in self.diagnostics)
 
 
-#: What a file without a usable stack is checked against, so that the rest of it is checked too.
-_ANY_STACK = Stack(cluster=KindCluster(type="kind"), cni=CalicoCni(provider="calico"))
+#: Features whose lack has a rule, and a way out, of its own.
+LACKING = {Feature.LOAD_BALANCER: ("NS310", "nothing would give it an address; use type NodePort")}
 
 
-def check_spec(loaded: LoadedSpec, stack: str | None = None) -> tuple[Diagnostic, ...]:
+def check_spec(loaded: LoadedSpec, stack: str | None, registry: Registry) -> tuple[Diagnostic, ...]:
     """Every finding of the file, for one stack or (None) for all. Raises Problem for a stack it does not have."""
     report = _report(loaded)
     stacks = loaded.spec.stacks if loaded.spec is not None else {}
     names = [stack] if stack is not None and not _is_broken(loaded, stack) else list(stacks)
+    if loaded.spec is not None and not stacks and not any(p[0] == "stacks" for p in loaded.dropped):
+        hint = "add one: stacks: {dev: {cluster: {type: kind}, cni: {provider: calico}}}"
+        report.error("NS702", (), "the spec has no stack, so nothing to compile for", hint)
     for name in names:
-        resolve_and_check(loaded, name, _stack(loaded, name), report)
-    if not names:
-        resolve_and_check(loaded, "", _ANY_STACK, report)
+        ir = resolve_and_check(loaded, name, _stack(loaded, name), report)
+        if ir is not None:
+            _check_backends(ir, registry, report)
+    if not names:  # the rest of the file is checked as if it had one
+        resolve_and_check(loaded, "", Stack(cluster=KindCluster(type="kind"), cni=CalicoCni(provider="calico")), report)
     return report.sorted()
 
 
@@ -76,19 +81,15 @@ def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileR
     """Compiles one stack. Raises Problem for a stack the spec does not have."""
     report = _report(loaded)
     if loaded.spec is None or _is_broken(loaded, stack):
-        return CompileResult(None, None, (), check_spec(loaded))
+        return CompileResult(None, None, (), check_spec(loaded, None, registry))
     ir = resolve_and_check(loaded, stack, _stack(loaded, stack), report)
     assert ir is not None
-    backends = _backends(ir, registry)
-    _check_features(ir, backends, registry, report)
-    if not report.has_errors:
-        for backend in backends.values():
-            backend.check(ir, report)
+    _check_backends(ir, registry, report)
     if report.has_errors:
         return CompileResult(ir, None, (), report.sorted())
     from netspec.probing import derive_probes
 
-    nodes = [node for backend in backends.values() for node in backend.lower(ir)]
+    nodes = [node for backend in _backends(ir, registry).values() for node in backend.lower(ir)]
     plan = Plan(ir.name, ir.stack, order(nodes))
     return CompileResult(ir, plan, derive_probes(ir), report.sorted())
 
@@ -123,8 +124,9 @@ def _backends(ir: Ir, registry: Registry) -> dict[Layer, Backend]:
     }
 
 
-def _check_features(ir: Ir, backends: Mapping[Layer, Backend], registry: Registry, report: Report) -> None:
-    """`required(ir) - supports` is an error, never a silent drop (NS901)."""
+def _check_backends(ir: Ir, registry: Registry, report: Report) -> None:
+    """`required(ir) - supports` is an error, never a silent drop (NS901); then what each backend has to say."""
+    backends = _backends(ir, registry)
     everyone: dict[Layer, list[Backend]] = {
         "cluster": list(registry.clusters.values()),
         "cni": list(registry.cnis.values()),
@@ -136,5 +138,9 @@ def _check_features(ir: Ir, backends: Mapping[Layer, Backend], registry: Registr
         if feature in backend.supports:
             continue
         able = sorted(b.name for b in everyone[feature.layer] if feature in b.supports)
-        hint = f"backends that have it: {', '.join(able)}" if able else "no backend has it yet"
-        report.error("NS901", place.path, f"{backend.name} does not support {feature.value}", hint)
+        code, instead = LACKING.get(feature, ("NS901", "no backend has it"))
+        hint = f"backends that have it: {', '.join(able)}" if able else instead
+        message = f"stack {ir.stack}: {backend.name} does not support {feature.value}"
+        report.error(code, place.path, message, hint)
+    for backend in backends.values():
+        backend.check(ir, report)

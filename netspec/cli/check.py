@@ -21,10 +21,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: nothing wrong; 1: an error, or with --strict a warning."""
+    from backends.registry import REGISTRY
     from netspec.compiler import check_spec
     from netspec.spec.load import load
 
-    found = check_spec(load(args.spec), args.stack)
+    found = check_spec(load(args.spec), args.stack, REGISTRY)
     errors = sum(d.severity is Severity.ERROR for d in found)
     failed = bool(errors or (args.strict and found))
     if args.output == "json":

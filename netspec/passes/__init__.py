@@ -15,6 +15,7 @@ from netspec.passes.objects import objects
 from netspec.passes.references import references
 from netspec.passes.resolve import resolve
 from netspec.passes.services import services
+from netspec.passes.source_addresses import source_addresses
 from netspec.passes.system import system
 from netspec.spec.load import LoadedSpec
 from netspec.spec.v1alpha1 import Stack
@@ -30,6 +31,7 @@ PASSES: tuple[Pass, ...] = (
     default_deny,
     allow_dns,
     intents,
+    source_addresses,
     dns,
     expectations,
 )

@@ -15,7 +15,7 @@ def services(ir: Ir, context: Context) -> Ir:
     for service in ir.services:
         if service.system:
             continue
-        _type(ir, service, context)
+        _type(service, context)
         _node_ports(service, taken, context)
         if service.type != "ExternalName":
             _ports(service, context)
@@ -23,7 +23,7 @@ def services(ir: Ir, context: Context) -> Ir:
     return ir
 
 
-def _type(ir: Ir, service: Service, context: Context) -> None:
+def _type(service: Service, context: Context) -> None:
     report, path = context.report, service.place.path
     if service.headless and service.type != "ClusterIP":
         message = f"a headless Service (clusterIP: None) cannot be of type {service.type}"
@@ -37,9 +37,6 @@ def _type(ir: Ir, service: Service, context: Context) -> None:
     elif service.external_name is not None:
         message = f"externalName means nothing for type {service.type}"
         report.error("NS309", (*path, "externalName"), message, "make it type ExternalName, or remove the field")
-    if service.type == "LoadBalancer" and ir.cluster.load_balancer is None:
-        message = f"nothing gives a LoadBalancer an address on stack {context.stack or 'kind'} ({ir.cluster.type})"
-        report.error("NS310", (*path, "type"), message, "use type NodePort")
 
 
 def _node_ports(service: Service, taken: dict[tuple[int, str], Service], context: Context) -> None:

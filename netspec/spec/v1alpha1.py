@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from netspec.spec.types import (
     Address,
+    BlockSize,
     Cidr,
     Domain,
     LabelKey,
@@ -272,9 +273,7 @@ class CalicoCni(Model):
 
     provider: Literal["calico"] = Field(description="The network plugin.")
     encapsulation: Literal["vxlan"] = Field("vxlan", description="How packets cross nodes.")
-    block_size: int = Field(
-        26, ge=20, le=32, description="The prefix length of the blocks that nodes take from the pool."
-    )
+    block_size: BlockSize = Field(26, description="The prefix length of the blocks that nodes take from the pool.")
     mtu: Annotated[int, Field(ge=576, le=65535)] | None = Field(
         None, description="The pods' MTU. Unset: the interface's, less the encapsulation's header."
     )

@@ -28,6 +28,10 @@ GAPS: dict[str, set[Feature]] = {
 }
 
 
+#: Features whose lack has a rule of its own.
+CODES = {Feature.LOAD_BALANCER: "NS310"}
+
+
 def _backends(layer: Layer) -> Mapping[str, Backend]:
     return {
         "cluster": REGISTRY.clusters,

@@ -33,6 +33,11 @@ def private_dir() -> Path:
     return found
 
 
+def stack_file(stack: str) -> Path:
+    """The committed configuration of a stack."""
+    return root() / "stacks" / f"Pulumi.{stack}.yaml"
+
+
 def cache_root() -> Path:
     """What is shared by all checkouts of this user: $NETSPEC_CACHE, else ~/.cache/netspec."""
     explicit = os.environ.get("NETSPEC_CACHE")

@@ -1,0 +1,58 @@
+"""Why an operation failed: one sentence and what to do, out of all that Pulumi says."""
+
+import re
+from collections.abc import Sequence
+
+from netspec.diagnostics import Problem
+
+#: What Pulumi says -> what it means. `{stack}` is the stack's name.
+_KNOWN: tuple[tuple[str, str, str], ...] = (
+    (
+        r"incorrect passphrase|passphrase must be set",
+        "The passphrase does not open the state of the stack {stack}.",
+        "Set PULUMI_CONFIG_PASSPHRASE (or _FILE) to the one the stack was made with; unset it for netspec's own.",
+    ),
+    (
+        r"the stack is currently locked by|\[409\] Conflict",
+        "Another Pulumi process holds the stack {stack}.",
+        "Wait until it ends; if it is gone, remove its lock: netspec exec -- pulumi cancel --stack {stack}",
+    ),
+    (
+        r"no resource plugin '?pulumi-resource-(\S+?)'? found|could not (?:install|load|download) plugin",
+        "A plugin that Pulumi needs cannot be had: {detail}",
+        "Check the connection, or install it by hand: netspec exec -- pulumi plugin install resource kubernetes",
+    ),
+    (
+        r"unable to (?:open bucket|check if bucket)|problem logging in|PULUMI_ACCESS_TOKEN must be set",
+        "The place where the stack's state is kept cannot be used: {detail}",
+        "Check PULUMI_BACKEND_URL; without it netspec keeps the state in .netspec/state.",
+    ),
+    (
+        r"no space left on device",
+        "The disk is full.",
+        "Free some space, then run the same command again.",
+    ),
+)
+
+#: What Pulumi says at the end, after the reason.
+_SUMMARIES = re.compile(r"^(?:update|preview|refresh|destroy|resource \S+ creation|resource operations?) failed\.?$")
+
+
+def explain(stack: str, output: str, errors: Sequence[str]) -> Problem:
+    """`errors` are the engine's error messages, `output` all that the command printed."""
+    said = [text for text in errors if not _SUMMARIES.match(text)]
+    everything = "\n".join([*said, output])
+    for pattern, sentence, hint in _KNOWN:
+        if found := re.search(pattern, everything):
+            detail = _line_of(everything, found.start())
+            return Problem(sentence.format(stack=stack, detail=detail), hint.format(stack=stack))
+    if said:
+        sentence, _, hint = said[0].partition("\n  hint: ")
+        return Problem(" ".join(sentence.split()), hint.strip() or None)
+    lines = [line.strip() for line in output.splitlines() if line.strip().startswith("error:")]
+    return Problem(lines[0].removeprefix("error:").strip() if lines else "Pulumi failed without saying why.")
+
+
+def _line_of(text: str, position: int) -> str:
+    start = text.rfind("\n", 0, position) + 1
+    return text[start:].partition("\n")[0].strip().removeprefix("error:").strip()

@@ -1,0 +1,59 @@
+"""Kubernetes objects as Pulumi resources, through one explicit provider for each cluster."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes
+
+from netspec.plan import ManifestNode
+
+#: Annotation that tells the provider not to wait until an object is ready.
+SKIP_AWAIT = "pulumi.com/skipAwait"
+
+
+def provider(name: str, kubeconfig: pulumi.Output[str], opts: pulumi.ResourceOptions) -> pulumi_kubernetes.Provider:
+    """The provider of one cluster; `kubeconfig` is a secret output.
+
+    The objects are netspec's own: one that a killed run made, but did not live to record, is taken over
+    (upsert), and what somebody else changed in one is set back (force). When the cluster is gone so are they.
+    """
+    return pulumi_kubernetes.Provider(
+        name,
+        kubeconfig=kubeconfig,
+        enable_server_side_apply=True,
+        upsert_existing_objects=True,
+        enable_patch_force=True,
+        delete_unreachable=True,
+        opts=opts,
+    )
+
+
+class KubernetesObject(pulumi.CustomResource):
+    """Any object by the plugin's type token for it, so that a plan may hold kinds that no SDK class exists for."""
+
+    def __init__(self, node: ManifestNode, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(token(node.manifest), node.id, properties(node), opts)
+
+
+def token(manifest: Mapping[str, Any]) -> str:
+    """
+    >>> token({"apiVersion": "v1", "kind": "Service"}), token({"apiVersion": "apps/v1", "kind": "Deployment"})
+    ('kubernetes:core/v1:Service', 'kubernetes:apps/v1:Deployment')
+    """
+    version = manifest["apiVersion"]
+    return f"kubernetes:{version if '/' in version else f'core/{version}'}:{manifest['kind']}"
+
+
+def properties(node: ManifestNode) -> dict[str, Any]:
+    """The object itself, with the annotation not to wait where the plan says so; a Secret's content is secret."""
+    manifest = copy.deepcopy(dict(node.manifest))
+    if not node.wait:
+        manifest["metadata"] = manifest["metadata"] | {
+            "annotations": manifest["metadata"].get("annotations", {}) | {SKIP_AWAIT: "true"}
+        }
+    if manifest["kind"] == "Secret":
+        for key in manifest.keys() & {"data", "stringData"}:
+            manifest[key] = pulumi.Output.secret(manifest[key])
+    return manifest

@@ -1,0 +1,193 @@
+"""Driving the project's Pulumi stack through the Automation API.
+
+Its work directory is .netspec/pulumi, with a copy of the stack's configuration: what Pulumi writes into that file (the
+salt of the passphrase) never changes a committed one. The program is deploy.program.apply, the same that __main__.py
+runs for `pulumi up` by hand; project, stack and state are the same too.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pulumi.automation import EngineEvent, LocalWorkspace, Stack
+from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackNotFoundError
+
+from deploy import leftovers
+from deploy.command import Command
+from deploy.events import Event, Message, translate
+from deploy.explain import explain
+from deploy.program import apply
+from netspec.diagnostics import Problem
+from netspec.plan import Plan
+from toolchain import project
+
+#: What Pulumi itself writes into a stack's configuration file.
+_PULUMI_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey")
+SPEC_KEY = "netspec:spec"
+
+OnEvent = Callable[[Event], None]
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a stack has in its state. `outputs` without secrets."""
+
+    resources: tuple[str, ...]
+    outputs: Mapping[str, Any]
+
+
+class Session:
+    """One stack; `spec` is recorded as its spec file, relative to the project. Call `toolchain.activate` first."""
+
+    def __init__(self, stack: str, spec: str | None, say: Say) -> None:
+        self._name, self._say = stack, say
+        self._work_dir = prepare(stack, spec)
+        self._errors: list[str] = []
+
+    def up(self, plan: Plan, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
+        """Apply; returns how many resources had which operation."""
+        with self._working(create=True, plan=plan) as stack:
+            done = self._again(
+                lambda: stack.up(on_event=self._relay(on_event), on_output=on_output, suppress_outputs=True)
+            )
+        return _counts(done.summary.resource_changes)
+
+    def preview(self, plan: Plan, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
+        with self._working(create=True, plan=plan) as stack:
+            done = self._again(
+                lambda: stack.preview(on_event=self._relay(on_event), on_output=on_output, suppress_outputs=True)
+            )
+        return _counts(done.change_summary)
+
+    def down(self, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
+        """Destroy; nothing to do for a stack that was never made."""
+        try:
+            with self._working(create=False, plan=None) as stack:
+                done = self._again(lambda: stack.destroy(on_event=self._relay(on_event), on_output=on_output))
+        except StackNotFoundError:
+            return {}
+        return _counts(done.summary.resource_changes)
+
+    def applied(self) -> Applied | None:
+        """What the state holds, None for a stack that was never made."""
+        try:
+            stack = self._stack(create=False, plan=None)
+            state = stack.export_stack().deployment
+            outputs = stack.outputs()
+        except StackNotFoundError:
+            return None
+        except CommandError as error:
+            raise self._explained(error) from error
+        found = [r["urn"] for r in (state or {}).get("resources") or [] if r.get("custom") and "id" in r]
+        plain = {key: output.value for key, output in outputs.items() if not output.secret}
+        return Applied(tuple(urn for urn in found if "pulumi:providers:" not in urn), plain)
+
+    @contextlib.contextmanager
+    def _working(self, create: bool, plan: Plan | None) -> Iterator[Stack]:
+        with leftovers.exclusive(self._name, self._say) as was_killed:
+            self._errors.clear()
+            try:
+                stack = self._stack(create, plan)
+                if was_killed:
+                    _forget_pending(stack)
+                yield stack
+            except StackNotFoundError:
+                raise
+            except CommandError as error:
+                raise self._explained(error) from error
+
+    def _stack(self, create: bool, plan: Plan | None) -> Stack:
+        workspace = LocalWorkspace(
+            work_dir=str(self._work_dir),
+            program=(lambda: apply(plan)) if plan else None,
+            env_vars={leftovers.MARK: leftovers.mark(self._name)},
+            pulumi_command=Command(self._say),
+        )
+        return (Stack.create_or_select if create else Stack.select)(self._name, workspace)
+
+    def _again(self, operation: Callable[[], T]) -> T:
+        """Once more when a lock is in the way whose process is gone."""
+        try:
+            return operation()
+        except ConcurrentUpdateError as error:
+            if not leftovers.is_stale(str(error)):
+                raise
+            self._say("removing the lock that a killed run left on the stack")
+            self._stack(create=False, plan=None).cancel()
+            self._errors.clear()
+            return operation()
+
+    def _relay(self, on_event: OnEvent) -> Callable[[EngineEvent], None]:
+        def relay(event: EngineEvent) -> None:
+            for translated in translate(event):
+                if isinstance(translated, Message) and translated.severity == "error":
+                    self._errors.append(translated.text)
+                on_event(translated)
+
+        return relay
+
+    def _explained(self, error: CommandError) -> Problem:
+        return explain(self._name, str(error), self._errors)
+
+
+def prepare(stack: str, spec: str | None) -> Path:
+    """Write the work directory's project and stack files; what Pulumi added to the stack's file before is kept."""
+    directory = project.private_dir() / "pulumi"
+    directory.mkdir(exist_ok=True)
+    _write(directory / "Pulumi.yaml", {"name": project_name(), "runtime": "python"})
+    file = directory / f"Pulumi.{stack}.yaml"
+    kept = {key: value for key, value in read_yaml(file).items() if key in _PULUMI_KEYS}
+    settings = kept | (read_yaml(project.stack_file(stack)) or {"config": read_yaml(file).get("config") or {}})
+    if spec is not None:
+        settings["config"] = (settings.get("config") or {}) | {SPEC_KEY: spec}
+    _write(file, settings)
+    return directory
+
+
+def spec_of(stack: str) -> str | None:
+    """The spec file that a stack's configuration names: the committed one, else the one of an earlier run."""
+    for file in (project.stack_file(stack), project.private_dir() / "pulumi" / f"Pulumi.{stack}.yaml"):
+        if found := (read_yaml(file).get("config") or {}).get(SPEC_KEY):
+            return str(found)
+    return None
+
+
+def project_name() -> str:
+    return str(read_yaml(project.root() / "Pulumi.yaml").get("name"))
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """A YAML file of Pulumi's, {} when there is none. Raises `Problem` when it is not one."""
+    if not file.is_file():
+        return {}
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Problem(f"{file} is not YAML: {' '.join(str(error).split())}.", "Correct it.") from error
+    if not isinstance(found or {}, dict):
+        raise Problem(f"{file} is not a mapping.", "Correct it; docs/deploy.md shows what belongs in it.")
+    return found or {}
+
+
+def _write(file: Path, content: Mapping[str, Any]) -> None:
+    if read_yaml(file) != content:
+        temporary = file.with_suffix(".new")
+        temporary.write_text(yaml.safe_dump(dict(content)), encoding="utf-8")
+        temporary.rename(file)
+
+
+def _forget_pending(stack: Stack) -> None:
+    """Drop the operations that a cut run left pending: each resource's own create and delete converge from there."""
+    state = stack.export_stack()
+    if (state.deployment or {}).get("pending_operations"):
+        state.deployment = {k: v for k, v in (state.deployment or {}).items() if k != "pending_operations"}
+        stack.import_stack(state)
+
+
+def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
+    return {getattr(operation, "value", str(operation)): count for operation, count in (changes or {}).items()}

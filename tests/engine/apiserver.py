@@ -1,0 +1,108 @@
+"""An API server in memory: discovery, server-side apply, get and delete, enough for the kubernetes plugin to run against."""
+
+import json
+import threading
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+#: group/version -> kind -> (plural, namespaced)
+KINDS = {
+    "v1": {"Namespace": ("namespaces", False), "ConfigMap": ("configmaps", True), "Secret": ("secrets", True)},
+    "apps/v1": {"Deployment": ("deployments", True)},
+    "example.org/v1": {"Widget": ("widgets", False)},
+}
+
+
+class ApiServer:
+    """`requests` lists "METHOD path" of every write; `objects` what is there, by path."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.requests: list[str] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def kubeconfig(self) -> str:
+        cluster = {"name": "fake", "cluster": {"server": f"http://127.0.0.1:{self._server.server_address[1]}"}}
+        user = {"name": "fake", "user": {"token": "not-so-secret-client-key"}}
+        context = {"name": "fake", "context": {"cluster": "fake", "user": "fake"}}
+        return json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [cluster],
+                "users": [user],
+                "contexts": [context],
+                "current-context": "fake",
+            },
+            indent=1,
+        )
+
+    def wipe(self) -> None:
+        """As a new cluster: nothing is there, nothing was asked."""
+        self.objects.clear()
+        self.requests.clear()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def apply(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        old = self.objects.get(path, {"metadata": {"uid": str(uuid.uuid4())}})
+        metadata = {**body["metadata"], "uid": old["metadata"]["uid"], "generation": 1}
+        replicas = body.get("spec", {}).get("replicas", 1) if body["kind"] == "Deployment" else 0
+        status = {"observedGeneration": 1, "updatedReplicas": replicas, "availableReplicas": replicas}
+        return {**body, "metadata": metadata, "status": status}
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                path = urlsplit(self.path).path
+                version = path.removeprefix("/apis/").removeprefix("/api/")
+                if version in KINDS:
+                    found = [{"name": p, "kind": k, "namespaced": n} for k, (p, n) in KINDS[version].items()]
+                    self._answer(200, {"resources": found})
+                elif path in server.objects:
+                    self._answer(200, server.objects[path])
+                else:
+                    self._missing()
+
+            def do_PATCH(self) -> None:
+                split = urlsplit(self.path)
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                made = server.apply(split.path, body)
+                if "dryRun" not in parse_qs(split.query):
+                    server.requests.append(f"PATCH {split.path}")
+                    server.objects[split.path] = made
+                self._answer(200, made)
+
+            def do_DELETE(self) -> None:
+                path = urlsplit(self.path).path
+                server.requests.append(f"DELETE {path}")
+                if server.objects.pop(path, None) is None:
+                    self._missing()
+                else:
+                    self._answer(200, {"kind": "Status", "status": "Success"})
+
+            def _missing(self) -> None:
+                self._answer(404, {"kind": "Status", "message": f"{self.path} not found", "code": 404})
+
+            def _answer(self, status: int, body: dict[str, Any]) -> None:
+                data = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Nothing."""
+
+        return Handler

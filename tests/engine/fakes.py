@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Stand-ins for docker, kind and kubectl, by the name they are started under; what they know is in $FAKE_STATE.
+
+They do what deploy/ asks of the real ones, with the real ones' answers and exit codes. Files in $FAKE_STATE steer them:
+`kind-fails` (what kind prints before it fails), `kind-hangs` (kind makes its nodes and then waits), `not-ready`.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+STATE = Path(os.environ["FAKE_STATE"])
+
+
+def load():
+    file = STATE / "docker.json"
+    return json.loads(file.read_text()) if file.exists() else {"containers": {}, "networks": {}, "count": 0}
+
+
+def save(state):
+    (STATE / "docker.json").write_text(json.dumps(state))
+
+
+def fail(text):
+    print(text, file=sys.stderr)
+    sys.exit(1)
+
+
+def options(words, flag):
+    """Values of a flag given as --flag VALUE or --flag=VALUE."""
+    found = [w.partition("=")[2] for w in words if w.startswith(f"--{flag}=")]
+    return found + [words[i + 1] for i, w in enumerate(words[:-1]) if w == f"--{flag}"]
+
+
+def labels_of(words):
+    return dict(text.split("=", 1) for text in options(words, "label"))
+
+
+def matches(thing, filters, labels):
+    for text in filters:
+        key, _, value = text.partition("=")
+        if key == "label":
+            name, _, wanted = value.partition("=")
+            if name not in labels or (wanted and labels[name] != wanted):
+                return False
+        elif key == "network" and thing.get("network") != value:
+            return False
+        elif key == "name" and value not in thing["name"]:
+            return False
+    return True
+
+
+def add(state, name, network, labels, image):
+    state["count"] += 1
+    ident = f"{state['count']:064x}"[::-1]
+    state["containers"][name] = {
+        "name": name, "id": ident, "state": "running", "network": network, "labels": labels, "image": image,
+    }  # fmt: skip
+
+
+def docker_ps(state, words):
+    for container in state["containers"].values():
+        if matches(container, options(words, "filter"), container["labels"]):
+            print(container["id"], container["name"], container["state"], sep="\t")
+
+
+def docker_network(state, words):
+    verb, words = words[0], words[1:]
+    if verb == "ls":
+        for network in state["networks"].values():
+            if matches(network, options(words, "filter"), network["labels"]):
+                print(network["name"])
+    elif verb == "inspect":
+        found = [state["networks"][name] for name in words]
+        print(json.dumps([{"Name": n["name"], "Labels": n["labels"]} for n in found]))
+    elif verb == "create":
+        subnet = options(words, "subnet")[0]
+        if any(n["subnet"] == subnet for n in state["networks"].values()):
+            fail("Error response from daemon: Pool overlaps with other one on this address space")
+        state["networks"][words[-1]] = {"name": words[-1], "subnet": subnet, "labels": labels_of(words)}
+    elif verb == "rm":
+        if any(c["network"] == words[0] for c in state["containers"].values()):
+            fail(f"Error response from daemon: network {words[0]} has active endpoints")
+        del state["networks"][words[0]]
+
+
+def docker(words):
+    state = load()
+    if (STATE / "down").exists():
+        fail("Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?")
+    match words[0]:
+        case "info":
+            print("28.0.0")
+        case "ps":
+            docker_ps(state, words[1:])
+        case "network":
+            docker_network(state, words[1:])
+        case "rm":
+            gone = set(words[1:])
+            state["containers"] = {n: c for n, c in state["containers"].items() if not {n, c["id"]} & gone}
+        case "run":
+            name, image = options(words, "name")[0], next(w for w in words[1:] if not w.startswith("--"))
+            if name in state["containers"]:
+                fail(f'docker: Error response from daemon: Conflict. The container name "/{name}" is already in use')
+            add(state, name, options(words, "network")[0], labels_of(words), image)
+        case other:
+            fail(f"docker: '{other}' is not a docker command.")
+    save(state)
+
+
+def kind(words):
+    if words == ["version"]:
+        print("kind v0.32.0 go1.26 linux/amd64")
+        return
+    name = options(words, "name")[0]
+    if words[:2] == ["get", "kubeconfig"]:
+        print((STATE / "kubeconfig").read_text(), end="")
+        return
+    config = json.loads(sys.stdin.read())
+    (STATE / "kind-config.json").write_text(json.dumps(config))
+    print(
+        f'Creating cluster "{name}" ...\n • Preparing nodes 📦  ...\n ✓ Preparing nodes 📦 ',
+        file=sys.stderr,
+        flush=True,
+    )
+    if (STATE / "kind-fails").exists():
+        fail((STATE / "kind-fails").read_text())
+    state, roles = load(), {}
+    for node in config["nodes"]:
+        roles[node["role"]] = roles.get(node["role"], 0) + 1
+        suffix = "" if roles[node["role"]] == 1 else str(roles[node["role"]])
+        labels = {"io.x-k8s.kind.cluster": name, "io.x-k8s.kind.role": node["role"]}
+        image = options(words, "image")[0]
+        add(state, f"{name}-{node['role']}{suffix}", os.environ["KIND_EXPERIMENTAL_DOCKER_NETWORK"], labels, image)
+    save(state)
+    while (STATE / "kind-hangs").exists():
+        time.sleep(0.05)
+
+
+def kubectl(words):
+    if words[0] == "version":
+        print("Client Version: v1.34.4")
+        return
+    with (STATE / "kubectl.log").open("a") as log:
+        log.write(" ".join(words[:2]) + "\n")
+    ready = "False" if (STATE / "not-ready").exists() else "True"
+    status = {"conditions": [{"type": "Ready", "status": ready, "reason": "KubeletNotReady"}]}
+    meta = {"name": "one", "namespace": "default"}
+    print(json.dumps({"items": [{"metadata": meta, "status": status}]}))
+
+
+if __name__ == "__main__":
+    {"docker": docker, "kind": kind, "kubectl": kubectl}[Path(sys.argv[0]).name](sys.argv[1:])

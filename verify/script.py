@@ -31,9 +31,9 @@ _PRELUDE = r"""nl="
 "
 now() { read -r t x </proc/uptime; }
 say() { printf "%s\t%s\t%s\t%s\t%s\t%s\n" "$1" "$2" "$3" "$t" "$4" "$5"; }
-f() { now; s=$t; o=$(/agnhost connect "$2" --protocol="$3" --timeout="$4" $5 2>&1); r=$?; now
+f() { now; s=$t; o=$(AGNHOST connect "$2" --protocol="$3" --timeout="$4" $5 2>&1); r=$?; now
 say flow "$1" "$s" "$r" "${o%%"$nl"*}"; }
-n() { now; s=$t; o=$(timeout NAME_TIMEOUT /agnhost connect "$2" --protocol="$3" --timeout="$4" $5 2>&1); r=$?; now
+n() { now; s=$t; o=$(timeout NAME_TIMEOUT AGNHOST connect "$2" --protocol="$3" --timeout="$4" $5 2>&1); r=$?; now
 say name-flow "$1" "$s" "$r" "${o%%"$nl"*}"; }
 d() { now; s=$t; o=$(timeout NAME_TIMEOUT busybox nslookup -type="$3" "$2" 2>&1 | tr "\n\t" "| "); now
 say lookup "$1" "$s" 0 "$o"; }
@@ -72,16 +72,21 @@ class Reply:
     output: str
 
 
-def script(controls: Sequence[Question], questions: Sequence[Question], lanes: int = LANES) -> str:
-    """The controls first and last, the questions between them, `lanes` at once.
+def script(
+    controls: Sequence[Question], questions: Sequence[Question], lanes: int = LANES, agnhost: str = "/agnhost"
+) -> str:
+    """The controls first and last, the questions between them, `lanes` at once. `agnhost`: where it is in the image.
 
     Questions go round the lanes, so that the slow ones (denials) spread if the caller mixed them.
     """
     before = _together(controls)
-    # The second asking of a control is told from the first by its place: see `replies`.
     rows = [questions[i::lanes] for i in range(min(lanes, len(questions)))]
     middle = "\n".join("{ " + "; ".join(_line(q) for q in row) + "; } &" for row in rows)
-    return "\n".join(part for part in (_PRELUDE + before, middle + "\nwait" if middle else "", before) if part)
+    return "\n".join(
+        part
+        for part in (_PRELUDE.replace("AGNHOST", agnhost) + before, middle + "\nwait" if middle else "", before)
+        if part
+    )
 
 
 def _together(questions: Sequence[Question]) -> str:

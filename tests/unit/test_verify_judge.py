@@ -1,0 +1,156 @@
+"""Observed against expected, and the readers of what tools print."""
+
+from dataclasses import replace
+
+import pytest
+from verify_support import STATE, ir, pod
+
+from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome
+from verify.judge import Judge, parse_corefile, parse_lookup, parse_resolv_conf
+from verify.model import Dial, Status
+from verify.resolve import Asker
+from verify.script import Reply
+from verify.state import Settings
+
+BUSYBOX_SRV = "Server:  10.96.0.10|Address: 10.96.0.10:53||_h._tcp.web.shop service = 0 100 80 web.shop.svc|"
+BIND_A = (
+    "Server:  10.96.0.10|Address: 10.96.0.10#53||Name: web.shop|Address: 10.1.2.4|Name: web.shop|Address: 10.1.2.3|"
+)
+
+
+def judge(**state: object) -> Judge:
+    return Judge(ir(), replace(STATE, **state), {"w1": 1500, "w2": 1500})  # type: ignore[arg-type]
+
+
+def flow(expect: Outcome | None) -> FlowProbe:
+    return FlowProbe("f", "shop/api", "shop/web", "pod", 8080, "TCP", expect)
+
+
+@pytest.mark.parametrize(
+    ("expect", "outcomes", "control", "status", "seen"),
+    [
+        (Outcome.CONNECTED, ["connected"], "c", Status.PASS, "connected"),
+        (Outcome.CONNECTED, ["connected", "timed-out"], "c", Status.WRONG, "timed-out"),
+        (Outcome.CONNECTED, ["timed-out"], "", Status.WRONG, "timed-out"),
+        (Outcome.CONNECTED, ["check-failed"], "c", Status.CHECK_FAILED, "check-failed"),
+        (Outcome.TIMED_OUT, ["timed-out"], "c", Status.PASS, "timed-out"),
+        (Outcome.TIMED_OUT, ["timed-out"], "", Status.CHECK_FAILED, "check-failed"),
+        (Outcome.TIMED_OUT, ["refused"], "c", Status.WRONG, "refused"),
+        (Outcome.TIMED_OUT, ["unresolved"], "c", Status.WRONG, "unresolved"),
+        (Outcome.TIMED_OUT, ["connected"], "c", Status.WRONG, "connected"),
+        (None, ["timed-out"], "c", Status.SEEN, "timed-out"),
+        (None, ["timed-out"], "", Status.CHECK_FAILED, "check-failed"),
+        (None, ["connected"], "", Status.SEEN, "connected"),
+    ],
+)
+def test_a_denial_is_a_time_out_with_a_control(
+    expect: Outcome | None, outcomes: list[str], control: str, status: Status, seen: str
+) -> None:
+    dials = tuple(Dial(f"10.0.0.{i}:80", Outcome(o)) for i, o in enumerate(outcomes))
+    got = judge().flow(flow(expect), "shop/api-2", dials, control, "c: timed-out", 1)
+    assert (got.status, got.observed.value) == (status, seen)
+
+
+@pytest.mark.parametrize(
+    ("record", "output", "expected"),
+    [
+        ("SRV", BUSYBOX_SRV, ["80 web.shop.svc"]),
+        ("A", BIND_A, ["10.1.2.3", "10.1.2.4"]),
+        ("A", "Server: 10.96.0.10|Address 1: 10.96.0.10 dns||Name: web|Address 1: 10.1.2.3 web|", ["10.1.2.3"]),
+        ("CNAME", "a.shop.svc canonical name = db.example.com.|", ["db.example.com"]),
+        ("A", "** server can't find web.shop.svc.cluster.local: NXDOMAIN|", []),
+        ("A", ";; connection timed out; no servers could be reached|", []),
+    ],
+)
+def test_lookups_are_read_in_busyboxs_and_binds_words(record: str, output: str, expected: list[str]) -> None:
+    assert parse_lookup(output, record) == expected
+
+
+@pytest.mark.parametrize(
+    ("expect", "record", "output", "status"),
+    [
+        (("service:shop/web",), "A", "Name: web|Address: 10.96.1.1|", Status.PASS),
+        (("service:shop/web",), "A", "Name: web|Address: 10.96.1.2|", Status.WRONG),
+        (("pods:shop/web",), "A", "Name: web|Address: 10.244.1.2|", Status.PASS),
+        (("pods:shop/web",), "A", "** server can't find it: NXDOMAIN|", Status.WRONG),
+        (("cname:db.example.com",), "CNAME", "alias canonical name = db.example.com|", Status.PASS),
+        (("srv:80:web.shop.svc",), "SRV", BUSYBOX_SRV, Status.PASS),
+        (("srv:81:web.shop.svc",), "SRV", BUSYBOX_SRV, Status.WRONG),
+        (("srv:80:web.shop.svc",), "SRV", "x service = 0 50 80 10-1-2-3.web.shop.svc|", Status.PASS),
+    ],
+)
+def test_lookups_are_compared_with_the_clusters_addresses(
+    expect: tuple[str, ...], record: str, output: str, status: Status
+) -> None:
+    probe = DnsProbe("d", "shop/api", "web", record, expect)  # type: ignore[arg-type]
+    assert judge().lookup(probe, "shop/api-2", output, 1).status is status
+
+
+RESOLV = (
+    "search shop.svc.cluster.local svc.cluster.local cluster.local lan|nameserver 10.96.0.10|options ndots:2 edns0|"
+)
+
+
+def pod_fact(fact: str, expect: object, output: str, status: int = 0, peer: str = "") -> Status:
+    probe = FactProbe("p", fact, "shop/web", expect, peer)  # type: ignore[arg-type]
+    asker = Asker("shop/web-1", pod("web", 1), "main")
+    return judge().pod_fact(probe, asker, [Reply(0, "file", 0, 0, status, output)], (), 1).status
+
+
+def test_resolv_conf_may_go_on_with_the_nodes_own_domains() -> None:
+    expect = {
+        "nameservers": ["10.96.0.10"],
+        "search": ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"],
+        "ndots": 2,
+    }
+    assert pod_fact("resolv-conf", expect, RESOLV) is Status.PASS
+    assert pod_fact("resolv-conf", expect, RESOLV.replace("ndots:2", "ndots:5")) is Status.WRONG
+    assert pod_fact("resolv-conf", expect | {"nameservers": ["10.96.0.11"]}, RESOLV) is Status.WRONG
+    assert pod_fact("resolv-conf", expect, "no such file", status=1) is Status.CHECK_FAILED
+
+
+def test_the_mtu_leaves_room_for_vxlan_unless_the_spec_says_otherwise() -> None:
+    assert pod_fact("pod-mtu", "interface - 50", "1450|") is Status.PASS
+    assert pod_fact("pod-mtu", "interface - 50", "1500|") is Status.WRONG
+    assert pod_fact("pod-mtu", 1400, "1400|") is Status.PASS
+
+
+def test_an_address_that_was_rewritten_on_the_way_is_wrong() -> None:
+    assert pod_fact("source-address-kept", "", "10.244.1.2:40000", peer="shop/api") is Status.PASS
+    assert pod_fact("source-address-kept", "", "172.30.0.3:40000", peer="shop/api") is Status.WRONG
+
+
+def state_fact(fact: str, subject: str, expect: object, **state: object) -> Status:
+    return judge(**state).state_fact(FactProbe("s", fact, subject, expect)).status  # type: ignore[arg-type]
+
+
+def test_addresses_and_pools_are_compared() -> None:
+    pool = {
+        "cidrs": ["10.244.0.0/16"],
+        "blockSize": 26,
+        "vxlanMode": "Always",
+        "ipipMode": "Never",
+        "natOutgoing": True,
+    }
+    assert state_fact("pod-ips-in-pod-cidrs", "shop/web", ["10.244.0.0/16"]) is Status.PASS
+    assert state_fact("pod-ips-in-pod-cidrs", "shop/web", ["10.0.0.0/16"]) is Status.WRONG
+    assert state_fact("pod-ips-in-pod-cidrs", "shop/web", ["10.244.0.0/16"], pods=()) is Status.CHECK_FAILED
+    assert state_fact("service-ip-in-service-cidrs", "shop/web", ["10.96.0.0/16"]) is Status.PASS
+    assert state_fact("service-ip-in-service-cidrs", "shop/none", ["10.96.0.0/16"]) is Status.CHECK_FAILED
+    assert state_fact("dns-replicas", "kube-system/coredns", 3) is Status.WRONG
+    assert state_fact("calico-pool", "calico", pool) is Status.PASS
+    assert state_fact("calico-pool", "calico", pool | {"blockSize": 24}) is Status.WRONG
+    assert state_fact("calico-pool", "calico", pool, settings=Settings(problem="no such type")) is Status.CHECK_FAILED
+
+
+def test_stub_domains_are_read_from_the_corefile() -> None:
+    corefile = ".:53 {\n    forward . /etc/resolv.conf {\n        max_concurrent 9\n    }\n}\n"
+    corefile += "corp.example:53 {\n    cache 30\n    forward . 10.0.0.54 10.0.0.53\n}\n"
+    assert parse_corefile(corefile)["corp.example"] == ["10.0.0.53", "10.0.0.54"]
+    wanted = {"corp.example": ["10.0.0.53", "10.0.0.54"]}
+    assert state_fact("stub-domains", "dns", wanted, settings=Settings(corefile=corefile)) is Status.PASS
+    assert state_fact("stub-domains", "dns", wanted, settings=Settings(corefile=".:53 {\n}\n")) is Status.WRONG
+
+
+def test_resolv_conf_without_options_has_the_resolvers_own_ndots() -> None:
+    assert parse_resolv_conf("nameserver 10.0.0.1\n")["ndots"] == 1

@@ -1,0 +1,207 @@
+"""The prober with hosts that run its scripts here: controls, asking again, and what it does without a pod."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from verify_support import (
+    API,
+    COREDNS,
+    DNS_POD,
+    GUARD,
+    STATE,
+    WEB,
+    BrokenHost,
+    FakeAccess,
+    FakeHost,
+    fake_agnhost,
+    ir,
+    pod,
+)
+
+from netspec.probes import FlowProbe, Outcome
+from netspec.probing import derive_probes
+from verify.asking import AGAIN, Prober, is_asked_of_pod
+from verify.judge import Judge
+from verify.model import Observation, Status
+from verify.resolve import Resolver
+from verify.runner import every_one
+
+#: api may not reach web; everything else is open. What each pod's dials say on a cluster where this holds.
+CLOSED = ir(policies=(replace(GUARD, ingress=()),))
+WEB_ADDRESS, API_ADDRESS, DNS_ADDRESS = "10.244.1.2", "10.244.2.2", "10.244.9.2"
+OPEN = {
+    f"{API_ADDRESS}:9000": "",
+    f"{API_ADDRESS}:9001/udp": "",
+    f"{DNS_ADDRESS}:53": "",
+    f"{DNS_ADDRESS}:53/udp": "",
+    f"{WEB_ADDRESS}:8080": "TIMEOUT",
+    "10.96.0.10:53": "",
+    "10.96.0.10:53/udp": "",
+    "10.96.1.1:80": "TIMEOUT",
+    "172.30.0.9:8080": "",
+    "172.30.0.9:8081/udp": "",
+}
+
+
+def flow_probes(an_ir: Any = CLOSED) -> list[FlowProbe]:
+    return [p for p in derive_probes(an_ir) if isinstance(p, FlowProbe)]
+
+
+def run(
+    hosts: dict[str, Any], probes: list[Any], an_ir: Any = CLOSED, state: Any = STATE, outside: list[str] | None = None
+) -> dict[str, Observation]:
+    resolver = Resolver(an_ir, state, "shop-outside", ["172.30.0.9"] if outside is None else outside)
+    judge = Judge(an_ir, state, {"w1": 1500, "w2": 1500})
+    said: list[str] = []
+    return Prober(FakeAccess(hosts), resolver, judge, said.append, {}).run(probes)  # type: ignore[arg-type]
+
+
+def hosts(tmp_path: Path, changes: dict[str, str]) -> dict[str, Any]:
+    host = FakeHost(fake_agnhost(tmp_path / "agnhost", OPEN | changes))
+    return {"shop/web-1": host, "shop/api-2": host, "shop-outside": host}
+
+
+DENIED = "flow:pod:shop/api->shop/web:8080/TCP"
+ALLOWED = "flow:pod:shop/web->shop/api:9000/TCP"
+
+
+def test_a_cluster_as_predicted_is_all_pass_in_one_exec_a_pod(tmp_path: Path) -> None:
+    seen = run(hosts(tmp_path, {}), flow_probes())
+    assert {o.status for o in seen.values()} == {Status.PASS}
+    assert seen.keys() == {p.id for p in flow_probes()}
+
+
+def test_one_exec_a_pod_carries_all_its_probes(tmp_path: Path) -> None:
+    web, api = (FakeHost(fake_agnhost(tmp_path / n, OPEN)) for n in ("w", "a"))
+    run({"shop/web-1": web, "shop/api-2": api}, flow_probes())
+    assert (len(web.scripts), len(api.scripts)) == (1, 1)
+
+
+def test_a_denial_names_its_control_and_its_place(tmp_path: Path) -> None:
+    seen = run(hosts(tmp_path, {}), flow_probes())[DENIED]
+    assert seen.control == "flow:pod:shop/api->kube-system/coredns:53/TCP"
+    assert [d.same_node for d in seen.dials] == [False]
+    assert seen.asked_from == "shop/api-2"
+
+
+def test_a_time_out_whose_control_failed_too_is_no_denial(tmp_path: Path) -> None:
+    dead = dict.fromkeys(OPEN, "TIMEOUT")
+    seen = run(hosts(tmp_path, dead), flow_probes())
+    assert seen[DENIED].status is Status.CHECK_FAILED
+    assert "so did the control" in seen[DENIED].detail
+    assert seen[ALLOWED].status is Status.WRONG
+    assert seen[ALLOWED].attempts == AGAIN + 1
+
+
+def test_one_working_control_of_two_is_enough(tmp_path: Path) -> None:
+    seen = run(hosts(tmp_path, {f"{DNS_ADDRESS}:53": "TIMEOUT"}), flow_probes())
+    assert seen[DENIED].status is Status.PASS
+    assert seen["flow:pod:shop/api->kube-system/coredns:53/TCP"].status is Status.WRONG
+
+
+def test_an_open_door_is_wrong_after_it_was_asked_again(tmp_path: Path) -> None:
+    seen = run(hosts(tmp_path, {f"{WEB_ADDRESS}:8080": ""}), flow_probes())[DENIED]
+    assert (seen.status, seen.observed, seen.attempts) == (Status.WRONG, Outcome.CONNECTED, AGAIN + 1)
+
+
+def test_a_refused_connection_is_not_a_denied_one(tmp_path: Path) -> None:
+    assert run(hosts(tmp_path, {f"{WEB_ADDRESS}:8080": "REFUSED"}), flow_probes())[DENIED].status is Status.WRONG
+
+
+def test_a_lost_packet_is_forgiven_when_asked_alone(tmp_path: Path) -> None:
+    """The first dial of this target times out, every later one connects."""
+    marker = tmp_path / "seen"
+    program = fake_agnhost(tmp_path / "agnhost", OPEN)
+    first = f"[ $2 != {API_ADDRESS}:9001 ] || [ -e {marker} ] || {{ : >{marker}; echo TIMEOUT; exit 1; }}"
+    program.write_text(f"#!/bin/sh\n{first}\n" + program.read_text().removeprefix("#!/bin/sh\n"))
+    host = FakeHost(program)
+    seen = run({"shop/web-1": host, "shop/api-2": host}, flow_probes())
+    flaky = seen["flow:pod:shop/web->shop/api:9001/UDP"]
+    assert (flaky.status, flaky.attempts) == (Status.PASS, 2)
+
+
+def test_a_pod_that_cannot_be_entered_fails_its_own_probes_only(tmp_path: Path) -> None:
+    seen = run(hosts(tmp_path, {}) | {"shop/api-2": BrokenHost()}, flow_probes())
+    by_source = {p.source: {seen[q.id].status for q in flow_probes() if q.source == p.source} for p in flow_probes()}
+    assert by_source == {"shop/api": {Status.CHECK_FAILED}, "shop/web": {Status.PASS}}
+    assert "container not found" in seen[DENIED].detail
+
+
+def test_a_workload_scaled_to_nothing_fails_every_check_that_needs_it(tmp_path: Path) -> None:
+    state = replace(STATE, pods=tuple(p for p in STATE.pods if p.name != "web-1"))
+    seen = run(hosts(tmp_path, {}), flow_probes(), state=state)
+    needs_web = {p.id for p in flow_probes() if "shop/web" in (p.source, p.destination, *p.backends)}
+    assert {i for i, o in seen.items() if o.status is Status.CHECK_FAILED} == needs_web
+    assert seen[DENIED].detail == "no ready pod of shop/web"
+
+
+def test_a_pod_with_nothing_allowed_is_its_own_control(tmp_path: Path) -> None:
+    alone = [p for p in flow_probes() if p.id == DENIED]
+    assert run(hosts(tmp_path, {}), alone)[DENIED].control == "to itself"
+
+
+def test_near_and_far_pods_are_both_dialled(tmp_path: Path) -> None:
+    state = replace(STATE, pods=(*STATE.pods, pod("web", 5, "w2"), pod("web", 6, "w2")))
+    seen = run(hosts(tmp_path, {"10.244.5.2:8080": ""}), flow_probes(), state=state)[DENIED]
+    assert [(d.address, d.same_node, d.outcome) for d in seen.dials] == [
+        ("10.244.5.2:8080", True, Outcome.CONNECTED),
+        (f"{WEB_ADDRESS}:8080", False, Outcome.TIMED_OUT),
+    ]
+    assert seen.status is Status.WRONG
+    assert "10.244.5.2:8080 connected" in seen.detail
+
+
+def test_node_ports_are_dialled_on_the_nodes_meant(tmp_path: Path) -> None:
+    from test_probes_derive import KUBE_DNS, NODE_PORT, from_outside
+
+    spec = ir(policies=(from_outside("10.244.0.0/16"),), services=(NODE_PORT, KUBE_DNS))
+    probes = [p for p in flow_probes(spec) if p.via == "node-port"]
+    says = {"172.30.0.3:30080": "", "172.30.0.2:30080": "TIMEOUT", "172.30.0.4:30080": "TIMEOUT"}
+    seen = run(hosts(tmp_path, says), probes, spec)
+    assert {o.probe.nodes: [d.address for d in o.dials] for o in seen.values()} == {  # type: ignore[union-attr]
+        "with-endpoint": ["172.30.0.3:30080"],
+        "without-endpoint": ["172.30.0.2:30080", "172.30.0.4:30080"],
+    }
+    assert {o.status for o in seen.values()} == {Status.PASS}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "says"), [([], "does not run"), (["192.0.2.7"], "has no address in 172.30.0.0/16")]
+)
+def test_without_an_outside_host_its_probes_fail(tmp_path: Path, addresses: list[str], says: str) -> None:
+    probes = [p for p in flow_probes() if p.via == "outside"]
+    seen = run(hosts(tmp_path, {}), probes, outside=addresses)
+    assert {o.status for o in seen.values()} == {Status.CHECK_FAILED}
+    assert all(says in o.detail for o in seen.values())
+
+
+def test_a_probe_that_was_never_asked_is_a_failed_check() -> None:
+    probes = derive_probes(CLOSED)
+    observations = every_one(probes, {}, Judge(CLOSED, STATE, {}), "never asked")
+    assert [o.probe.id for o in observations] == [p.id for p in probes]
+    assert {o.status for o in observations} == {Status.CHECK_FAILED}
+
+
+def test_foreign_pods_probe_from_the_ephemeral_container() -> None:
+    spec = ir(workloads=(replace(WEB, stand_in=False), API, COREDNS))
+    resolver = Resolver(spec, STATE, "shop-outside", [])
+    assert resolver.needs_ephemeral("shop/web")
+    assert resolver.asker("shop/web").container == "netspec-probe"
+    assert not resolver.needs_ephemeral("shop/api")
+
+
+def test_every_kind_of_probe_has_someone_to_answer_it() -> None:
+    probes = derive_probes(CLOSED)
+    judge = Judge(CLOSED, STATE, {})
+    for probe in probes:
+        if not is_asked_of_pod(probe) and probe.fact not in ("proxy-mode", "encapsulation"):  # type: ignore[union-attr]
+            assert judge.state_fact(probe).status in (Status.PASS, Status.WRONG)  # type: ignore[arg-type]
+
+
+def test_the_dns_server_is_sent_text_that_it_answers(tmp_path: Path) -> None:
+    host = FakeHost(fake_agnhost(tmp_path / "agnhost", OPEN))
+    run({"shop/web-1": host, "shop/api-2": host}, flow_probes())
+    assert f"{DNS_POD.address}:53 udp 1s --udp-data=netspec-probe" in host.scripts[0]
+    assert f"{API_ADDRESS}:9001 udp 1s --udp-data=hostname" in "".join(host.scripts)

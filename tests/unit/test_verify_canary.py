@@ -1,0 +1,116 @@
+"""The canary: its objects, and what it concludes."""
+
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from verify_support import STATE, BrokenHost, FakeHost, fake_agnhost
+
+import verify.canary as canary_module
+from verify.canary import GUARDED_BY_EGRESS, GUARDED_BY_INGRESS, OPEN, CanaryPods, canary_pods
+from verify.model import Canary
+
+SAME, OTHER = "10.244.7.1", "10.244.8.1"
+ENFORCED = {
+    f"{address}:{port}": said
+    for address in (SAME, OTHER)
+    for port, said in ((OPEN, ""), (GUARDED_BY_INGRESS, "TIMEOUT"), (GUARDED_BY_EGRESS, "TIMEOUT"))
+}
+
+
+class Access:
+    """A cluster that accepts everything; `host` answers for the client pod."""
+
+    def __init__(self, host: Any, refuse: str = "") -> None:
+        self.host, self.refuse = host, refuse
+        self.calls: list[tuple[str, ...]] = []
+
+    def kubectl(self, *args: str, stdin: str = "", limit: float = 0) -> "CompletedProcess[str]":
+        self.calls.append(args)
+        if args[0] == self.refuse:
+            return CompletedProcess(args, 1, "", "error: refused")
+        pods = f"client 10.244.7.9\nsame-node {SAME}\nother-node {OTHER}\n" if args[0] == "wait" else ""
+        return CompletedProcess(args, 0, pods, "")
+
+    def pod(self, namespace: str, name: str, container: str) -> Any:
+        return self.host
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canary_module, "PAUSE", 0)
+
+
+def conclude(tmp_path: Path, **changes: str) -> Canary:
+    answers = ENFORCED | {k.replace("_", "."): v for k, v in changes.items()}
+    pods = CanaryPods(Access(FakeHost(fake_agnhost(tmp_path / "agnhost", answers))), STATE)  # type: ignore[arg-type]
+    assert pods.start() == ""
+    return pods.check()
+
+
+def test_traffic_and_enforcement_on_both_nodes_make_it_good(tmp_path: Path) -> None:
+    canary = conclude(tmp_path)
+    assert canary.ok
+    assert {c.name for c in canary.checks} == {
+        f"{what} to {where}"
+        for what in ("open", "ingress-guarded", "egress-guarded")
+        for where in ("same-node", "other-node")
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (f"{SAME}:{GUARDED_BY_INGRESS}", ""),
+        (f"{OTHER}:{GUARDED_BY_INGRESS}", ""),
+        (f"{OTHER}:{GUARDED_BY_EGRESS}", ""),
+        (f"{OTHER}:{GUARDED_BY_EGRESS}", "REFUSED"),
+        (f"{SAME}:{OPEN}", "TIMEOUT"),
+        (f"{OTHER}:{OPEN}", "REFUSED"),
+    ],
+)
+def test_one_flow_that_is_not_as_it_must_be_spoils_it(tmp_path: Path, target: str, says: str) -> None:
+    canary = conclude(tmp_path, **{target: says})
+    assert not canary.ok
+    assert len([c for c in canary.checks if not c.ok]) == 1
+
+
+def test_a_canary_that_cannot_be_asked_says_so() -> None:
+    pods = CanaryPods(Access(BrokenHost()), STATE)  # type: ignore[arg-type]
+    pods.start()
+    assert not pods.check().ok
+    assert "container not found" in pods.check().problem
+
+
+@pytest.mark.parametrize(("step", "says"), [("create", "not accepted"), ("wait", "did not become ready")])
+def test_a_canary_that_cannot_start_says_so(step: str, says: str) -> None:
+    assert says in CanaryPods(Access(None, refuse=step), STATE).start()  # type: ignore[arg-type]
+
+
+def test_it_is_removed_whatever_happens_and_so_is_what_was_left_behind() -> None:
+    access = Access(None)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        canary_pods(access, replace(STATE, stale_canaries=("netspec-canary-old",))) as pods,
+    ):  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+    removed = [call[2] for call in access.calls if call[:2] == ("delete", "namespace")]
+    assert removed == ["netspec-canary-old", pods.namespace]
+    assert all("--wait=false" in call for call in access.calls)
+
+
+def test_policies_stand_before_the_pods_they_guard() -> None:
+    objects = CanaryPods(Access(None), STATE).objects()  # type: ignore[arg-type]
+    kinds = [o["kind"] for o in objects]
+    assert kinds == ["Namespace", "ServiceAccount", "NetworkPolicy", "NetworkPolicy", "Pod", "Pod", "Pod"]
+    assert {o["spec"]["nodeName"] for o in objects if o["kind"] == "Pod"} == {"w1", "w2"}
+    servers, client = (o["spec"] for o in objects if o["kind"] == "NetworkPolicy")
+    assert [p["port"] for p in servers["ingress"][0]["ports"]] == [OPEN, GUARDED_BY_EGRESS]
+    assert [p["port"] for p in client["egress"][0]["ports"]] == [OPEN, GUARDED_BY_INGRESS]
+
+
+def test_a_single_node_has_no_other_node() -> None:
+    pods = CanaryPods(Access(None), replace(STATE, nodes=STATE.nodes[:1]))  # type: ignore[arg-type]
+    assert pods.nodes == {"client": "cp", "same-node": "cp"}

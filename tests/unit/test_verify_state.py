@@ -1,0 +1,193 @@
+"""Reading the cluster: its state, its nodes, the stack's settings, and the way in."""
+
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from verify_support import API, STATE, WEB, Result, ir
+
+from backends.common.standins import WORKLOAD_LABEL as BACKENDS_LABEL
+from netspec.diagnostics import Problem
+from netspec.probes import FactProbe
+from verify import access as access_module
+from verify.access import Access, kubeconfig_for, run
+from verify.model import Status
+from verify.nodes import NodeFacts, read_nodes
+from verify.stack import spec_of
+from verify.state import WORKLOAD_LABEL, parse_state, read_state
+
+
+def meta(name: str, namespace: str = "shop", **more: Any) -> dict[str, Any]:
+    return {"name": name, "namespace": namespace, **more}
+
+
+def pod(name: str, ready: bool = True, **more: Any) -> dict[str, Any]:
+    labels = {"app": "web", WORKLOAD_LABEL: "web"}
+    return {
+        "kind": "Pod",
+        "metadata": meta(name, labels=labels, **more),
+        "spec": {"nodeName": "w1"},
+        "status": {
+            "phase": "Running",
+            "podIP": "10.244.1.9",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": [{"name": "main", "state": {"running": {}}}],
+            "ephemeralContainerStatuses": [{"name": "netspec-probe", "state": {"terminated": {}}}],
+        },
+    }
+
+
+def test_only_ready_pods_that_stay_are_the_workloads() -> None:
+    state = parse_state([pod("b"), pod("a"), pod("c", ready=False), pod("d", deletionTimestamp="2026-01-01T00:00:00Z")])
+    assert [p.name for p in state.pods_of(WEB)] == ["a", "b"]
+    assert state.pods_of(API) == ()
+    assert (state.pods[0].containers, state.pods[0].ephemeral) == (("main",), ())
+
+
+def test_nodes_and_services_are_read() -> None:
+    items: list[dict[str, Any]] = [
+        {
+            "kind": "Node",
+            "metadata": {"name": "cp"},
+            "spec": {"taints": [{"key": "x", "effect": "NoSchedule"}]},
+            "status": {
+                "addresses": [{"type": "Hostname", "address": "cp"}, {"type": "InternalIP", "address": "172.30.0.2"}]
+            },
+        },
+        {
+            "kind": "Service",
+            "metadata": meta("web"),
+            "spec": {"clusterIP": "10.96.0.7", "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]},
+        },
+    ]
+    state = parse_state(items)
+    assert (state.nodes[0].address, state.nodes[0].open) == ("172.30.0.2", False)
+    assert state.services["shop/web"].ports == {(80, "TCP"): 30080}
+
+
+def test_only_old_canaries_are_stale() -> None:
+    def namespace(name: str, age: timedelta, **labels: str) -> dict[str, Any]:
+        made = (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {"kind": "Namespace", "metadata": {"name": name, "creationTimestamp": made, "labels": labels}}
+
+    old, young = timedelta(hours=1), timedelta(seconds=20)
+    label = {"netspec.dev/canary": "true"}
+    found = parse_state([namespace("old", old, **label), namespace("young", young, **label), namespace("shop", old)])
+    assert found.stale_canaries == ("old",)
+
+
+def test_the_label_of_stand_ins_is_the_backends() -> None:
+    assert WORKLOAD_LABEL == BACKENDS_LABEL
+
+
+def test_a_silent_api_server_is_one_sentence() -> None:
+    class Silent(Access):
+        def kubectl(self, *args: str, stdin: str = "", limit: float = 0) -> "CompletedProcess[str]":
+            return CompletedProcess(args, 1, "", "The connection to the server was refused")
+
+    with pytest.raises(Problem, match="does not answer: The connection"):
+        read_state(Silent(Path("none")))
+
+
+# Nodes
+
+
+class Containers:
+    def __init__(self, *results: Result) -> None:
+        self._results = iter(results)
+
+    def container(self, name: str) -> Any:
+        result = next(self._results)
+        return type("Host", (), {"run": lambda _, __: result})()
+
+
+def node_fact(fact: str, expect: str, facts: NodeFacts) -> Status:
+    return facts.observe(FactProbe("f", fact, "nodes", expect)).status  # type: ignore[arg-type]
+
+
+def test_every_node_must_agree() -> None:
+    good = Result(0, "proxy-mode=iptables\nmtu=1500\nencapsulation=vxlan\n")
+    odd = Result(0, "proxy-mode=nftables\nmtu=1500\nencapsulation=vxlan\n")
+    facts = read_nodes(Containers(good, good, good), STATE)  # type: ignore[arg-type]
+    assert facts.mtu == {"cp": 1500, "w1": 1500, "w2": 1500}
+    assert node_fact("proxy-mode", "iptables", facts) is Status.PASS
+    mixed = read_nodes(Containers(good, odd, good), STATE)  # type: ignore[arg-type]
+    assert node_fact("proxy-mode", "iptables", mixed) is Status.WRONG
+    assert node_fact("encapsulation", "vxlan", mixed) is Status.PASS
+
+
+def test_a_node_that_does_not_answer_fails_the_check() -> None:
+    good = Result(0, "proxy-mode=iptables\nmtu=1500\nencapsulation=vxlan\n")
+    facts = read_nodes(Containers(good, Result(1, "", "No such container: w1"), good), STATE)  # type: ignore[arg-type]
+    assert node_fact("proxy-mode", "iptables", facts) is Status.CHECK_FAILED
+    empty = read_nodes(Containers(good, Result(0, "proxy-mode=\n"), good), STATE)  # type: ignore[arg-type]
+    assert node_fact("proxy-mode", "iptables", empty) is Status.CHECK_FAILED
+
+
+# The way in
+
+
+def test_the_kubeconfig_is_private_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = tmp_path / "kind"
+    kind.write_text("#!/bin/sh\necho client-key-data: secret\n")
+    kind.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with kubeconfig_for(ir()) as path:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert "secret" in path.read_text()
+    assert not path.exists()
+
+
+def test_no_cluster_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = tmp_path / "kind"
+    kind.write_text('#!/bin/sh\necho "ERROR: could not locate any control plane nodes" >&2\nexit 1\n')
+    kind.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(Problem, match="no running kind cluster shop"), kubeconfig_for(ir()):
+        pass
+
+
+def test_a_program_that_hangs_or_is_missing_only_fails() -> None:
+    assert run(["sleep", "30"], limit=0.2).returncode == 124
+    assert "is not on PATH" in run(["netspec-no-such-program"]).stderr
+
+
+def test_a_hanging_exec_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_module, "EXEC_LIMIT", 0.5)
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text("#!/bin/sh\nsleep 60 & wait\n")
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    result = Access(tmp_path / "kubeconfig").pod("shop", "web-1", "main").run("true")
+    assert (result.rc, result.stderr) == (124, "no end after 0.5 s")
+
+
+def test_testinfra_is_what_enters_the_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    host = Access(Path("/tmp/k")).pod("shop", "web-1", "main")
+    assert host.backend.get_connection_type() == "kubectl"
+    said = host.run('echo "a  b" $x').stdout
+    assert said == '--kubeconfig=/tmp/k|-n|shop|-c|main|exec|web-1|--|/bin/sh|-c|echo "a  b" $x|'
+
+
+# The stack's settings
+
+
+def test_the_stacks_settings_name_the_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: netspec\n")
+    (tmp_path / "stacks").mkdir()
+    monkeypatch.setenv("NETSPEC_PROJECT", str(tmp_path))
+    settings = tmp_path / "stacks" / "Pulumi.dev.yaml"
+    with pytest.raises(Problem, match=r"there is no stacks/Pulumi\.dev\.yaml"):
+        spec_of("dev")
+    settings.write_text("config: {}\n")
+    with pytest.raises(Problem, match="does not say netspec:spec"):
+        spec_of("dev")
+    settings.write_text("config:\n  netspec:spec: stacks/boutique.yaml\n")
+    assert spec_of("dev") == tmp_path / "stacks" / "boutique.yaml"

@@ -253,8 +253,9 @@ def _purge() -> None:
 def _clear() -> None:
     """Remove every trace but the data root."""
     ids = leftovers.container_ids(_data())
-    leftovers.kill(RUN, NETNS, ids, signal.SIGTERM, STOP_SECONDS)
-    leftovers.kill(RUN, NETNS, ids, signal.SIGKILL, STOP_SECONDS)
+    # dockerd ends what it started; what is left then, or was left by a killed dockerd, gets no say.
+    leftovers.kill(lambda: leftovers.processes(RUN, NETNS, ("dockerd",)), signal.SIGTERM, STOP_SECONDS)
+    leftovers.kill(lambda: leftovers.processes(RUN, NETNS, leftovers.PROGRAMS, ids), signal.SIGKILL, STOP_SECONDS)
     leftovers.unmount([RUN, _data(), NETNS])
     leftovers.remove_cgroups()
     NETNS.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def go_caches() -> tuple[Path, Path]:
     return Path(build), Path(modules)
 
 
-def go_mod_text(build: GoBuild, own: dict[str, object]) -> str:
+def go_mod_text(build: GoBuild, own: Mapping[str, object]) -> str:
     """The go.mod of ours. `own` is the module's own go.mod as `go mod edit -json` prints it."""
     lines = ["module netspec.dev/airgap/build", ""]
     lines.append(f"go {own.get('Go', '1.25')}")
@@ -80,7 +81,7 @@ def go_mod_text(build: GoBuild, own: dict[str, object]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _items(own: dict[str, object], key: str) -> list[dict[str, dict[str, str]]]:
+def _items(own: Mapping[str, object], key: str) -> list[dict[str, dict[str, str]]]:
     found = own.get(key)
     return found if isinstance(found, list) else []
 

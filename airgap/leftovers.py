@@ -5,11 +5,11 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 #: Programs an engine is made of. Only these are killed by where they run; a user's shell in the namespace is not.
-_PROGRAMS = ("dockerd", "containerd", "containerd-shim", "docker-proxy", "runc")
+PROGRAMS = ("dockerd", "containerd", "containerd-shim", "docker-proxy", "runc")
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -20,8 +20,8 @@ def container_ids(data: Path) -> list[str]:
     return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
-def processes(run: Path, netns: Path, containers: Iterable[str]) -> list[int]:
-    """The process ids of an engine with these run files and this namespace, and of these containers."""
+def processes(run: Path, netns: Path, programs: tuple[str, ...], containers: Iterable[str] = ()) -> list[int]:
+    """The process ids of the `programs` of an engine with these run files or this namespace, and of `containers`."""
     namespace = netns.stat().st_ino if netns.exists() else None
     inside = [f"/{container}" for container in containers]
     found = []
@@ -34,7 +34,7 @@ def processes(run: Path, netns: Path, containers: Iterable[str]) -> list[int]:
             groups = (entry / "cgroup").read_text() if inside else ""
         except OSError:  # it just ended
             continue
-        ours = Path(command[0]).name.startswith(_PROGRAMS) and (
+        ours = Path(command[0]).name.startswith(programs) and (
             in_namespace or any(argument.find(f"{run}/") >= 0 for argument in command)
         )
         if ours or any(container in groups for container in inside):
@@ -42,11 +42,11 @@ def processes(run: Path, netns: Path, containers: Iterable[str]) -> list[int]:
     return found
 
 
-def kill(run: Path, netns: Path, containers: list[str], number: int, seconds: float) -> None:
-    """Send a signal to all of an engine's processes and wait until they have ended, at most `seconds`."""
+def kill(find: Callable[[], list[int]], number: int, seconds: float) -> None:
+    """Send a signal to each process that `find` returns, until it returns none or `seconds` have passed."""
     deadline = time.monotonic() + seconds
     signalled: set[int] = set()
-    while pids := processes(run, netns, containers):
+    while pids := find():
         for pid in pids:
             if pid not in signalled:
                 signalled.add(pid)

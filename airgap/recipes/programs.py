@@ -188,7 +188,7 @@ COMPONENTS: tuple[Component, ...] = (
         catalogue.TOOLS["pulumi"].airgap,
         _pulumi,
         needs=("pulumi-engine",),
-        sources=("standin",),
+        sources=tuple(f"standin/{name}" for name in _PULUMI_LAUNCHERS),
         disk=0.0,
     ),
     go_component("calico", catalogue.CALICO.airgap, CALICO, go_disk=2.8, disk=0.5),

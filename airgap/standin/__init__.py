@@ -1,0 +1,1 @@
+"""Test stand-ins for Pulumi plugins that cannot be built or downloaded."""

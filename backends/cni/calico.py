@@ -76,6 +76,8 @@ def installation(network: Network, cni: CalicoCni) -> Manifest:
     calico_network: dict[str, Any] = {
         "bgp": "Disabled",
         "linuxDataplane": _DATAPLANE[network.proxy_mode],
+        # Left out, the operator first renders calico-node without an address, which fails, then rolls it again.
+        "nodeAddressAutodetectionV4": {"kubernetes": "NodeInternalIP"},
         "ipPools": [
             {
                 "name": POOL,

@@ -63,6 +63,9 @@ class _Program:
         return cluster
 
     def _bound(self, cluster: Ref) -> pulumi.ResourceOptions:
-        """What is on a cluster is made again when the cluster is, and goes with it without a word to its API server."""
+        """What is on a cluster goes with it, without a word to its API server, and is made again on another one.
+
+        A trigger in each resource's own state, rather than `replace_with`: a replacement that was cut goes on later.
+        """
         resource = self._clusters[cluster.node]
-        return pulumi.ResourceOptions(deleted_with=resource, replace_with=[resource])
+        return pulumi.ResourceOptions(deleted_with=resource, replacement_trigger=resource.id)

@@ -1,7 +1,7 @@
 """A barrier as a Pulumi resource: done when conditions hold of objects that something else on the cluster makes.
 
-Inputs: kubeconfig (secret), cluster (its id), conditions, timeout (seconds), after (a digest of what it waits for). A
-change of these waits again. It has no outputs of its own and leaves nothing on the cluster.
+Inputs: kubeconfig (secret), conditions, timeout (seconds), after (a digest of what it waits for). A change of the last
+three waits again. It has no outputs of its own and leaves nothing on the cluster.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ from netspec.plan import Condition, ManifestNode, ReadyNode
 INTERVAL = 1.0
 KUBECTL_TIMEOUT = 15
 
-COMPARED = ("cluster", "conditions", "timeout", "after")
+COMPARED = ("conditions", "timeout", "after")
 
 
 class ReadyProvider(ResourceProvider):
@@ -72,7 +72,6 @@ class Ready(Resource, module="netspec", name="Ready"):
     ) -> None:
         props = {
             "kubeconfig": cluster.kubeconfig,  # secret, since the output is
-            "cluster": cluster.id,
             "conditions": [asdict(condition) for condition in node.conditions],
             "timeout": node.timeout,
             "after": digest(after),

@@ -104,7 +104,8 @@ def _pods(ir: Ir, usable: list[tuple[Path, IPv4Network]], context: Context) -> N
 
 
 def _stack(ir: Ir, usable: list[tuple[Path, IPv4Network]], context: Context) -> None:
-    """Calico's IPAM hands blocks of the pool (the whole pod CIDR) to nodes; the node CIDRs above are kubeadm's."""
+    """Calico's IPAM hands blocks of the pool (the whole pod CIDR) to nodes, more than one where a node needs them.
+    The node CIDRs of `_pods` are kubeadm's; what they leave room for the pool has room for too."""
     if not context.stack:
         return
     nodes, stack = ir.cluster.nodes, context.stack
@@ -118,12 +119,6 @@ def _stack(ir: Ir, usable: list[tuple[Path, IPv4Network]], context: Context) -> 
             continue
         where: Path = ("stacks", stack, "cni", "blockSize")
         blocks = 2 ** (ir.cni.block_size - cidr.prefixlen) if ir.cni.block_size >= cidr.prefixlen else 0
-        size = 2 ** (32 - ir.cni.block_size)
         if blocks < nodes:
             message = f"{cidr} has {blocks} Calico blocks of /{ir.cni.block_size}; {nodes} nodes need one each"
             context.report.error("NS107", where, message, "a larger pod CIDR, or a longer blockSize")
-        elif context.is_given(*MAX_PODS) and blocks * size < nodes * ir.network.max_pods:
-            message = (
-                f"{cidr} has {blocks * size} addresses; {nodes} nodes of {ir.network.max_pods} pods can ask for more"
-            )
-            context.report.warning("NS111", where, message, "a larger pod CIDR, or a smaller network.maxPods")

@@ -1,7 +1,7 @@
 """What a pass has at hand besides the IR."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netspec.diagnostics import Path, Report
 from netspec.ir.model import Ir, Place
@@ -11,11 +11,18 @@ from netspec.spec.types import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The loaded file, where findings go, and the stack that is compiled ("" where the file has no usable one)."""
+    """The loaded file, where findings go, and the stack that is compiled ("" where the file has no usable one).
+
+    `incomplete`: the sections of which something was left out, by the loader or a pass.
+    """
 
     loaded: LoadedSpec
     report: Report
     stack: str
+    incomplete: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.incomplete.update(section for section, _ in self.loaded.left_out)
 
     def place(self, path: Path) -> Place:
         return Place(path, self.loaded.source.locate(path))
@@ -26,8 +33,18 @@ class Context:
 
     def unknown(self, code: str, path: Path, what: str, name: str, known: Iterable[str]) -> None:
         """Reports a name that nothing in the spec has, with the nearest that something has."""
-        hint = did_you_mean(name, sorted(known)) or f"declare the {what}, or correct the name"
+        hint = _nearest(name, sorted(known)) or f"declare the {what}, or correct the name"
         self.report.error(code, path, f"there is no {what} {name}", hint)
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    """The nearest name; of "namespace/name" one of the two parts is right."""
+    space, slash, own = name.rpartition("/")
+    if not slash:
+        return did_you_mean(name, known)
+    beside = [k.rpartition("/")[2] for k in known if k.rpartition("/")[0] == space]
+    elsewhere = [k for k in known if k.rpartition("/")[2] == own]
+    return did_you_mean(own, beside) or (f"did you mean {elsewhere[0]}?" if elsewhere else None)
 
 
 #: IR in, IR out; findings go to the context's report.

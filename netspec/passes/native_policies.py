@@ -100,7 +100,7 @@ def _effect(ir: Ir, policy: NetworkPolicy, context: Context) -> None:
         if ignored:
             message = f"policyTypes does not name {name.capitalize()}: these rules do nothing"
             context.report.warning("NS409", (*policy.place.path, "spec", name), message, "add it, or remove the rules")
-    lost = any(section == "workloads" for section, _ in context.loaded.lost)
+    lost = context.loaded.may_select(policy.namespace, policy.pods)
     selected = any(w.namespace == policy.namespace and policy.pods.matches(w.labels) for w in ir.workloads)
     if not selected and not lost and not policy.pods.is_empty:
         message = f"podSelector matches no workload of namespace {policy.namespace}"

@@ -54,6 +54,7 @@ def _unique(items: Sequence[Item], what: str, context: Context) -> tuple[Item, .
         if key not in first:
             first[key] = item
             continue
+        context.incomplete.add(str(item.place.path[0]))
         where = first[key].place.position
         at = f"; line {where.line} has it already" if where else ""
         context.report.error("NS203", item.place.path, f"there are two {what} objects named {key}{at}", "rename one")
@@ -76,7 +77,7 @@ def _known_namespaces(ir: Ir, context: Context) -> None:
     used += [(s.namespace, s.place) for s in ir.services]
     used += [(p.namespace, p.place) for p in ir.policies]
     for name, place in used:
-        if name not in known and not context.loaded.is_lost("namespaces", name):
+        if name not in known and not context.loaded.may_have("namespaces", name):
             context.unknown("NS205", (*place.path, "namespace"), "namespace", name, known)
 
 

@@ -19,9 +19,12 @@ OPEN_ENDS = frozenset({"cidr", "outside", "anywhere"})
 
 
 def references(ir: Ir, context: Context) -> Ir:
+    intents = tuple(i for i in ir.intents if _intent(ir, i, context))
+    if intents != ir.intents:
+        context.incomplete.add("policies")
     return replace(
         ir,
-        intents=tuple(i for i in ir.intents if _intent(ir, i, context)),
+        intents=intents,
         expectations=tuple(e for e in ir.expectations if _expectation(ir, e, context)),
     )
 
@@ -35,11 +38,13 @@ def _intent(ir: Ir, intent: IntentPolicy, context: Context) -> bool:
 
 
 def _expectation(ir: Ir, expectation: Expectation, context: Context) -> bool:
+    """A pod's port may be any number: that nobody reaches port 22 may be expected of pods that do not listen there."""
     path, destination, port = expectation.place.path, expectation.destination, expectation.port
     if not _both_ends(ir, expectation.source, destination, path, context):
         return False
     if port is not None:
-        return _port(ir, destination, port, (*path, "port"), context)
+        is_open = isinstance(port.port, int) and destination.kind != "service"
+        return is_open or _port(ir, destination, port, (*path, "port"), context)
     if not _declared(ir, destination):
         hint = "write the port: {from: ..., to: ..., port: 443/TCP, expect: ...}"
         context.report.error("NS503", path, f"{destination} declares no port: which one is meant?", hint)
@@ -72,7 +77,7 @@ def _peer(ir: Ir, peer: IntentPeer, path: Path, context: Context) -> bool:
         "service": [s.id for s in ir.services],
     }
     if peer.name not in items[peer.kind]:
-        if not context.loaded.is_lost(_SECTIONS[peer.kind], peer.name):
+        if not context.loaded.may_have(_SECTIONS[peer.kind], peer.name):
             context.unknown("NS401", path, peer.kind, peer.name, items[peer.kind])
         return False
     service = next((s for s in ir.services if peer.kind == "service" and s.id == peer.name), None)

@@ -91,7 +91,7 @@ def _backends(ir: Ir, service: Service, context: Context) -> None:
     if service.selector is None:
         return
     pods = behind(ir, service)
-    lost = any(section == "workloads" for section, _ in context.loaded.lost)
+    lost = context.loaded.may_select(service.namespace, service.selector)
     if not pods:
         if not lost:
             wanted = ", ".join(f"{k}={v}" for k, v in service.selector.match_labels)

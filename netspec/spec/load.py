@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from netspec.diagnostics import Diagnostic, Path, Problem, Report, Severity
+from netspec.ir.selectors import Selector
 from netspec.spec.errors import path_of, translate
 from netspec.spec.source import MAX_BYTES, Source, parse
 from netspec.spec.types import did_you_mean
@@ -21,24 +22,46 @@ _LISTS = ("namespaces", "workloads", "services", "policies", "networkPolicies", 
 
 @dataclass(frozen=True, slots=True)
 class LoadedSpec:
-    """`spec` is None when nothing of the file could be used. `dropped` holds the paths left out of `spec`, and
-    `indexes` where each remaining list item stood in the file: section -> index in the file, by index in `spec`."""
+    """`spec` is None when nothing of the file could be used.
+
+    `dropped` holds the paths left out of `spec`, and `left_out` the list items among them: (section, the item as it
+    stands in the file), None for a whole section. `indexes` says where each remaining item of a section stood.
+    """
 
     spec: NetworkSpec | None
     report: Report
     source: Source
     dropped: frozenset[Path] = frozenset()
     indexes: tuple[tuple[str, tuple[int, ...]], ...] = ()
-    #: Names of dropped list items: (section, "namespace/name" or name); name None where it cannot be told.
-    lost: frozenset[tuple[str, str | None]] = frozenset()
+    left_out: tuple[tuple[str, Any], ...] = ()
 
     def path(self, section: str, index: int) -> Path:
         """The path in the file of the item at `index` of a section of `spec`."""
         return section, dict(self.indexes)[section][index]
 
-    def is_lost(self, section: str, name: str) -> bool:
-        """Whether an item of this name may stand in the file but was left out: no error about it is to follow."""
-        return (section, name) in self.lost or (section, None) in self.lost
+    def may_have(self, section: str, name: str) -> bool:
+        """Whether an item of this name ("namespace/name" or name) may be among those left out."""
+        return any(part == section and _name(item) in (name, None) for part, item in self.left_out)
+
+    def may_select(self, namespace: str, selector: Selector) -> bool:
+        """Whether a workload that the selector matches may be among those left out."""
+        for section, item in self.left_out:
+            if section != "workloads":
+                continue
+            given = item if isinstance(item, dict) else {}
+            labels = given.get("labels")
+            matches = not isinstance(labels, dict) or selector.matches({str(k): str(v) for k, v in labels.items()})
+            if given.get("namespace", namespace) == namespace and matches:
+                return True
+        return False
+
+
+def _name(item: Any) -> str | None:
+    """The name that references use for an item; None where it cannot be told."""
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+        return None
+    namespace = item.get("namespace")
+    return f"{namespace}/{item['name']}" if isinstance(namespace, str) else str(item["name"])
 
 
 def load(path: FilePath | str) -> LoadedSpec:
@@ -87,7 +110,7 @@ def _head(data: dict[str, Any], report: Report) -> None:
 def _validated(data: dict[str, Any], source: Source, report: Report) -> LoadedSpec:
     indexes = {s: list(range(len(data[s]))) for s in _LISTS if isinstance(data.get(s), list)}
     dropped: set[Path] = set()
-    lost: set[tuple[str, str | None]] = set()
+    left_out: list[tuple[str, Any]] = []
     try:
         return LoadedSpec(NetworkSpec.model_validate(data), report, source, indexes=_frozen(indexes))
     except ValidationError as error:
@@ -95,16 +118,18 @@ def _validated(data: dict[str, Any], source: Source, report: Report) -> LoadedSp
     for diagnostic in _once(translate(NetworkSpec, errors, source)):
         report.add(diagnostic)
     for path in sorted({_unit(path_of(e), data) for e in errors}, key=_last_first):
-        lost.update(_names(path, data))
+        if path[0] in _LISTS:
+            section = str(path[0])
+            left_out.append((section, data[section][path[1]] if len(path) > 1 else None))
         _drop(path, data, indexes)
         dropped.add(path)
     try:
         spec = NetworkSpec.model_validate(data)
     except ValidationError:  # what was dropped was needed: a section as a whole
-        for section in {p[0] for p in dropped}:
-            _drop((section,), data, indexes)
+        for whole in {p[:1] for p in dropped}:
+            _drop(whole, data, indexes)
         spec = NetworkSpec.model_validate(data)
-    return LoadedSpec(spec, report, source, frozenset(dropped), _frozen(indexes), frozenset(lost))
+    return LoadedSpec(spec, report, source, frozenset(dropped), _frozen(indexes), tuple(left_out))
 
 
 def _frozen(indexes: dict[str, list[int]]) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -130,22 +155,6 @@ def _unit(path: Path, data: dict[str, Any]) -> Path:
 def _last_first(path: Path) -> tuple[str, int]:
     """Later list items first, so that dropping one moves none that is still to be dropped."""
     return str(path[0]), -path[1] if len(path) > 1 and isinstance(path[1], int) else 0
-
-
-def _names(path: Path, data: dict[str, Any]) -> list[tuple[str, str | None]]:
-    """The names that references may use for what is dropped at `path`."""
-    section = str(path[0])
-    content = data.get(section)
-    if section not in _LISTS:
-        return []
-    if len(path) == 1:
-        return [(section, None)]
-    item = content[path[1]] if isinstance(content, list) and isinstance(path[1], int) else None
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-        return [(section, None)]
-    if section in ("namespaces", "policies"):
-        return [(section, item["name"])]
-    return [(section, f"{item.get('namespace')}/{item['name']}")]
 
 
 def _drop(path: Path, data: dict[str, Any], indexes: dict[str, list[int]]) -> None:

@@ -146,7 +146,8 @@ def _build(entry: Entry, components: Mapping[str, Component], number: str, progr
         with log_path.open("w") as log:
             component.recipe(Context(out=temporary, needs=paths, log=log))
     except subprocess.CalledProcessError as error:
-        command = " ".join(str(word) for word in error.cmd[:3])
+        words = error.cmd[error.cmd.index("KILL") + 1 :] if "KILL" in error.cmd else error.cmd
+        command = " ".join(map(str, words[:3]))
         raise _failure(entry, log_path, f"`{command} ...` ended with status {error.returncode}") from error
     except OSError as error:
         raise _failure(entry, log_path, f"{error}") from error

@@ -28,6 +28,8 @@ class Context:
     def run(self, argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
         """Run a program with its output in the log. Raises `subprocess.CalledProcessError`."""
         words = [str(word) for word in argv]
+        if shutil.which("setpriv"):  # a killed build takes its compiler with it
+            words = ["setpriv", "--pdeathsig", "KILL", *words]
         self.log.write(f"$ {' '.join(words)}\n")
         self.log.flush()
         subprocess.run(

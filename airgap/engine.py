@@ -106,6 +106,7 @@ def _start() -> None:
         process = subprocess.Popen(
             _dockerd_command(data),
             env={**os.environ, "PATH": f"{_iptables()}:/usr/sbin:/usr/bin:/sbin:/bin"},
+            cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

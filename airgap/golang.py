@@ -14,7 +14,8 @@ from airgap.errors import AirgapError
 
 #: No cgo, no toolchain downloads; the checksum database stays on.
 GO_ENV = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod", "GOWORK": "off"}
-MINIMUM_GO = (1, 25)
+#: What the newest of the modules asks for.
+MINIMUM_GO = (1, 25, 11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,12 @@ class GoBuild:
 
 def check_go() -> None:
     """Raise `AirgapError` unless a Go toolchain that can build everything is on PATH."""
-    hint = f"Install Go {MINIMUM_GO[0]}.{MINIMUM_GO[1]} or newer and put its bin directory on PATH."
+    hint = f"Install Go {'.'.join(map(str, MINIMUM_GO))} or newer and put its bin directory on PATH."
     if shutil.which("go") is None:
         raise AirgapError("Building the components needs the Go toolchain, and no `go` is on PATH.", hint)
     text = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout.strip()
-    found = re.match(r"go(\d+)\.(\d+)", text)
-    if not found or (int(found[1]), int(found[2])) < MINIMUM_GO:
+    found = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", text)
+    if not found or tuple(int(part or 0) for part in found.groups()) < MINIMUM_GO:
         raise AirgapError(f"The `go` on PATH is too old for the components: {text or 'unknown version'}.", hint)
 
 

@@ -68,7 +68,8 @@ def _recipe(context: Context) -> None:
 def _debootstrap(context: Context, rootfs: Path) -> None:
     mirror = host.debian_mirror(SUITE)
     include = f"--include={','.join(PACKAGES)}"
-    command = ["debootstrap", "--variant=minbase", include, SUITE, str(rootfs), mirror]
+    # In a mount namespace of its own: what it mounts below rootfs is gone when it ends, even when it is killed.
+    command = ["unshare", "--mount", "debootstrap", "--variant=minbase", include, SUITE, str(rootfs), mirror]
     try:
         context.run(command)
     except subprocess.CalledProcessError as error:

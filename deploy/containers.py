@@ -75,6 +75,14 @@ def nodes(cluster: str) -> list[Container]:
     return _containers(f"label={KIND_CLUSTER_LABEL}={cluster}")
 
 
+def has_clusters() -> bool:
+    """Whether the engine has any cluster of netspec's, whoever made it; none when it does not answer."""
+    try:
+        return bool(networks())
+    except EngineDown:
+        return False
+
+
 def containers_on(network: str, *filters: str) -> list[Container]:
     """All containers attached to a network, stopped ones too."""
     return _containers(f"network={network}", *filters)

@@ -66,7 +66,7 @@ def create(cluster: Cluster, say: Say) -> Made:
             raise Problem(
                 f"kind made no control-plane node for {cluster.name}.", "Run it again; the log has all it said."
             )
-        return Made(identity, _kubeconfig(cluster.name))
+        return Made(identity, kubeconfig(cluster.name))
 
 
 def remove(cluster: str, network: Network, identity: str, say: Say) -> None:
@@ -128,7 +128,8 @@ def _identity_in(nodes: list[Container], cluster: str) -> str | None:
     return next((node.id[:12] for node in nodes if node.name == f"{cluster}-control-plane"), None)
 
 
-def _kubeconfig(cluster: str) -> str:
+def kubeconfig(cluster: str) -> str:
+    """The administrator's kubeconfig, as kind gives it for this host."""
     done = subprocess.run(
         ["kind", "get", "kubeconfig", "--name", cluster], capture_output=True, text=True, timeout=60, check=False
     )

@@ -1,7 +1,6 @@
 """Putting the programs, the engine and Pulumi's settings in reach of this process and everything it starts."""
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,21 +42,23 @@ class Tools:
 _active: Tools | None = None
 
 
-def activate(components: Sequence[str] = TOOL_NAMES, report: Say = say) -> Tools:
+def activate(components: Sequence[str] = TOOL_NAMES, report: Say = say, start: bool = True) -> Tools:
     """Find the programs, downloading or building what is missing, and set this process's environment to use them.
 
     With the private engine this moves the calling thread into its network namespace, out of which nothing else is
-    reachable: call it from the main thread, before any other thread starts. A second call does nothing more than
-    to look for further programs. Raises `Problem`.
+    reachable: call it from the main thread, before any other thread starts. `start` False leaves a private engine
+    that does not run as it is. A second call does nothing more than to look for further programs. Raises `Problem`.
     """
     global _active
     if _active and set(components) <= set(_active.programs):
         return _active
     chosen = _active.engine if _active else engine.choose()
     programs = {name: find(name, report) for name in components}
-    docker = engine.prepare_private(report) if chosen == "private" else Path(str(shutil.which("docker")))
+    if chosen == "private" and start:
+        engine.start_private(report)
+    docker = engine.docker_client(chosen)
     _set_environment([docker.parent, *(found.path.parent for found in programs.values())], chosen)
-    if chosen == "private":
+    if chosen == "private" and engine.private_runs():
         engine.enter_private()
     _active = Tools({**(_active.programs if _active else {}), **programs}, docker, chosen)
     return _active

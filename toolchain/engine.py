@@ -18,6 +18,8 @@ Engine = Literal["docker", "private"]
 VARIABLE = "NETSPEC_ENGINE"
 #: Seconds in which Docker has to answer.
 TIMEOUT = 5
+#: GiB that the containers of a cluster take beyond their image.
+NEEDED_DISK = 3.0
 
 
 def docker_answers() -> str | None:
@@ -58,9 +60,9 @@ def choose() -> Engine:
     return "private"
 
 
-def prepare_private(report: Say = say) -> Path:
-    """Build, start and fill the private engine; returns its Docker client. Raises `Problem`."""
-    from airgap import build, engine, host
+def start_private(report: Say = say) -> None:
+    """Build, start and fill the private engine. Raises `Problem`."""
+    from airgap import build, engine
     from airgap.errors import AirgapError
 
     try:
@@ -75,14 +77,59 @@ def prepare_private(report: Say = say) -> Path:
             f"{str(error.stderr or '').strip()}.",
             "Run `netspec doctor` to see what is missing.",
         ) from error
-    # A newer client elsewhere on PATH may not speak this server's API.
+
+
+def private_runs() -> bool:
+    from airgap import engine
+
+    return engine.status() is not None
+
+
+def stop_private(report: Say = say) -> None:
+    """End the private engine with everything in it. Raises `Problem`."""
+    from airgap import engine
+    from airgap.errors import AirgapError
+
+    try:
+        engine.stop(report)
+    except AirgapError as error:
+        raise Problem(error.message, error.hint) from error
+
+
+def docker_client(chosen: Engine) -> Path:
+    """The docker command to use. The private engine's own has a directory to itself, to be first on PATH: a newer
+    client elsewhere may not speak that server's API."""
+    if chosen == "docker":
+        return Path(cast("str", shutil.which("docker")))
+    from airgap import host
+
     client = project.private_dir() / "bin" / "docker"
     client.parent.mkdir(exist_ok=True)
-    target = Path(cast("str", host.which("docker")))
+    target = Path(host.which("docker") or "/usr/bin/docker")
     if not client.is_symlink() or client.readlink() != target:
         client.unlink(missing_ok=True)
         client.symlink_to(target)
     return client
+
+
+def check_disk(chosen: Engine) -> None:
+    """Raise `Problem` when there is no room for a cluster where the engine keeps its containers."""
+    folder = project.cache_root()
+    if chosen == "docker":
+        done = subprocess.run(
+            ["docker", "info", "--format", "{{.DockerRootDir}}"],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+        folder = Path(done.stdout.strip() or "/")
+    free = shutil.disk_usage(folder).free / (1 << 30) if folder.exists() else NEEDED_DISK  # in a virtual machine
+    if free < NEEDED_DISK:
+        raise Problem(
+            f"A cluster needs {NEEDED_DISK:.0f} GiB free on the disk of {folder}, which has {free:.1f} GiB.",
+            "Free some space there, then run the same command again.",
+        )
 
 
 def enter_private() -> None:

@@ -1,0 +1,119 @@
+"""What up, preview, down and status share: which spec, the tools, the session and where it is reported."""
+
+import argparse
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from deploy.events import Event, Message, Step
+from deploy.session import Session, spec_of
+from netspec.cli._progress import Log, Progress
+from netspec.compiler import CompileResult, compile_spec
+from netspec.diagnostics import Problem
+from netspec.spec.load import load
+from toolchain import project
+
+
+def spec_path(stack: str, given: str | None) -> Path:
+    """The stack's spec file: the one its configuration names, or for a new stack the one given.
+
+    Raises `Problem` when there is none, or another one than was given.
+    """
+    check_name(stack)
+    root = project.root()
+    named = spec_of(stack)
+    if named is None:
+        if given is None:
+            raise Problem(
+                f"Nothing says which spec the stack {stack} is made from.",
+                f"Name it: netspec up SPEC --stack {stack}; or write netspec:spec into stacks/Pulumi.{stack}.yaml.",
+            )
+        return Path(given)
+    if given is not None and Path(given).resolve() != (root / named).resolve():
+        raise Problem(
+            f"The stack {stack} is made from {named}, not from {given}.",
+            f"Leave the spec out, name another stack, or change netspec:spec in stacks/Pulumi.{stack}.yaml.",
+        )
+    found = root / named
+    cwd = Path.cwd()
+    return found.relative_to(cwd) if found.is_relative_to(cwd) else found
+
+
+def check_name(stack: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", stack):
+        raise Problem(f"{stack!r} is not a stack's name.", "Use letters, digits, hyphens, underscores and dots.")
+
+
+def recorded(spec: Path) -> str:
+    """How a stack's configuration names a spec file: relative to the project where it is inside."""
+    full = spec.resolve()
+    return str(full.relative_to(project.root())) if full.is_relative_to(project.root()) else str(full)
+
+
+def compiled(spec: Path, stack: str) -> CompileResult:
+    """Compile, with every finding on stderr."""
+    from backends.registry import REGISTRY
+
+    result = compile_spec(load(spec), stack, REGISTRY)
+    for diagnostic in result.diagnostics:
+        print(diagnostic.render(), file=sys.stderr)
+    return result
+
+
+@contextlib.contextmanager
+def reported(stack: str, title: str, names: Mapping[str, str]) -> Iterator[tuple[Progress, Log]]:
+    """Progress and log of one operation; a problem in it points to the log."""
+    log = Log(project.private_dir() / "logs", stack)
+    try:
+        with Progress(title, names, log) as progress:
+            yield progress, log
+    except Problem as problem:
+        raise log.point_to(problem) from problem
+
+
+class Operation:
+    """One operation on one stack, reported as it goes."""
+
+    def __init__(self, stack: str, spec: str | None, progress: Progress, log: Log) -> None:
+        self.session = Session(stack, spec, progress.say)
+        self.steps: list[Step] = []
+        self._progress, self.output = progress, log.write
+
+    def on_event(self, event: Event) -> None:
+        if isinstance(event, Message):
+            self._progress.message(event.severity, event.text)
+        else:
+            self.steps.append(event)
+            self._progress.step(event)
+
+
+def stack_argument(parser: argparse.ArgumentParser, spec: bool = True) -> None:
+    if spec:
+        parser.add_argument(
+            "spec",
+            metavar="SPEC",
+            nargs="?",
+            help="the spec file (default: netspec:spec of stacks/Pulumi.<stack>.yaml)",
+        )
+    parser.add_argument("--stack", required=True, help="which stack")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="how to print (default: text)")
+
+
+def summary(changes: Mapping[str, int], past: bool) -> str:
+    """
+    >>> summary({"create": 3, "same": 2}, past=False), summary({"replace": 1}, past=True)
+    ('3 to create, 2 unchanged', '1 replaced')
+    """
+    found = []
+    for operation, count in sorted(changes.items()):
+        word = "unchanged" if operation == "same" else f"{operation.rstrip('e')}ed" if past else f"to {operation}"
+        found += [f"{count} {word}"] if count else []
+    return ", ".join(found) or "nothing to do"
+
+
+def show(args: argparse.Namespace, text: str, **data: object) -> None:
+    """The result of a command on stdout, as text or as one JSON object."""
+    print(json.dumps({"stack": args.stack, **data}) if args.output == "json" else text)

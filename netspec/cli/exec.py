@@ -1,0 +1,70 @@
+"""netspec exec: run a command with netspec's programs, settings and cluster network."""
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from netspec.diagnostics import Problem
+
+EXAMPLES = """\
+  netspec exec -- pulumi preview --stack dev
+  netspec exec --stack shop -- kubectl get pods --all-namespaces
+  netspec exec -- bash"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stack", help="the stack whose cluster kubectl talks to (default: the one that runs)")
+    parser.add_argument("words", metavar="CMD", nargs="+", help="the command and its arguments, after --")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code: the command's."""
+    import toolchain
+
+    toolchain.activate()
+    with _kubeconfig(args.stack) as env:
+        try:
+            process = subprocess.Popen(args.words, env={**os.environ, **env})
+        except OSError as error:
+            raise Problem(f"{args.words[0]} cannot be run: {error.strerror}.", "Check the command's name.") from error
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's
+        try:
+            code = process.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code
+
+
+@contextlib.contextmanager
+def _kubeconfig(stack: str | None) -> Iterator[dict[str, str]]:
+    """The environment in which kubectl talks to this checkout's cluster; the file is removed afterwards."""
+    from deploy import containers, kind
+    from toolchain import project
+
+    if stack is None and "KUBECONFIG" in os.environ:
+        yield {}
+        return
+    mine = f"{project.owner()}/"
+    found = [
+        n for n in containers.networks() if n.owner == f"{mine}{stack}" or (not stack and n.owner.startswith(mine))
+    ]
+    if not found:
+        if stack is not None:
+            raise Problem(f"The stack {stack} has no running cluster.", f"Bring it up: netspec up --stack {stack}")
+        yield {}
+        return
+    if len(found) > 1:
+        print(f"kubectl talks to the cluster {found[0].cluster}; --stack chooses another", file=sys.stderr)
+    handle, name = tempfile.mkstemp(prefix="netspec-", suffix=".kubeconfig")  # mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(kind.kubeconfig(found[0].cluster))
+        yield {"KUBECONFIG": name}
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,44 @@
+"""netspec status: what a stack has applied, and whether its cluster still runs."""
+
+import argparse
+from collections import Counter
+
+from netspec.cli import OK
+from netspec.cli._session import check_name, show, stack_argument
+
+EXAMPLES = """\
+  netspec status --stack dev
+  netspec status --stack dev --output json"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    stack_argument(parser, spec=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    import toolchain
+    from deploy.containers import EngineDown, nodes
+    from deploy.session import Session, spec_of
+    from toolchain.find import say
+
+    check_name(args.stack)
+    toolchain.activate(start=False)
+    applied = Session(args.stack, None, say).applied()
+    if applied is None or not applied.resources:
+        show(args, f"{args.stack}: nothing is applied", spec=spec_of(args.stack), resources={}, nodes={})
+        return OK
+    cluster = str(applied.outputs.get("cluster", ""))
+    try:
+        found = {node.name: node.state for node in nodes(cluster)}
+    except EngineDown:
+        found = {}
+    kinds = Counter(urn.split("::")[2].rpartition(":")[2] for urn in applied.resources)
+    lines = [
+        f"{args.stack}: {len(applied.resources)} resources applied from {spec_of(args.stack)}",
+        f"cluster {cluster}: "
+        + (", ".join(f"{n} {s}" for n, s in found.items()) or "no node is there; `up` makes it again"),
+        *(f"  {count:>3} {kind}" for kind, count in sorted(kinds.items())),
+    ]
+    data = {"spec": spec_of(args.stack), "cluster": cluster, "nodes": found, "resources": dict(sorted(kinds.items()))}
+    show(args, "\n".join(lines), **data)
+    return OK

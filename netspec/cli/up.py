@@ -1,0 +1,37 @@
+"""netspec up: compile, apply, verify."""
+
+import argparse
+
+from netspec.cli import FAILED, OK
+from netspec.cli._session import Operation, compiled, recorded, reported, show, spec_path, stack_argument, summary
+
+EXAMPLES = """\
+  netspec up --stack dev
+  netspec up stacks/shop.yaml --stack shop
+  netspec up --stack dev --no-verify --output json"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    stack_argument(parser)
+    parser.add_argument("--no-verify", action="store_true", help="apply only")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 1 for a spec with errors, before anything is touched; else that of the verification."""
+    import toolchain
+    from deploy.layers import layers
+    from netspec.cli.verify import verify_stack
+    from toolchain.engine import check_disk
+
+    spec = spec_path(args.stack, args.spec)
+    plan = compiled(spec, args.stack).plan
+    if plan is None:
+        return FAILED
+    tools = toolchain.activate()
+    check_disk(tools.engine)
+    with reported(args.stack, f"up {args.stack}", layers(plan)) as (progress, log):
+        operation = Operation(args.stack, recorded(spec), progress, log)
+        changes = operation.session.up(plan, operation.on_event, operation.output)
+    done = f"{args.stack}: {summary(changes, past=True)} in {progress.elapsed():.0f} s"
+    show(args, done, changes=changes, seconds=round(progress.elapsed(), 1), log=str(log.path))
+    return OK if args.no_verify else verify_stack(args.stack, str(spec), output=args.output)

@@ -1,7 +1,16 @@
 """A namespace's `allowDNS` opens its pods' way to CoreDNS, for those whose egress something closes.
 
-before: namespaces: [{name: shop, defaultDeny: [egress], allowDNS: true}]
-after:  NetworkPolicy shop/allow-dns-egress {podSelector: {}, egress: [{to: [CoreDNS], ports: [53/UDP, 53/TCP]}]}
+before:
+  namespaces: [{name: shop, defaultDeny: [egress], allowDNS: true}]
+after:
+  shop/allow-dns-egress:
+    podSelector: {}
+    policyTypes: [Egress]
+    egress:
+      - to:
+          - podSelector: {matchLabels: {k8s-app: kube-dns}}
+            namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
+        ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
 """
 
 from dataclasses import replace

@@ -1,7 +1,9 @@
 """A namespace's `defaultDeny` becomes a NetworkPolicy that selects every pod and allows nothing.
 
-before: namespaces: [{name: shop, defaultDeny: [ingress, egress]}]
-after:  NetworkPolicy shop/default-deny {podSelector: {}, policyTypes: [Ingress, Egress]}
+before:
+  namespaces: [{name: shop, defaultDeny: [ingress, egress]}]
+after:
+  shop/default-deny: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [], egress: []}
 """
 
 from dataclasses import replace

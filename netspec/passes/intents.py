@@ -1,8 +1,17 @@
 """Intents become NetworkPolicies on both sides: egress where the caller is isolated, ingress where the called is.
 
-before: policies: [{name: web-to-api, from: {workload: shop/web}, to: {workload: shop/api}, ports: [8080/TCP]}]
-after:  NetworkPolicy shop/web-to-api-egress  {podSelector: web, egress: [{to: [api], ports: [8080/TCP]}]}
-        NetworkPolicy shop/web-to-api-ingress {podSelector: api, ingress: [{from: [web], ports: [8080/TCP]}]}
+before:
+  namespaces: [{name: shop, defaultDeny: [ingress, egress]}]
+  policies: [{name: web-to-api, from: {workload: shop/web}, to: {workload: shop/api}, ports: [8080/TCP]}]
+after:
+  shop/web-to-api-egress:
+    podSelector: {matchLabels: {app: web}}
+    policyTypes: [Egress]
+    egress: [{to: [{podSelector: {matchLabels: {app: api}}}], ports: [{protocol: TCP, port: 8080}]}]
+  shop/web-to-api-ingress:
+    podSelector: {matchLabels: {app: api}}
+    policyTypes: [Ingress]
+    ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{protocol: TCP, port: 8080}]}]
 """
 
 from dataclasses import replace

@@ -1,10 +1,6 @@
 """Adds what the cluster brings and flows depend on: kube-system with CoreDNS and its Service kube-dns.
 
 They are marked `system`: predicted and probed like any other, never created from the spec and never stand-ins.
-
-    before: namespaces [shop]              after: namespaces [shop, kube-system]
-            workloads  [shop/web]                 workloads  [shop/web, kube-system/coredns]
-            services   [shop/web]                 services   [shop/web, kube-system/kube-dns]
 """
 
 from dataclasses import replace

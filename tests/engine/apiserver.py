@@ -1,4 +1,4 @@
-"""An API server in memory: discovery, server-side apply, get and delete, enough for the kubernetes plugin to run against."""
+"""An API server in memory: discovery, server-side apply, get and delete, enough for the kubernetes plugin."""
 
 import json
 import threading
@@ -7,12 +7,29 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-#: group/version -> kind -> (plural, namespaced)
+#: group/version -> kinds; those in CLUSTER_SCOPED have no namespace.
 KINDS = {
-    "v1": {"Namespace": ("namespaces", False), "ConfigMap": ("configmaps", True), "Secret": ("secrets", True)},
-    "apps/v1": {"Deployment": ("deployments", True)},
-    "example.org/v1": {"Widget": ("widgets", False)},
+    "v1": ("Namespace", "ConfigMap", "Secret", "Service", "ServiceAccount"),
+    "apps/v1": ("Deployment",),
+    "networking.k8s.io/v1": ("NetworkPolicy",),
+    "rbac.authorization.k8s.io/v1": ("ClusterRole", "ClusterRoleBinding"),
+    "crd.projectcalico.org/v1": ("FelixConfiguration",),
+    "operator.tigera.io/v1": ("Installation",),
 }
+CLUSTER_SCOPED = ("Namespace", "ClusterRole", "ClusterRoleBinding", "FelixConfiguration", "Installation")
+
+
+def resources(version: str) -> list[dict[str, Any]]:
+    """The discovery document's list for a group and version."""
+    return [{"name": plural(kind), "kind": kind, "namespaced": kind not in CLUSTER_SCOPED} for kind in KINDS[version]]
+
+
+def plural(kind: str) -> str:
+    """
+    >>> plural("NetworkPolicy"), plural("Service")
+    ('networkpolicies', 'services')
+    """
+    return f"{kind.lower()[:-1]}ies" if kind.endswith("y") else f"{kind.lower()}s"
 
 
 class ApiServer:
@@ -21,6 +38,9 @@ class ApiServer:
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.requests: list[str] = []
+        #: How many writes are being held back.
+        self.held = 0
+        self._hold, self._released = "", threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -46,6 +66,20 @@ class ApiServer:
         self.objects.clear()
         self.requests.clear()
 
+    def hold(self, part: str) -> None:
+        """Answer no write to a path that contains `part`, until `release`."""
+        self._hold = part
+        self._released.clear()
+
+    def release(self) -> None:
+        self._hold = ""
+        self._released.set()
+
+    def pause(self, path: str) -> None:
+        if self._hold and self._hold in path:
+            self.held += 1
+            self._released.wait(120)
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -67,8 +101,7 @@ class ApiServer:
                 path = urlsplit(self.path).path
                 version = path.removeprefix("/apis/").removeprefix("/api/")
                 if version in KINDS:
-                    found = [{"name": p, "kind": k, "namespaced": n} for k, (p, n) in KINDS[version].items()]
-                    self._answer(200, {"resources": found})
+                    self._answer(200, {"resources": resources(version)})
                 elif path in server.objects:
                     self._answer(200, server.objects[path])
                 else:
@@ -77,6 +110,7 @@ class ApiServer:
             def do_PATCH(self) -> None:
                 split = urlsplit(self.path)
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                server.pause(split.path)
                 made = server.apply(split.path, body)
                 if "dryRun" not in parse_qs(split.query):
                     server.requests.append(f"PATCH {split.path}")

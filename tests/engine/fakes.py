@@ -45,9 +45,7 @@ def matches(thing, filters, labels):
             name, _, wanted = value.partition("=")
             if name not in labels or (wanted and labels[name] != wanted):
                 return False
-        elif key == "network" and thing.get("network") != value:
-            return False
-        elif key == "name" and value not in thing["name"]:
+        elif (key == "network" and thing.get("network") != value) or (key == "name" and value not in thing["name"]):
             return False
     return True
 
@@ -135,7 +133,10 @@ def kind(words):
         image = options(words, "image")[0]
         add(state, f"{name}-{node['role']}{suffix}", os.environ["KIND_EXPERIMENTAL_DOCKER_NETWORK"], labels, image)
     save(state)
-    while (STATE / "kind-hangs").exists():
+    (STATE / "kind-made-nodes").touch()
+    for _ in range(1200):
+        if not (STATE / "kind-hangs").exists():
+            break
         time.sleep(0.05)
 
 
@@ -146,9 +147,10 @@ def kubectl(words):
     with (STATE / "kubectl.log").open("a") as log:
         log.write(" ".join(words[:2]) + "\n")
     ready = "False" if (STATE / "not-ready").exists() else "True"
-    status = {"conditions": [{"type": "Ready", "status": ready, "reason": "KubeletNotReady"}]}
+    kinds = ("Ready", "Available", "Established")
+    status = {"conditions": [{"type": kind, "status": ready, "reason": "KubeletNotReady"} for kind in kinds]}
     meta = {"name": "one", "namespace": "default"}
-    print(json.dumps({"items": [{"metadata": meta, "status": status}]}))
+    print(json.dumps({"items": [{"metadata": meta, "status": status}] * 3}))
 
 
 if __name__ == "__main__":

@@ -57,14 +57,15 @@ def activate(components: Sequence[str] = TOOL_NAMES, report: Say = say, start: b
     if chosen == "private" and start:
         engine.start_private(report)
     docker = engine.docker_client(chosen)
-    _set_environment([docker.parent, *(found.path.parent for found in programs.values())], chosen)
+    set_environment([docker.parent, *(found.path.parent for found in programs.values())], chosen)
     if chosen == "private" and engine.private_runs():
         engine.enter_private()
     _active = Tools({**(_active.programs if _active else {}), **programs}, docker, chosen)
     return _active
 
 
-def _set_environment(directories: Sequence[Path], chosen: Engine) -> None:
+def set_environment(directories: Sequence[Path], chosen: Engine) -> None:
+    """What every program that is started from here on finds: PATH, the engine, Pulumi's settings. Raises `Problem`."""
     # The interpreter's own directory first: Pulumi starts `python3` from PATH, whatever its virtualenv option says.
     first = [Path(sys.executable).parent, *directories]
     path = [*map(str, first), *os.environ.get("PATH", os.defpath).split(os.pathsep)]

@@ -1,0 +1,195 @@
+"""The commands against the real Pulumi engine and kubernetes plugin; docker, kind and the API server are stand-ins."""
+
+import signal
+
+import pytest
+
+from tests.engine.conftest import SPEC, World
+
+pytestmark = pytest.mark.engine
+
+NODES = {"shop-shop-control-plane", "shop-shop-worker", "shop-shop-worker2"}
+
+
+def nodes_of(world: World) -> set[str]:
+    found = world.docker["containers"].values()
+    return {c["name"] for c in found if "io.x-k8s.kind.cluster" in c["labels"]}
+
+
+def test_life_of_a_stack(world: World) -> None:
+    made = world.up()
+    assert set(made) == {"create"}
+    assert "/apis/apps/v1/namespaces/shop/deployments/web" in world.api.objects
+    deployments = [r for r in world.api.requests if "/deployments/web" in r]
+    policies = [r for r in world.api.requests if "/namespaces/shop/networkpolicies/" in r]
+    assert policies and world.api.requests.index(policies[-1]) < world.api.requests.index(deployments[0])
+
+    world.api.requests.clear()
+    assert set(world.up()) == {"same"}
+    assert world.api.requests == []
+
+    assert "Deployment" in world.run("status", "--stack", "shop").stdout
+
+    world.run("down", "--stack", "shop")
+    assert world.docker["containers"] == {} and world.docker["networks"] == {}
+    assert not [r for r in world.api.requests if r.startswith("DELETE")]  # they went with the cluster
+    world.run("down", "--stack", "shop")
+    assert "nothing is applied" in world.run("status", "--stack", "shop").stdout
+
+
+def test_nothing_secret_in_plain_text_and_no_committed_file_changed(world: World) -> None:
+    before = (world.project / "stacks" / "Pulumi.shop.yaml").read_text()
+    world.up()
+    files = [path for path in world.project.rglob("*") if path.is_file()]
+    assert any(path.name == "shop.json" for path in files)  # Pulumi's state is among them
+    assert [path for path in files if b"not-so-secret-client-key" in path.read_bytes()] == []
+    assert (world.project / "stacks" / "Pulumi.shop.yaml").read_text() == before
+    assert (world.project / ".netspec" / "passphrase").stat().st_mode & 0o777 == 0o600
+
+
+def test_nodes_that_vanished_are_made_again_with_all_that_was_on_them(world: World) -> None:
+    made = world.up()["create"]
+    state = world.docker
+    state["containers"]["shop-shop-worker"]["state"] = "exited"
+    world.docker = state
+    world.api.wipe()
+    foreseen = world.preview()
+    replaced = {s["name"]: s["because"] for s in foreseen["steps"] if s["operation"] == "replace"}
+    assert replaced["cluster"] == ["nodes"]
+    assert world.up()["replace"] == len(replaced)
+    assert nodes_of(world) == NODES
+    assert all(c["state"] == "running" for c in world.docker["containers"].values())
+    assert "/apis/apps/v1/namespaces/shop/deployments/web" in world.api.objects
+    assert world.up() == {"same": made}
+
+
+def test_a_setting_kind_cannot_change_says_in_the_preview_that_it_replaces(world: World) -> None:
+    world.up()
+    world.write_spec(SPEC.replace("podCIDRs: [10.244.0.0/16]", "podCIDRs: [10.245.0.0/16]"))
+    assert "podCIDRs: [10.245.0.0/16]" in (world.project / "stacks" / "shop.yaml").read_text()
+    steps = {s["name"]: s for s in world.preview()["steps"] if s["operation"] == "replace"}
+    assert "config.networking.podSubnet" in steps["cluster"]["because"]
+    text = world.run("preview", "--stack", "shop").stdout
+    assert "replace  cluster  because of config.networking.podSubnet" in text
+
+
+def test_the_outside_host_is_started_again_in_place(world: World) -> None:
+    world.up()
+    state = world.docker
+    del state["containers"]["shop-shop-outside"]
+    world.docker = state
+    assert world.up()["update"] == 1
+    assert world.docker["containers"]["shop-shop-outside"]["state"] == "running"
+
+
+def test_a_cluster_of_that_name_that_is_not_ours_is_left_alone(world: World) -> None:
+    labels = {"io.x-k8s.kind.cluster": "shop-shop"}
+    theirs = {"name": "shop-shop-control-plane", "id": "f" * 64, "state": "running", "network": "kind"}
+    world.docker = {
+        "containers": {theirs["name"]: theirs | {"labels": labels, "image": "x"}},
+        "networks": {},
+        "count": 0,
+    }
+    said = world.up(code=2)["stderr"]
+    assert "There is a kind cluster shop-shop that this stack did not make." in said
+    assert "Traceback" not in said
+    assert theirs["name"] in world.docker["containers"]
+
+
+def test_an_address_range_that_is_taken(world: World) -> None:
+    network = {"name": "other", "subnet": "172.30.0.0/16", "labels": {}}
+    world.docker = {"containers": {}, "networks": {"other": network}, "count": 0}
+    assert "The address range 172.30.0.0/16 of the cluster's container network is taken" in world.up(code=2)["stderr"]
+
+
+def test_a_port_that_is_taken_then_free(world: World) -> None:
+    world.steer("kind-fails", "ERROR: Bind for 127.0.0.1:6443 failed: port is already allocated")
+    said = world.up(code=2)["stderr"]
+    assert "A port that the cluster needs is taken: 127.0.0.1:6443." in said and "The full log is" in said
+    world.steer("kind-fails", None)
+    assert set(world.up()) <= {"create", "same"}
+    assert nodes_of(world) == NODES
+
+
+@pytest.mark.parametrize("moment", ["creating the cluster", "creating objects"])
+def test_kill_then_up_converges(world: World, moment: str) -> None:
+    if moment == "creating the cluster":
+        world.steer("kind-hangs")
+        process = world.start("up", "--stack", "shop", "--no-verify")
+        world.wait_for((world.state / "kind-made-nodes").exists)
+    else:
+        world.api.hold("/deployments/")
+        process = world.start("up", "--stack", "shop", "--no-verify")
+        world.wait_for(lambda: world.api.held > 0)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    world.steer("kind-hangs", None)
+    world.api.release()
+    world.up()
+    assert nodes_of(world) == NODES
+    assert "/apis/apps/v1/namespaces/shop/deployments/web" in world.api.objects
+    assert set(world.up()) == {"same"}
+
+
+def test_ctrl_c_ends_in_good_order(world: World) -> None:
+    world.steer("kind-hangs")
+    process = world.start("up", "--stack", "shop", "--no-verify")
+    world.wait_for((world.state / "kind-made-nodes").exists)
+    process.send_signal(signal.SIGINT)
+    world.steer("kind-hangs", None)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    world.run("down", "--stack", "shop")
+    assert world.docker["containers"] == {} and world.docker["networks"] == {}
+
+
+def test_down_when_the_cluster_is_gone_already(world: World) -> None:
+    world.up()
+    world.docker = {"containers": {}, "networks": {}, "count": 9}
+    world.run("down", "--stack", "shop")
+    assert "nothing is applied" in world.run("status", "--stack", "shop").stdout
+
+
+def test_wrong_passphrase(world: World) -> None:
+    world.up(PULUMI_CONFIG_PASSPHRASE="one")
+    said = world.up(code=2, PULUMI_CONFIG_PASSPHRASE="two")["stderr"]
+    assert "error: The passphrase does not open the state of the stack shop." in said
+    assert "Traceback" not in said
+
+
+def test_what_is_not_ready_is_named(world: World) -> None:
+    world.steer("not-ready")
+    world.write_spec(SPEC)
+    process = world.start("up", "--stack", "shop", "--no-verify")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "waiting for" in line:
+            break
+    else:
+        pytest.fail("it does not say what it waits for")
+    world.steer("not-ready", None)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+
+
+def test_another_spec_for_an_existing_stack(world: World) -> None:
+    other = world.project / "other.yaml"
+    other.write_text(SPEC, encoding="utf-8")
+    said = world.run("up", "other.yaml", "--stack", "shop", code=2).stderr
+    assert "The stack shop is made from stacks/shop.yaml, not from other.yaml." in said
+
+
+def test_a_spec_with_errors_touches_nothing(world: World) -> None:
+    world.write_spec(SPEC.replace("podCIDRs: [10.244.0.0/16]", "podCIDRs: [10.0.0.0/33]"))
+    world.run("up", "--stack", "shop", code=1)
+    assert not (world.project / ".netspec" / "state").exists()
+    assert world.docker["containers"] == {}
+
+
+def test_pulumi_by_hand_is_the_same_stack(world: World) -> None:
+    made = world.up()["create"]
+    done = world.run("exec", "--", "pulumi", "up", "--stack", "shop", "--yes", "--skip-preview", "--non-interactive")
+    assert f"{made} unchanged" in done.stdout
+    done = world.run("exec", "--", "pulumi", "stack", "output", "cluster", "--stack", "shop")
+    assert done.stdout.strip() == "shop-shop"

@@ -1,0 +1,174 @@
+"""Downloads from a server on loopback: whole, wrong, cut."""
+
+import hashlib
+import io
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from netspec.catalogue import TOOLS
+from netspec.diagnostics import Problem
+from toolchain import download
+
+PROGRAM = b"#!/bin/sh\necho a program\n" * 4000
+
+
+class Site:
+    """`files` by path; `cut` is how many answers end half-way; `asked` lists path and Range of each request."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.cut = 0
+        self.ranges = True
+        self.asked: list[tuple[str, str | None]] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def publish(self, path: str, content: bytes, checksum_path: str, name: str = "", wrong: bool = False) -> None:
+        checksum = hashlib.sha256(b"something else" if wrong else content).hexdigest()
+        self.files[path] = content
+        self.files[checksum_path] = (f"{'0' * 64}  other\n{checksum}  {name}\n" if name else checksum).encode()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                wanted = self.headers.get("Range")
+                site.asked.append((self.path, wanted))
+                content = site.files.get(self.path)
+                if content is None:
+                    self.send_error(404)
+                    return
+                start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and site.ranges else 0
+                self.send_response(206 if start else 200)
+                self.send_header("Content-Length", str(len(content) - start))
+                self.end_headers()
+                is_cut = site.cut > 0 and len(content) > 1000
+                site.cut -= is_cut
+                self.wfile.write(content[start : start + (len(content) - start) // 2] if is_cut else content[start:])
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Nothing."""
+
+        return Handler
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    found = Site()
+    monkeypatch.setenv("NETSPEC_CACHE", str(tmp_path))
+    monkeypatch.setattr(download.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(download.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)
+    for name in ("KIND", "KUBECTL", "PULUMI"):
+        monkeypatch.setenv(f"NETSPEC_{name}_URL", found.url)
+    yield found
+    found.close()
+
+
+def publish_kind(site: Site, wrong: bool = False) -> None:
+    path = f"/v{TOOLS['kind'].official}/kind-linux-amd64"
+    site.publish(path, PROGRAM, f"{path}.sha256sum", "kind-linux-amd64", wrong)
+
+
+def left_behind(cache: Path) -> list[str]:
+    return [str(p.relative_to(cache)) for p in cache.rglob("*") if p.is_file() and p.name != ".lock"]
+
+
+def test_a_program_is_there_executable_and_verified(site: Site, tmp_path: Path) -> None:
+    publish_kind(site)
+    said: list[str] = []
+    path = download.install("kind", said.append)
+    assert path == tmp_path / "tools" / "kind" / TOOLS["kind"].official / "bin" / "kind"
+    assert path.read_bytes() == PROGRAM and path.stat().st_mode & 0o111
+    assert len(said) == 1 and "downloading kind" in said[0]
+    site.asked.clear()
+    assert download.install("kind", said.append) == path
+    assert site.asked == []
+
+
+def test_a_checksum_file_with_nothing_but_the_checksum(site: Site) -> None:
+    path = f"/v{TOOLS['kubectl'].official}/bin/linux/amd64/kubectl"
+    site.publish(path, PROGRAM, f"{path}.sha256")
+    assert download.install("kubectl", lambda _: None).read_bytes() == PROGRAM
+
+
+def test_pulumi_comes_with_its_language_host_and_launchers(site: Site) -> None:
+    names = ("pulumi", "pulumi-language-python", "pulumi-resource-pulumi-python")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name in names:
+            info = tarfile.TarInfo(f"pulumi/{name}")
+            info.size, info.mode = 4, 0o755
+            tar.addfile(info, io.BytesIO(b"true"))
+    version = TOOLS["pulumi"].official
+    file = f"pulumi-v{version}-linux-x64.tar.gz"
+    site.publish(f"/{file}", buffer.getvalue(), f"/pulumi-{version}-checksums.txt", file)
+    path = download.install("pulumi", lambda _: None)
+    assert sorted(p.name for p in path.parent.iterdir()) == sorted(names)
+
+
+def test_a_wrong_checksum_is_an_error_and_leaves_nothing(site: Site, tmp_path: Path) -> None:
+    publish_kind(site, wrong=True)
+    with pytest.raises(Problem, match="it was not kept"):
+        download.install("kind", lambda _: None)
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_cut_download_goes_on_where_it_was(site: Site, ranges: bool) -> None:
+    publish_kind(site)
+    site.cut, site.ranges = 2, ranges
+    assert download.install("kind", lambda _: None).read_bytes() == PROGRAM
+    asked = [wanted for path, wanted in site.asked if path.endswith("amd64")]
+    assert asked == [None, f"bytes={len(PROGRAM) // 2}-", asked[2]] and asked[2] is not None
+
+
+def test_a_download_cut_again_and_again_is_an_error_and_leaves_nothing(site: Site, tmp_path: Path) -> None:
+    publish_kind(site)
+    site.cut = download.ATTEMPTS
+    with pytest.raises(Problem, match="was cut"):
+        download.install("kind", lambda _: None)
+    assert left_behind(tmp_path) == []
+
+
+def test_a_missing_file_is_a_source_out_of_reach(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(download.Unreachable, match="HTTP status 404"):
+        download.install("kind", lambda _: None)
+    assert left_behind(tmp_path) == []
+
+
+def test_what_a_killed_download_left_is_removed(site: Site, tmp_path: Path) -> None:
+    publish_kind(site)
+    leftover = tmp_path / "tools" / "kind" / ".work-killed"
+    leftover.mkdir(parents=True)
+    (leftover / "kind-linux-amd64").write_bytes(b"half")
+    download.install("kind", lambda _: None)
+    assert not leftover.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "machine", "end"),
+    [
+        ("kind", "Darwin", "arm64", "/kind-darwin-arm64"),
+        ("kubectl", "Linux", "aarch64", "/bin/linux/arm64/kubectl"),
+        ("pulumi", "Darwin", "x86_64", "-darwin-x64.tar.gz"),
+    ],
+)
+def test_platforms(name: str, system: str, machine: str, end: str) -> None:
+    assert download.release(name, system, machine).url.endswith(end)
+
+
+def test_a_platform_without_a_download_is_a_sentence() -> None:
+    with pytest.raises(Problem, match="no official kind for Windows"):
+        download.release("kind", "Windows", "AMD64")

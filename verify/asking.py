@@ -13,7 +13,7 @@ from verify.resolve import Asker, Control, Resolver, Target, Unresolved
 from verify.script import LANES, Question, Reply, outcome, replies, script
 
 #: Pods asked at the same time.
-PODS_AT_ONCE = 6
+PODS_AT_ONCE = 16
 #: An unexpected answer is asked again alone, this often; of one pod at most so many (more is no accident).
 AGAIN = 2
 ALONE_LIMIT = 24
@@ -74,7 +74,7 @@ class Prober:
         for attempt in range(1, AGAIN + 2):
             first = attempt == 1
             unexpected = {
-                source: [p for p in group if first or seen[p.id].status in (Status.WRONG, Status.CHECK_FAILED)]
+                source: [p for p in group if first or _is_surprise(seen[p.id])]
                 for source, group in by_source.items()
             }
             rounds = [
@@ -159,6 +159,12 @@ class Prober:
         if isinstance(probe, DnsProbe):
             return self._judge.lookup(probe, asker.id, answers[0].output, attempt)
         return self._judge.pod_fact(probe, asker, answers, dials, attempt)
+
+
+def _is_surprise(observation: Observation) -> bool:
+    """What may come out otherwise when asked again: a file in a pod does not."""
+    settled = isinstance(observation.probe, FactProbe) and observation.status is Status.WRONG
+    return observation.status in (Status.WRONG, Status.CHECK_FAILED) and not settled
 
 
 def _dial(target: Target, reply: Reply) -> Dial:

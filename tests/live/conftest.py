@@ -1,0 +1,85 @@
+"""Live tests run against the cluster of `make up`: stack dev. Without one they are not run, which
+NETSPEC_REQUIRE_LIVE=1 makes a failure. The test process moves into the cluster's network."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from netspec.diagnostics import Problem
+from netspec.ir.model import Ir
+from netspec.probes import Probe
+from verify.access import Access, kubeconfig_for
+from verify.model import Run
+from verify.runner import verify_cluster
+from verify.stack import load_stack
+
+STACK = "dev"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The running stack. `verify` asks all its probes."""
+
+    ir: Ir
+    probes: tuple[Probe, ...]
+    kubeconfig: Path
+    access: Access
+
+    def verify(self) -> Run:
+        return verify_cluster(self.ir, self.probes, self.kubeconfig)
+
+    def kubectl(self, *args: str, stdin: str = "", limit: float = 120) -> str:
+        """What it printed; the test fails where kubectl does."""
+        done = self.access.kubectl(*args, stdin=stdin, limit=limit)
+        assert done.returncode == 0, f"kubectl {' '.join(args)}: {done.stderr}"
+        return done.stdout
+
+
+def _engine_runs() -> bool:
+    """Looks only: nothing is started or built for a test that would be skipped."""
+    from airgap import engine as private
+    from toolchain.engine import docker_answers
+
+    return bool(docker_answers() or private.status())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.live)
+
+
+@pytest.fixture(scope="session")
+def not_run() -> Callable[[str], None]:
+    """Skips, or fails where live tests are required."""
+
+    def skip(why: str) -> None:
+        if os.environ.get("NETSPEC_REQUIRE_LIVE") == "1":
+            pytest.fail(f"live tests are required: {why}")
+        pytest.skip(f"not run: {why}")
+
+    return skip
+
+
+@pytest.fixture(scope="session")
+def live(not_run: Callable[[str], None]) -> Iterator[Live]:
+    from toolchain import activate
+
+    if not _engine_runs():
+        not_run("no cluster (make up)")
+    ir, probes = load_stack(STACK)
+    try:
+        activate(("kind", "kubectl"))
+        with kubeconfig_for(ir) as kubeconfig:
+            yield Live(ir, probes, kubeconfig, Access(kubeconfig))
+    except Problem as problem:
+        not_run(f"no cluster (make up): {problem.message}")
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(live: Live) -> Path:
+    return live.kubeconfig

@@ -3,39 +3,14 @@ NETSPEC_REQUIRE_LIVE=1 makes a failure. The test process moves into the cluster'
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from live_cluster import STACK, Live
 
 from netspec.diagnostics import Problem
-from netspec.ir.model import Ir
-from netspec.probes import Probe
 from verify.access import Access, kubeconfig_for
-from verify.model import Run
-from verify.runner import verify_cluster
 from verify.stack import load_stack
-
-STACK = "dev"
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """The running stack. `verify` asks all its probes."""
-
-    ir: Ir
-    probes: tuple[Probe, ...]
-    kubeconfig: Path
-    access: Access
-
-    def verify(self) -> Run:
-        return verify_cluster(self.ir, self.probes, self.kubeconfig)
-
-    def kubectl(self, *args: str, stdin: str = "", limit: float = 120) -> str:
-        """What it printed; the test fails where kubectl does."""
-        done = self.access.kubectl(*args, stdin=stdin, limit=limit)
-        assert done.returncode == 0, f"kubectl {' '.join(args)}: {done.stderr}"
-        return done.stdout
 
 
 def _engine_runs() -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import STACK, Live
+from live_cluster import STACK, Live
 
 from netspec.probes import FlowProbe, Outcome
 from verify.model import Answer, Run, Status, explain

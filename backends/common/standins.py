@@ -42,14 +42,10 @@ def deployment(workload: Workload, ndots: int | None) -> Manifest:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 2,
         "securityContext": _pod_security(workload),
-        # Preferred, not required: more replicas than nodes must still run.
+        # Its own replicas apart, and all stand-ins of the namespace evenly: probes are to cross nodes and to stay on one.
         "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": selector},
-            }
+            _spread({"matchLabels": selector}),
+            _spread({"matchExpressions": [{"key": WORKLOAD_LABEL, "operator": "Exists"}]}),
         ],
         "containers": containers(workload),
     }
@@ -66,6 +62,16 @@ def deployment(workload: Workload, ndots: int | None) -> Manifest:
             "template": {"metadata": {"labels": selector | dict(workload.labels)}, "spec": pod},
         },
     )
+
+
+def _spread(selector: dict[str, Any]) -> dict[str, Any]:
+    """Preferred, not required: more replicas than nodes must still run."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": selector,
+    }
 
 
 def containers(workload: Workload) -> list[dict[str, Any]]:

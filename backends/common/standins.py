@@ -42,7 +42,7 @@ def deployment(workload: Workload, ndots: int | None) -> Manifest:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 2,
         "securityContext": _pod_security(workload),
-        # Its own replicas apart, and all stand-ins of the namespace evenly: probes are to cross nodes and to stay on one.
+        # Its own replicas apart, and all stand-ins of the namespace evenly: some pairs share a node, some do not.
         "topologySpreadConstraints": [
             _spread({"matchLabels": selector}),
             _spread({"matchExpressions": [{"key": WORKLOAD_LABEL, "operator": "Exists"}]}),

@@ -38,7 +38,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _as_json(file: str, failed: bool, found: Sequence[Diagnostic]) -> dict[str, object]:
-    return {"file": file, "ok": not failed, "diagnostics": [d.to_json() for d in found]}
+    errors = sum(d.severity is Severity.ERROR for d in found)
+    counts = {"errors": errors, "warnings": len(found) - errors}
+    return {"file": file, "ok": not failed, **counts, "diagnostics": [d.to_json() for d in found]}
 
 
 def summary(file: str, found: Sequence[Diagnostic]) -> str:

@@ -8,6 +8,8 @@ from netspec.spec.types import did_you_mean
 #: kube-apiserver's default --service-node-port-range, and its static band (KEP-3668: min(max(16, size/32), 128)).
 NODE_PORTS = range(30000, 32768)
 STATIC_BAND = range(30000, 30000 + min(max(16, len(NODE_PORTS) // 32), 128))
+#: The types that have node ports.
+OUTWARD = frozenset({"NodePort", "LoadBalancer"})
 
 
 def services(ir: Ir, context: Context) -> Ir:
@@ -25,6 +27,9 @@ def services(ir: Ir, context: Context) -> Ir:
 
 def _type(service: Service, context: Context) -> None:
     report, path = context.report, service.place.path
+    if service.external_traffic_policy == "Local" and service.type not in OUTWARD:
+        message = f"type {service.type} has no traffic from outside: externalTrafficPolicy cannot be Local"
+        report.error("NS313", (*path, "externalTrafficPolicy"), message, "make it type NodePort, or remove the field")
     if service.headless and service.type != "ClusterIP":
         message = f"a headless Service (clusterIP: None) cannot be of type {service.type}"
         report.error("NS307", (*path, "clusterIP"), message, "remove clusterIP, or make it type ClusterIP")
@@ -44,7 +49,7 @@ def _node_ports(service: Service, taken: dict[tuple[int, str], Service], context
         if port.node_port is None:
             continue
         path = (*service.place.path, "ports", index, "nodePort")
-        if service.type not in ("NodePort", "LoadBalancer"):
+        if service.type not in OUTWARD:
             context.report.error("NS314", path, f"type {service.type} has no node ports", "make it type NodePort")
             continue
         if port.node_port not in NODE_PORTS:

@@ -5,12 +5,12 @@ replaced address is the tunnel's, inside the pod CIDR, so neither `outside` nor 
 
 from netspec.ir.model import Ir, Service
 from netspec.passes.context import Context
-from netspec.passes.services import behind
+from netspec.passes.services import OUTWARD, behind
 
 
 def source_addresses(ir: Ir, context: Context) -> Ir:
     for service in ir.services:
-        if service.type in ("NodePort", "LoadBalancer") and service.external_traffic_policy == "Cluster":
+        if service.type in OUTWARD and service.external_traffic_policy == "Cluster":
             _check(ir, service, context)
     return ir
 

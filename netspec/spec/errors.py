@@ -124,7 +124,7 @@ def describe(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return f"the number {value}"
+            return f"the number {getattr(value, 'text', value)}"
         case str():
             return f"the text {value[:60]!r}"
         case list():

@@ -32,6 +32,17 @@ _STR = "tag:yaml.org,2002:str"
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+class WrittenFloat(float):
+    """A number with a fraction or exponent, and how it was written: 1.10 is not "1.1" to a reader."""
+
+    def __new__(cls, text: str) -> "WrittenFloat":
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One mapping entry; the position is the key's."""
@@ -255,7 +266,7 @@ def _scalar(event: Any) -> str | int | float | bool | None:
         return _CONSTANTS[value]
     if _INT.match(value) and len(value) <= _INT_DIGITS:
         return int(value)
-    return float(value) if _FLOAT.match(value) else value
+    return WrittenFloat(value) if _FLOAT.match(value) else value
 
 
 def _events(text: str) -> Iterator[Any]:

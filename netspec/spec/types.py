@@ -57,7 +57,7 @@ _NAME_HINT = "lower-case letters, digits and -, starting and ending with a lette
 Name = Annotated[
     str,
     AfterValidator(_matching("NS201", _DNS_1123, 63, "a DNS label (RFC 1123)", _NAME_HINT)),
-    WithJsonSchema({"type": "string", "pattern": f"^{_LABEL}$", "maxLength": 63}),
+    WithJsonSchema({"title": "name", "type": "string", "pattern": f"^{_LABEL}$", "maxLength": 63}),
 ]
 #: Services (RFC 1035 label: begins with a letter).
 ServiceName = Annotated[
@@ -65,7 +65,7 @@ ServiceName = Annotated[
     AfterValidator(
         _matching("NS201", _DNS_1035, 63, "a Service name (RFC 1035 label)", "as a DNS label, but a letter first")
     ),
-    WithJsonSchema({"type": "string", "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$", "maxLength": 63}),
+    WithJsonSchema({"title": "name", "type": "string", "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$", "maxLength": 63}),
 ]
 #: NetworkPolicies (RFC 1123 subdomain).
 ObjectName = Annotated[
@@ -73,7 +73,7 @@ ObjectName = Annotated[
     AfterValidator(
         _matching("NS201", _SUBDOMAIN, 253, "a DNS subdomain (RFC 1123)", "lower-case letters, digits, - and .")
     ),
-    WithJsonSchema({"type": "string", "maxLength": 253}),
+    WithJsonSchema({"title": "name", "type": "string", "maxLength": 253}),
 ]
 #: Domains: stub domains and external names.
 Domain = Annotated[
@@ -81,7 +81,7 @@ Domain = Annotated[
     AfterValidator(
         _matching("NS201", _SUBDOMAIN, 253, "a domain name (RFC 1123)", "lower-case letters, digits, - and .")
     ),
-    WithJsonSchema({"type": "string", "maxLength": 253, "examples": ["corp.example"]}),
+    WithJsonSchema({"title": "domain", "type": "string", "maxLength": 253, "examples": ["corp.example"]}),
 ]
 #: Names of container and Service ports (IANA service name).
 PortName = Annotated[
@@ -91,7 +91,7 @@ PortName = Annotated[
             "NS201", _PORT_NAME, 15, "a port name (IANA)", "lower-case letters, digits and -, with a letter; at most 15"
         )
     ),
-    WithJsonSchema({"type": "string", "maxLength": 15}),
+    WithJsonSchema({"title": "port name", "type": "string", "maxLength": 15}),
 ]
 
 
@@ -111,8 +111,12 @@ def _label_value(value: str) -> str:
     return value
 
 
-LabelKey = Annotated[str, AfterValidator(_label_key), WithJsonSchema({"type": "string", "maxLength": 317})]
-LabelValue = Annotated[str, AfterValidator(_label_value), WithJsonSchema({"type": "string", "maxLength": 63})]
+LabelKey = Annotated[
+    str, AfterValidator(_label_key), WithJsonSchema({"title": "label key", "type": "string", "maxLength": 317})
+]
+LabelValue = Annotated[
+    str, AfterValidator(_label_value), WithJsonSchema({"title": "label value", "type": "string", "maxLength": 63})
+]
 Labels = dict[LabelKey, LabelValue]
 
 
@@ -139,11 +143,11 @@ def _address(value: str) -> str:
 
 
 Cidr = Annotated[
-    str, AfterValidator(_cidr), WithJsonSchema({"type": "string", "format": "cidr", "examples": ["10.0.0.0/16"]})
+    str, AfterValidator(_cidr), WithJsonSchema({"title": "CIDR", "type": "string", "examples": ["10.0.0.0/16"]})
 ]
-Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "format": "ip"})]
+Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"title": "IP address", "type": "string"})]
 
-_NUMBER = {"type": "integer", "minimum": 1, "maximum": 65535}
+_NUMBER = {"title": "port number", "type": "integer", "minimum": 1, "maximum": 65535}
 
 
 def _port_number(value: int) -> int:
@@ -163,7 +167,9 @@ def _block_size(value: int) -> int:
 
 #: Calico's IPPool blockSize for IPv4.
 BlockSize = Annotated[
-    int, AfterValidator(_block_size), WithJsonSchema({"type": "integer", "minimum": 20, "maximum": 32})
+    int,
+    AfterValidator(_block_size),
+    WithJsonSchema({"title": "20 to 32", "type": "integer", "minimum": 20, "maximum": 32}),
 ]
 
 
@@ -177,7 +183,9 @@ def _int_or_name(value: Any) -> int | str:
 
 #: A port number, or the name of a container port (Kubernetes' IntOrString).
 PortOrName = Annotated[
-    int | str, PlainValidator(_int_or_name), WithJsonSchema({"anyOf": [_NUMBER, {"type": "string", "maxLength": 15}]})
+    int | str,
+    PlainValidator(_int_or_name),
+    WithJsonSchema({"title": "port number or name", "anyOf": [_NUMBER, {"type": "string", "maxLength": 15}]}),
 ]
 
 
@@ -216,7 +224,7 @@ def _port_range(value: Any) -> PortRange:
 Port = Annotated[
     PortRange,
     PlainValidator(_port_range),
-    WithJsonSchema({"anyOf": [_NUMBER, {"type": "string", "pattern": "^[-a-z0-9]+(/(TCP|UDP))?$"}]}),
+    WithJsonSchema({"title": "port", "anyOf": [_NUMBER, {"type": "string", "pattern": "^[-a-z0-9]+(/(TCP|UDP))?$"}]}),
 ]
 
 
@@ -269,16 +277,16 @@ def _one(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": {kind: schema}, "required": [kind], "additionalProperties": False}
 
 
-Peer = Annotated[
-    PeerRef,
-    PlainValidator(_peer),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                *(_one(k, {"type": "string"}) for k in _NAMED),
-                {"enum": ["outside", "anywhere"]},
-                {"type": "string", "pattern": "^[-a-z0-9]+/[-a-z0-9]+$", "description": "a workload: namespace/name"},
-            ]
-        }
-    ),
+_WORKLOAD = {"type": "string", "pattern": "^[-a-z0-9]+/[-a-z0-9]+$", "description": "a workload: namespace/name"}
+_WORKLOAD_PORT = {
+    "type": "string",
+    "pattern": "^(outside|anywhere|[-a-z0-9]+/[-a-z0-9]+):[-a-z0-9]+(/(TCP|UDP))?$",
+    "description": "a peer and a port of it: namespace/name:port",
+}
+_PEERS = [*(_one(k, {"type": "string"}) for k in _NAMED), {"enum": ["outside", "anywhere"]}, _WORKLOAD]
+
+Peer = Annotated[PeerRef, PlainValidator(_peer), WithJsonSchema({"title": "peer", "anyOf": _PEERS})]
+#: A peer whose port, where it has one, was split off before (Expectation).
+PeerWithPort = Annotated[
+    PeerRef, PlainValidator(_peer), WithJsonSchema({"title": "peer", "anyOf": [*_PEERS, _WORKLOAD_PORT]})
 ]

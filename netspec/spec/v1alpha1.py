@@ -19,6 +19,7 @@ from netspec.spec.types import (
     Name,
     ObjectName,
     Peer,
+    PeerWithPort,
     Port,
     PortName,
     PortNumber,
@@ -38,9 +39,9 @@ class Model(BaseModel):
 
 
 class Metadata(Model):
-    """Names the spec; clusters and generated objects carry the name."""
+    """Names the spec."""
 
-    name: Name
+    name: Name = Field(description="A stack's cluster is called <name>-<stack>.")
 
 
 class Proxy(Model):
@@ -146,7 +147,7 @@ class Service(Model):
     ports: list[ServicePort] = Field(default_factory=list, description="Its ports.")
     external_name: Domain | None = Field(None, description="What an ExternalName Service is an alias (CNAME) of.")
     external_traffic_policy: Literal["Cluster", "Local"] | None = Field(
-        None, description="Local keeps node-port traffic on the node that received it."
+        None, description="Local keeps node-port traffic, and the caller's address, on the node that received it."
     )
     publish_not_ready_addresses: bool = Field(False, description="Also resolve to pods that are not ready.")
 
@@ -240,7 +241,7 @@ class Expectation(Model):
     """What must hold, whatever the policies say. `to` may carry the port: shop/db:5432, shop/dns:53/UDP."""
 
     from_: Peer = Field(alias="from", description="Who calls.")
-    to: Peer = Field(description="Who is called.")
+    to: PeerWithPort = Field(description="Who is called.")
     port: Port | None = Field(None, description="Unset: every port that the called declares.")
     expect: Literal["allow", "deny"] = Field(description="The verdict.")
 

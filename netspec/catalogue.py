@@ -33,7 +33,7 @@ KUBERNETES = Release(official="1.34.3", airgap="1.34.4")
 CALICO = Release(official="3.29.2", airgap="3.28.5")
 TIGERA_OPERATOR = Release(official="1.36.5", airgap="1.36.5")
 COREDNS = Release(official="1.12.1", airgap="1.14.7")
-AGNHOST = Release(official="2.53", airgap="2.53")
+AGNHOST = Release(official="2.56", airgap="2.56")
 
 #: Image references are the same in both columns: `airgap/` tags what it builds with the name users pull.
 IMAGES: dict[str, str] = {

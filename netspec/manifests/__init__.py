@@ -1,0 +1,1 @@
+"""Plain Kubernetes objects in: files, directories, standard input; read into the `Inventory` that specs compile to."""

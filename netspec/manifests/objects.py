@@ -1,0 +1,256 @@
+"""Kubernetes objects by kind: which say something about reachability, which are refused, which are only counted."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from netspec.ir.model import (
+    NAME_LABEL,
+    Inventory,
+    IPNetwork,
+    Namespace,
+    NetworkPolicy,
+    Place,
+    Route,
+    Service,
+    TierPolicy,
+    Workload,
+)
+from netspec.ir.selectors import Labels, Selector
+from netspec.manifests import services
+from netspec.manifests.fields import Bad, Object, items, labels, mapping, network, text
+from netspec.manifests.policies import network_policy, tier_policy
+from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_workload
+
+_WORKLOAD_GROUPS = {
+    "": ("Pod", "ReplicationController"),
+    "apps": ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"),
+    "extensions": ("Deployment", "ReplicaSet", "DaemonSet"),
+    "batch": ("Job", "CronJob"),
+}
+_TIERS = {
+    "AdminNetworkPolicy": "v1alpha1",
+    "BaselineAdminNetworkPolicy": "v1alpha1",
+    "ClusterNetworkPolicy": "v1alpha2",
+}
+_TIER_GROUP = "policy.networking.k8s.io"
+_GATEWAY_GROUP = "gateway.networking.k8s.io"
+_INGRESS_GROUPS = ("networking.k8s.io", "extensions")
+#: Kinds that decide who reaches whom, in a language of their own.
+REFUSED = {
+    ("crd.projectcalico.org", "NetworkPolicy"),
+    ("crd.projectcalico.org", "GlobalNetworkPolicy"),
+    ("projectcalico.org", "NetworkPolicy"),
+    ("projectcalico.org", "GlobalNetworkPolicy"),
+    ("cilium.io", "CiliumNetworkPolicy"),
+    ("cilium.io", "CiliumClusterwideNetworkPolicy"),
+    ("crd.antrea.io", "NetworkPolicy"),
+    ("crd.antrea.io", "ClusterNetworkPolicy"),
+    ("networking.k8s.aws", "ClusterNetworkPolicy"),
+    ("networking.k8s.aws", "ApplicationNetworkPolicy"),
+    ("k8s.cni.cncf.io", "MultiNetworkPolicy"),
+    ("k8s.ovn.org", "EgressFirewall"),
+}
+#: DaemonSets by which a CNI is known.
+_CNI_DAEMONSETS = {"calico-node": "calico", "cilium": "cilium", "aws-node": "vpc-cni"}
+
+
+class Refused(Bad):
+    """A kind whose policies netspec does not analyse."""
+
+
+class Duplicate(Bad):
+    """An object that was declared before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An object that turned out bad when all were read."""
+
+    body: Object
+    place: Place
+    bad: Bad
+
+
+@dataclass(slots=True)
+class Objects:
+    """Collects objects one by one; `inventory` is what they amount to, once `conclude` was called."""
+
+    skipped: Counter[str] = field(default_factory=Counter)
+    count: int = 0
+    _seen: dict[tuple[str, str, str, str], Place] = field(default_factory=dict)
+    _namespaces: dict[str, Namespace] = field(default_factory=dict)
+    _found: list[Found] = field(default_factory=list)
+    _services: list[Service] = field(default_factory=list)
+    _policies: list[NetworkPolicy] = field(default_factory=list)
+    _late: list[tuple[str, str, Object, Place]] = field(default_factory=list)
+    _tiers: list[TierPolicy] = field(default_factory=list)
+    _routes: list[Route] = field(default_factory=list)
+    _grants: set[tuple[str, str, str, str | None]] = field(default_factory=set)
+    _nodes: list[tuple[Labels, tuple[IPNetwork, ...]]] = field(default_factory=list)
+    _pod_cidrs: set[IPNetwork] = field(default_factory=set)
+
+    def add(self, body: Any, place: Place) -> None:
+        """Raises Bad for what the API server would not take, Refused, or Duplicate."""
+        if not isinstance(body, dict):
+            raise Bad((), "is no Kubernetes object")
+        kind, version = body.get("kind"), body.get("apiVersion")
+        if not isinstance(kind, str) or not isinstance(version, str):
+            self.skipped["(no kind)"] += 1
+            return
+        group, _, version = version.rpartition("/")
+        if (group, kind) in REFUSED:
+            raise Refused(("kind",), f"is a policy of {group} and is not analysed", "what is said holds without it")
+        if not self._is_used(group, kind):
+            self.skipped[kind] += 1
+            return
+        metadata = mapping(body.get("metadata"), ("metadata",))
+        name = text(metadata.get("name") or metadata.get("generateName"), ("metadata", "name"))
+        namespace = text(metadata.get("namespace") or "default", ("metadata", "namespace"))
+        cluster_wide = kind in ("Namespace", "Node") or (group == _TIER_GROUP)
+        key = (group.replace("extensions", "apps"), kind, "" if cluster_wide else namespace, name)
+        if key in self._seen:
+            raise Duplicate((), f"is declared twice; first at {self._seen[key].position}", "keep one of them")
+        self._add(group, kind, version, namespace, name, body, place)
+        self._seen[key] = place
+        self.count += 1
+
+    @staticmethod
+    def _is_used(group: str, kind: str) -> bool:
+        return (
+            kind in _WORKLOAD_GROUPS.get(group, ())
+            or (group == "" and kind in ("Namespace", "Service", "Node"))
+            or (group == "networking.k8s.io" and kind == "NetworkPolicy")
+            or (group == "extensions" and kind == "NetworkPolicy")
+            or (group in _INGRESS_GROUPS and kind == "Ingress")
+            or (group == _TIER_GROUP and kind in _TIERS)
+            or (group == _GATEWAY_GROUP and (kind in services.GATEWAY_ROUTES or kind == "ReferenceGrant"))
+        )
+
+    def _add(self, group: str, kind: str, version: str, namespace: str, name: str, body: Object, place: Place) -> None:
+        if kind == "NetworkPolicy":
+            base = place.path
+            self._policies.append(
+                network_policy(namespace, name, body, lambda path: Place((*base, *path), place.position))
+            )
+        elif kind in TEMPLATES:
+            found = found_workload(kind, namespace, name, body, place)
+            if found is None:
+                self.skipped["Pod (ended)"] += 1
+            else:
+                self._found.append(found)
+        elif kind == "Service":
+            self._services.append(services.service(namespace, name, body, place))
+        elif kind == "Namespace":
+            own = labels(mapping(body.get("metadata"), ("metadata",)).get("labels"), ("metadata", "labels"))
+            self._namespaces[name] = Namespace(name, {**own, NAME_LABEL: name}, place=place)
+        elif kind == "Ingress":
+            self._routes.append(services.ingress(namespace, name, body, place))
+        elif kind in services.GATEWAY_ROUTES:
+            self._routes.append(services.gateway_route(kind, namespace, name, body, place))
+        elif kind == "ReferenceGrant":
+            self._grants |= services.grants(namespace, body)
+        elif kind == "Node":
+            self._add_node(body)
+        elif version != _TIERS[kind]:
+            raise Refused(("apiVersion",), f"is a version of {kind} that is not known", f"known is {_TIERS[kind]}")
+        else:
+            self._late.append((kind, name, body, place))
+
+    def _add_node(self, body: Object) -> None:
+        own = labels(mapping(body.get("metadata"), ("metadata",)).get("labels"), ("metadata", "labels"))
+        spec, status = mapping(body.get("spec"), ("spec",)), mapping(body.get("status"), ("status",))
+        cidrs = items(spec.get("podCIDRs"), ("spec", "podCIDRs"))
+        self._pod_cidrs |= {network(c, ("spec", "podCIDRs", i)) for i, c in enumerate(cidrs)}
+        addresses = []
+        for item in items(status.get("addresses"), ("status", "addresses")):
+            address = mapping(item, ("status", "addresses")).get("address")
+            try:
+                addresses.append(ip_network(ip_address(str(address))))
+            except ValueError:  # a host name
+                continue
+        self._nodes.append((own, tuple(addresses)))
+
+    def conclude(self) -> Iterator[Failure]:
+        """Reads what needs all objects: yields those that turn out bad."""
+        for kind, name, body, place in self._late:
+            try:
+                base, position = place.path, place.position
+                self._tiers.append(
+                    tier_policy(
+                        kind,
+                        name,
+                        body,
+                        lambda path, base=base, position=position: Place((*base, *path), position),  # type: ignore[misc]
+                        self._node_addresses,
+                    )
+                )
+            except Bad as bad:
+                yield Failure(body, place, bad)
+        self._late.clear()
+
+    def _node_addresses(self, selector: Selector) -> tuple[IPNetwork, ...] | None:
+        if not self._nodes:
+            return None
+        return tuple(a for own, addresses in self._nodes if selector.matches(own) for a in addresses)
+
+    def inventory(self, cni: str | None) -> Inventory:
+        """In an order that does not depend on the input's."""
+        return Inventory(
+            tuple(sorted(self._namespaces.values(), key=lambda n: n.name)),
+            self._workloads(),
+            tuple(sorted(self._services, key=lambda s: s.id)),
+            tuple(sorted(self._policies, key=lambda p: p.id)),
+            tuple(sorted(self._pod_cidrs, key=lambda n: (n.version, n))),
+            cni or self._cni(),
+            tuple(sorted(self._tiers, key=lambda t: (t.tier, t.priority, t.id))),
+            tuple(sorted((self._granted(r) for r in self._routes), key=lambda r: (r.id, r.kind))),
+        )
+
+    def _cni(self) -> str | None:
+        names = {f.key.name for f in self._found if f.key.kind == "DaemonSet"}
+        return next((cni for name, cni in _CNI_DAEMONSETS.items() if name in names), None)
+
+    def _workloads(self) -> tuple[Workload, ...]:
+        selectors = [p.pods for p in self._policies]
+        selectors += [s.selector for s in self._services if s.selector is not None]
+        for policy in self._policies:
+            for rule in (*policy.ingress, *policy.egress):
+                selectors += [p.pods for p in rule.peers if p.pods is not None]
+        for tier in self._tiers:
+            peers = [tier.subject, *(p for r in (*tier.ingress, *tier.egress) for p in r.peers)]
+            selectors += [p.pods for p in peers if p.pods is not None]
+        keys = {k for s in selectors for k, _ in s.match_labels} | {e.key for s in selectors for e in s.expressions}
+        return collapse(self._found, frozenset(keys))
+
+    def _granted(self, route: Route) -> Route:
+        """A Gateway route reaches into another namespace only where a ReferenceGrant there lets it."""
+        if route.kind == "Ingress":
+            return route
+        kept = tuple(
+            b
+            for b in route.backends
+            if b.namespace == route.namespace
+            or (route.kind, route.namespace, b.namespace, None) in self._grants
+            or (route.kind, route.namespace, b.namespace, b.service) in self._grants
+        )
+        return route if kept == route.backends else replace(route, backends=kept)
+
+
+def describe(body: Any) -> str:
+    """An object's kind and name for a reader, however broken it is."""
+    if not isinstance(body, dict):
+        return "document"
+    kind = body.get("kind")
+    metadata = body.get("metadata")
+    found = metadata if isinstance(metadata, dict) else {}
+    name, namespace = found.get("name"), found.get("namespace")
+    shown = f"{namespace}/{name}" if isinstance(namespace, str) else name
+    return f"{kind if isinstance(kind, str) else 'object'} {shown if isinstance(shown, str) else '(no name)'}"
+
+
+def code_of(bad: Bad) -> str:
+    """docs/matrix.md lists the codes."""
+    return "NM004" if isinstance(bad, Refused) else "NM003" if isinstance(bad, Duplicate) else "NM002"

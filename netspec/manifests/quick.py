@@ -1,0 +1,167 @@
+"""A fast reader for the plain block style that nearly all manifests are written in; libyaml reads the rest.
+
+`parse` either gives exactly what `documents.construct` would, or declines: anything it does not know is a reason to.
+Held by a property test (tests/property/test_reach_reader.py).
+"""
+
+import re
+from typing import Any
+
+from netspec.manifests.scalars import resolve
+
+#: Anything but printable ASCII and line feeds is left to libyaml.
+_UNUSUAL = re.compile(r"[^\n\x20-\x7e]")
+_KEY = re.compile(r"""(?:[A-Za-z_][A-Za-z0-9_./-]*|"[A-Za-z0-9_./-]+")\Z""")
+#: A plain scalar on one line: no indicator in front, no `: `, no ` #`, no `:` at the end.
+_PLAIN = re.compile(r"""(?:[^\s\-?:,\[\]{}#&*!|>'"%@`]|-[^\s,\[\]{}])(?:[^:#]|:(?=[^ ])|(?<=[^ ])\#)*\Z""")
+_QUOTED = re.compile(r"""(?:"([^"\\]*)"|'([^']*)')\Z""")
+_FLOW_ITEM = re.compile(r"""[A-Za-z0-9_./][A-Za-z0-9_./ -]*\Z|"[^"\\,{}\[\]]*"\Z""")
+_FLOW_PAIR = re.compile(r"""([A-Za-z_][A-Za-z0-9_./-]*): +([^,{}\[\]]+)\Z""")
+
+
+class _Unknown(Exception):
+    """Not for this reader."""
+
+
+#: What was read before: scalar text -> value, key text -> key.
+_memory: dict[str, Any] = {}
+_keys: dict[str, str] = {}
+_MEMORY_LIMIT, _MEMORY_TEXT = 1 << 16, 256
+
+
+def parse(text: str) -> Any:
+    """The mapping that one document holds, or None: let libyaml read it."""
+    if _UNUSUAL.search(text):
+        return None
+    try:
+        return _parse(text)
+    except _Unknown:
+        return None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    root: dict[str, Any] = {}
+    # Open collections, innermost last, as two lists; and the key whose value may stand on deeper lines.
+    indents: list[int] = [0]
+    stack: list[Any] = [root]
+    pending: str | None = None
+    keys, memory = _keys, _memory
+    for line in text.split("\n"):
+        content = line.lstrip(" ")
+        if not content or content[0] == "#":
+            continue
+        indent = len(line) - len(content)
+        if content[0] == "-" and content[:2] in ("- ", "-"):
+            rest = content[2:].lstrip(" ")
+            if not rest:
+                raise _Unknown
+            if pending is not None and indent >= indents[-1]:
+                items: list[Any] = []
+                stack[-1][pending] = items
+                stack.append(items)
+                indents.append(indent)
+            else:
+                while indents[-1] > indent:
+                    indents.pop()
+                    stack.pop()
+                items = stack[-1]
+                if indents[-1] != indent or type(items) is not list:
+                    raise _Unknown
+            pending = None
+            indent += len(content) - len(rest)
+            content = rest
+            key, separator, rest = content.partition(": ")
+            if not separator and content[-1] != ":":
+                items.append(memory[content] if content in memory else _value(content))
+                continue
+            mapping: dict[str, Any] = {}
+            items.append(mapping)
+            stack.append(mapping)
+            indents.append(indent)
+        else:
+            key, separator, rest = content.partition(": ")
+            if indent > indents[-1]:
+                if pending is None:
+                    raise _Unknown
+                mapping = {}
+                stack[-1][pending] = mapping
+                stack.append(mapping)
+                indents.append(indent)
+            else:
+                while indents[-1] > indent:
+                    indents.pop()
+                    stack.pop()
+                if type(stack[-1]) is list:
+                    stack.pop()
+                    indents.pop()
+                mapping = stack[-1]
+                if indents[-1] != indent:
+                    raise _Unknown
+            pending = None
+        if not separator:
+            key = key.rstrip(" ")
+            if key[-1] != ":":
+                raise _Unknown
+            key = key[:-1]
+        name = keys.get(key)
+        if name is None:
+            name = _key(key)
+        if name in mapping:
+            raise _Unknown
+        rest = rest.strip(" ")
+        if rest and rest[0] != "#":
+            mapping[name] = memory[rest] if rest in memory else _value(rest)
+        else:
+            mapping[name] = None
+            pending = name
+    if not root:
+        raise _Unknown
+    return root
+
+
+def _key(text: str) -> str:
+    if not _KEY.match(text):
+        raise _Unknown
+    name = text.strip('"')
+    if text[0] != '"' and type(resolve(text)) is not str:
+        raise _Unknown
+    if len(_keys) < _MEMORY_LIMIT:
+        _keys[text] = name
+    return name
+
+
+def _value(text: str) -> Any:
+    stripped = text.rstrip(" ")
+    quoted = _QUOTED.match(stripped)
+    if quoted:
+        return quoted[1] if quoted[1] is not None else quoted[2]
+    if stripped[0] in "[{":
+        return _flow(stripped)
+    if not _PLAIN.match(stripped):
+        raise _Unknown
+    value = resolve(stripped)
+    if len(_memory) < _MEMORY_LIMIT and len(text) < _MEMORY_TEXT:
+        _memory[text] = value
+    return value
+
+
+def _flow(text: str) -> Any:
+    """`[a, b]` and `{a: b}` of plain scalars, one level."""
+    inner = text[1:-1].strip(" ")
+    if text[0] == "[" and text[-1] == "]":
+        return [_flow_item(item.strip(" ")) for item in inner.split(",")] if inner else []
+    if text[0] != "{" or text[-1] != "}":
+        raise _Unknown
+    mapping: dict[str, Any] = {}
+    for item in inner.split(",") if inner else ():
+        pair = _FLOW_PAIR.match(item.strip(" "))
+        if pair is None or pair[1] in mapping or type(resolve(pair[1])) is not str:
+            raise _Unknown
+        mapping[pair[1]] = _flow_item(pair[2].strip(" "))
+    return mapping
+
+
+def _flow_item(text: str) -> Any:
+    if not _FLOW_ITEM.match(text):
+        raise _Unknown
+    return text[1:-1] if text[0] == '"' else resolve(text)

@@ -1,0 +1,139 @@
+"""Files to an `Inventory`. Whatever is wrong is a diagnostic with its place, and the rest is read."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any, TextIO
+
+from netspec.diagnostics import Diagnostic, Path, Position, Problem, Report, Severity, render_path
+from netspec.ir.model import Inventory, Place
+from netspec.manifests.documents import Broken, Document, split
+from netspec.manifests.fields import Bad
+from netspec.manifests.objects import Objects, code_of, describe
+
+SUFFIXES = (".yaml", ".yml", ".json")
+MAX_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`skipped`: kind -> objects that say nothing about reachability. `objects`: how many were used."""
+
+    inventory: Inventory
+    diagnostics: tuple[Diagnostic, ...]
+    skipped: Counter[str]
+    objects: int
+    documents: dict[Position, Document]
+
+    def locate(self, place: Place) -> Position | None:
+        """The very line of a place in an object; reads its document again."""
+        document = self.documents.get(place.position) if place.position else None
+        return document.locate(place.path) if document else place.position
+
+
+def read(paths: Sequence[str], stdin: TextIO | None = None, cni: str | None = None) -> Reading:
+    """Reads files, directories (all YAML and JSON below them) and `-`. Raises Problem for a path that is not there.
+
+    `cni`: what the cluster runs, where it is known; otherwise it is told from the DaemonSets of the known CNIs.
+    """
+    return read_texts(_texts(paths, stdin), cni)
+
+
+def read_texts(texts: Iterable[tuple[str, str | Broken]], cni: str | None = None) -> Reading:
+    """As `read`, from (file name, text); Broken stands for a file that is no text."""
+    report = Report()
+    objects = Objects()
+    documents: dict[Position, Document] = {}
+    for file, content in texts:
+        if isinstance(content, Broken):
+            _complain(report, "NM001", Position(file, content.line), f"file {content.message}")
+            continue
+        for document in split(content, file):
+            position = document.position
+            documents[position] = document
+            try:
+                value = document.load()
+            except Broken as broken:
+                _complain(report, "NM001", Position(file, broken.line), f"document {broken.message}")
+                continue
+            for path, body in _objects(value, ()):
+                try:
+                    objects.add(body, Place(path, position))
+                except Bad as bad:
+                    _reject(report, body, path, document, bad)
+    for failure in objects.conclude():
+        place = failure.place
+        if place.position is not None:
+            _reject(report, failure.body, place.path, documents[place.position], failure.bad)
+    return Reading(objects.inventory(cni), report.sorted(), objects.skipped, objects.count, documents)
+
+
+def _reject(report: Report, body: Any, path: Path, document: Document, bad: Bad) -> None:
+    field = f": {render_path(bad.path)}" if bad.path else ""
+    _complain(
+        report, code_of(bad), document.locate((*path, *bad.path)), f"{describe(body)}{field} {bad.message}", bad.hint
+    )
+
+
+def _objects(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """The objects of a document: itself, or a list's items, which take the list's kind where they name none."""
+    if not isinstance(value, dict):
+        yield path, value
+        return
+    kind, inner = value.get("kind"), value.get("items")
+    if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(inner, list):
+        yield path, value
+        return
+    for i, item in enumerate(inner):
+        if isinstance(item, dict) and kind != "List" and "kind" not in item:
+            item = {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List"), **item}
+        yield from _objects(item, (*path, "items", i))
+
+
+def _complain(report: Report, code: str, at: Position | None, message: str, hint: str | None = None) -> None:
+    report.add(Diagnostic(code, Severity.ERROR, message, (), at, hint))
+
+
+def _texts(paths: Sequence[str], stdin: TextIO | None) -> Iterator[tuple[str, str | Broken]]:
+    for path in paths:
+        if path == "-":
+            if stdin is None:
+                raise Problem("- is standard input, which is not there", "name a file or a directory")
+            yield "<stdin>", stdin.read(MAX_BYTES)
+            continue
+        files = list(_files(path))
+        if not files:
+            raise Problem(f"{path} holds no {', '.join(SUFFIXES)} file", "name the directory with the manifests")
+        for file in files:
+            yield file, _read(file)
+
+
+def _files(path: str) -> Iterator[str]:
+    """The file itself, or the manifests below a directory, in order of their names; hidden directories are left out."""
+    if not FilePath(path).is_dir():
+        yield path
+        return
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        for name in sorted(names):
+            if name.endswith(SUFFIXES):
+                yield str(FilePath(folder) / name)
+
+
+def _read(file: str) -> str | Broken:
+    try:
+        with FilePath(file).open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise Problem(f"there is no file {file}", "name a manifest, a directory of them, or -") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Problem(f"{file} cannot be read: {reason}", "name files that you may read") from None
+    if len(raw) > MAX_BYTES:
+        return Broken(f"is larger than {MAX_BYTES >> 20} MiB", 1)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return Broken("is not UTF-8 text", 1 + raw.count(b"\n", 0, error.start))

@@ -1,0 +1,191 @@
+"""Pods and what makes pods, collapsed to one workload per owner, unless the owner's pods differ."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from netspec.diagnostics import Path
+from netspec.ir.model import ContainerPort, Place, Workload
+from netspec.manifests.fields import Bad, Object, items, labels, mapping, port_number, protocol, text
+
+#: Kind -> where its pod template is; None: the object is the pod.
+TEMPLATES: dict[str, tuple[str, ...] | None] = {
+    "Pod": None,
+    "Deployment": ("spec", "template"),
+    "ReplicaSet": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+    "DaemonSet": ("spec", "template"),
+    "Job": ("spec", "template"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    "ReplicationController": ("spec", "template"),
+}
+#: Labels that controllers give the pods they make. Pods that differ in these alone are alike, unless a selector asks.
+OF_CONTROLLERS = frozenset(
+    (
+        "pod-template-hash",
+        "controller-revision-hash",
+        "pod-template-generation",
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+        "controller-uid",
+        "batch.kubernetes.io/controller-uid",
+        "job-name",
+        "batch.kubernetes.io/job-name",
+        "batch.kubernetes.io/job-completion-index",
+    )
+)
+#: A DaemonSet has a pod on every node: more than one, for all that we know.
+_SEVERAL = 2
+
+
+class Owner(NamedTuple):
+    namespace: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A pod, or a controller with its template, as read. `owner` is its own controller, where it names one."""
+
+    key: Owner
+    owner: Owner | None
+    pod: Workload
+    place: Place
+
+
+def found_workload(kind: str, namespace: str, name: str, body: Object, place: Place) -> Found | None:
+    """None for a pod that has ended. Raises Bad."""
+    template = TEMPLATES[kind]
+    owner = _owner(namespace, mapping(body.get("metadata"), ("metadata",)))
+    if template is None:
+        if mapping(body.get("status"), ("status",)).get("phase") in ("Succeeded", "Failed"):
+            return None
+        pod = _pod(namespace, name, body, (), kind, place)
+        return Found(Owner(namespace, name, kind), owner, pod, place)
+    inner = body
+    for i, part in enumerate(template):
+        inner = mapping(inner.get(part), template[: i + 1])
+    if not inner:
+        raise Bad(template, "is required")
+    spec = mapping(body.get("spec"), ("spec",))
+    pod = _pod(namespace, name, inner, template, kind, place)
+    return Found(Owner(namespace, name, kind), owner, replace(pod, replicas=_replicas(kind, spec)), place)
+
+
+def _replicas(kind: str, spec: Object) -> int:
+    if kind == "DaemonSet":
+        return _SEVERAL
+    field = "parallelism" if kind == "Job" else "replicas"
+    given = spec.get(field)
+    if given is None:
+        return 1
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise Bad(("spec", field), "is no number of pods")
+    return given
+
+
+def _owner(namespace: str, metadata: Object) -> Owner | None:
+    """The controlling owner. A node owns its static pods, but is no workload."""
+    references = [
+        r for r in items(metadata.get("ownerReferences"), ("metadata", "ownerReferences")) if isinstance(r, dict)
+    ]
+    chosen = next((r for r in references if r.get("controller") is True), references[0] if references else None)
+    if chosen is None or chosen.get("kind") == "Node":
+        return None
+    at: Path = ("metadata", "ownerReferences")
+    return Owner(namespace, text(chosen.get("name"), at), text(chosen.get("kind", "Pod"), at))
+
+
+def _pod(namespace: str, name: str, pod: Object, path: Path, kind: str, place: Place) -> Workload:
+    metadata = mapping(pod.get("metadata"), (*path, "metadata"))
+    spec = mapping(pod.get("spec"), (*path, "spec"))
+    host = spec.get("hostNetwork")
+    if host is not None and not isinstance(host, bool):
+        raise Bad((*path, "spec", "hostNetwork"), "is neither true nor false")
+    return Workload(
+        namespace,
+        name,
+        labels(metadata.get("labels"), (*path, "metadata", "labels")),
+        tuple(_ports(spec, (*path, "spec"))),
+        host_network=bool(host),
+        kind=kind,
+        place=place,
+    )
+
+
+def _ports(spec: Object, path: Path) -> Iterable[ContainerPort]:
+    """The ports of containers, and of init containers that keep running (restartPolicy Always)."""
+    for field in ("initContainers", "containers"):
+        for i, value in enumerate(items(spec.get(field), (*path, field))):
+            container = mapping(value, (*path, field, i))
+            if field == "initContainers" and container.get("restartPolicy") != "Always":
+                continue
+            for j, item in enumerate(items(container.get("ports"), (*path, field, i, "ports"))):
+                at = (*path, field, i, "ports", j)
+                declared = mapping(item, at)
+                name = declared.get("name")
+                yield ContainerPort(
+                    port_number(declared.get("containerPort"), (*at, "containerPort")),
+                    protocol(declared.get("protocol"), (*at, "protocol")),
+                    None if name is None or name == "" else text(name, (*at, "name")),
+                )
+
+
+def collapse(found: Iterable[Found], named_keys: frozenset[str]) -> tuple[Workload, ...]:
+    """One workload per owner, in the order of ids. `named_keys`: the label keys that selectors name.
+
+    Where an owner's pods were read, they say what its pods are like; else its template does. Pods of one owner that
+    differ are workloads of their own, named after their first pod: namespace/owner/pod.
+    """
+    listed = list(found)
+    by_key = {f.key: f for f in listed}
+    pods: dict[Owner, list[Found]] = defaultdict(list)
+    templates: dict[Owner, list[Found]] = defaultdict(list)
+    for each in listed:
+        (pods if each.key.kind == "Pod" else templates)[_root(each, by_key)].append(each)
+    out: dict[str, Workload] = {}
+    for root in sorted(pods.keys() | templates.keys()):
+        own = [f for f in templates[root] if f.key == root] or templates[root]
+        for workload in _of_owner(root, pods[root], own, named_keys):
+            # Two kinds of one name: the second is told apart by its kind.
+            name = workload.name if workload.id not in out else f"{workload.name}/{root.kind}"
+            out[f"{root.namespace}/{name}"] = replace(workload, name=name)
+    return tuple(out[key] for key in sorted(out))
+
+
+def _root(found: Found, by_key: Mapping[Owner, Found]) -> Owner:
+    """The owner at the top, as far as it is known."""
+    key, owner, seen = found.key, found.owner, {found.key}
+    while owner is not None and owner not in seen:
+        seen.add(owner)
+        key, above = owner, by_key.get(owner)
+        owner = above.owner if above else None
+    return key
+
+
+def _of_owner(root: Owner, pods: list[Found], templates: list[Found], named_keys: frozenset[str]) -> list[Workload]:
+    groups: dict[Any, list[Found]] = defaultdict(list)
+    for each in pods or templates:
+        groups[_look(each.pod, named_keys)].append(each)
+    place = templates[0].place if templates else pods[0].place
+    out = []
+    for members in groups.values():
+        first = min(members, key=lambda f: f.key)
+        out.append(
+            replace(
+                first.pod,
+                name=root.name if len(groups) == 1 else f"{root.name}/{first.key.name}",
+                kind=root.kind,
+                replicas=len(members) if pods else sum(m.pod.replicas for m in members),
+                place=place if len(groups) == 1 else first.place,
+            )
+        )
+    return out
+
+
+def _look(pod: Workload, named_keys: frozenset[str]) -> Any:
+    """What tells pods of one owner apart."""
+    labels = {k: v for k, v in pod.labels.items() if k not in OF_CONTROLLERS or k in named_keys}
+    return tuple(sorted(labels.items())), frozenset(pod.ports), pod.host_network

@@ -17,6 +17,8 @@ WORKLOAD_LABEL = "netspec.dev/workload"
 #: Ports from here up are neither ephemeral (net.ipv4.ip_local_port_range) nor node ports.
 _FIRST_SPARE_PORT = 61000
 
+_HOST = "kubernetes.io/hostname"
+
 
 def stand_ins(ir: Ir) -> tuple[ManifestNode, ...]:
     """A pod gets its address from the CNI and is never up before the policies that guard it."""
@@ -42,11 +44,27 @@ def deployment(workload: Workload, ndots: int | None) -> Manifest:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 2,
         "securityContext": _pod_security(workload),
-        # Its own replicas apart, and all stand-ins of the namespace evenly: some pairs share a node, some do not.
+        # All stand-ins of the namespace evenly, its own replicas apart: some pairs share a node, some do not. Both are
+        # preferred, for more replicas than nodes must still run. (A second spread constraint of the same key and
+        # action would be a duplicate entry of a keyed list, which server-side apply refuses.)
         "topologySpreadConstraints": [
-            _spread({"matchLabels": selector}),
-            _spread({"matchExpressions": [{"key": WORKLOAD_LABEL, "operator": "Exists"}]}),
+            {
+                "maxSkew": 1,
+                "topologyKey": _HOST,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchExpressions": [{"key": WORKLOAD_LABEL, "operator": "Exists"}]},
+            }
         ],
+        "affinity": {
+            "podAntiAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {
+                        "weight": 100,
+                        "podAffinityTerm": {"topologyKey": _HOST, "labelSelector": {"matchLabels": selector}},
+                    }
+                ]
+            }
+        },
         "containers": containers(workload),
     }
     if ndots is not None:
@@ -62,16 +80,6 @@ def deployment(workload: Workload, ndots: int | None) -> Manifest:
             "template": {"metadata": {"labels": selector | dict(workload.labels)}, "spec": pod},
         },
     )
-
-
-def _spread(selector: dict[str, Any]) -> dict[str, Any]:
-    """Preferred, not required: more replicas than nodes must still run."""
-    return {
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": selector,
-    }
 
 
 def containers(workload: Workload) -> list[dict[str, Any]]:

@@ -25,6 +25,33 @@ def problems(manifest: dict[str, Any]) -> str | None:
     return "" if back == manifest else f"read back as {back}"
 
 
+#: Lists that the API merges by key (x-kubernetes-list-map-keys): server-side apply refuses two entries of one key.
+_KEYED = {
+    "containers": ("name",),
+    "initContainers": ("name",),
+    "env": ("name",),
+    "volumes": ("name",),
+    "volumeMounts": ("mountPath",),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+}
+
+
+def duplicates(value: Any, path: str = "") -> list[str]:
+    """Every entry of a keyed list that has the key of an earlier one."""
+    if isinstance(value, list):
+        return [d for i, v in enumerate(value) for d in duplicates(v, f"{path}[{i}]")]
+    if not isinstance(value, dict):
+        return []
+    out = [d for k, v in value.items() for d in duplicates(v, f"{path}.{k}")]
+    for name, keys in _KEYED.items():
+        seen = set()
+        for entry in value.get(name) or []:
+            key = tuple(entry[k] for k in keys)
+            out += [f"{path}.{name}: {key}"] if key in seen else []
+            seen.add(key)
+    return out
+
+
 def quantities(value: Any, inside: bool = False) -> list[str]:
     """Every resource quantity of an object."""
     if isinstance(value, dict):

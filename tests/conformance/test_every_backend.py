@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from manifest_schema import is_canonical, problems, quantities
+from manifest_schema import duplicates, is_canonical, problems, quantities
 from specs import NEEDS, load_spec, spec_needing
 
 from backends.registry import REGISTRY, Backends
@@ -247,6 +247,7 @@ def test_manifests_are_valid_for_the_api(plan: Plan) -> None:
         found = problems(dict(node.manifest))
         checked += found is not None
         assert not found, f"{node.id}: {found}"
+        assert duplicates(dict(node.manifest)) == []
     assert checked >= 15
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from verify.model import Observation, Run, Status
-from verify.report.data import as_json
+from verify.model import Observation, Run, Status, explain
+from verify.report.data import as_json, observation_json
 from verify.report.matrix import LEGEND, Cell, mark, tables
 
 
@@ -18,6 +18,7 @@ def as_html(run: Run) -> str:
         run=run,
         data=data,
         tables=[_table_data(t.title, t.rows, t.columns, t.cells) for t in tables(run)],
+        unexpected=[explain(o) for o in run.unexpected],
         rows=[_row(o) for o in sorted(run.observations, key=_worst_first)],
         legend=LEGEND,
         statuses=[(s.value, run.count(s)) for s in (Status.WRONG, Status.CHECK_FAILED, Status.SEEN, Status.PASS)],
@@ -53,7 +54,7 @@ def _tip(cell: Cell) -> str:
 
 def _row(observation: Observation) -> dict[str, Any]:
     """One line of the table of all probes, ready to print."""
-    probe = observation_words(observation)
+    probe = _described(observation)
     data = probe["data"]
     expect, seen = data.get("expect"), data.get("observed")
     return {
@@ -70,9 +71,7 @@ def _row(observation: Observation) -> dict[str, Any]:
     }
 
 
-def observation_words(observation: Observation) -> dict[str, Any]:
-    from verify.report.data import observation_json
-
+def _described(observation: Observation) -> dict[str, Any]:
     data = observation_json(observation)
     if data["kind"] == "flow":
         what = f"{data['source']} → {data['destination']}:{data['port']}/{data['protocol']}"

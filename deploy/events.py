@@ -27,6 +27,11 @@ class Step:
         """The resource's type token, without its parents'."""
         return self.urn.split("::")[2].rpartition("$")[2]
 
+    @property
+    def is_of_plan(self) -> bool:
+        """Whether the resource stands for a plan node, and not for the stack, a layer or a provider."""
+        return not self.type.startswith(("pulumi:", "netspec:network:"))
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -75,7 +75,7 @@ def reported(stack: str, title: str, names: Mapping[str, str]) -> Iterator[tuple
 
 
 class Operation:
-    """One operation on one stack, reported as it goes."""
+    """One operation on one stack, reported as it goes. `steps` are those on the plan's resources."""
 
     def __init__(self, stack: str, spec: str | None, progress: Progress, log: Log) -> None:
         self.session = Session(stack, spec, progress.say)
@@ -85,7 +85,7 @@ class Operation:
     def on_event(self, event: Event) -> None:
         if isinstance(event, Message):
             self._progress.message(event.severity, event.text)
-        else:
+        elif event.is_of_plan:
             self.steps.append(event)
             self._progress.step(event)
 

@@ -1,7 +1,6 @@
 """netspec preview: what `up` would change, and why something would be made anew."""
 
 import argparse
-from collections.abc import Iterable
 
 from deploy.events import Step
 from netspec.cli import FAILED, OK
@@ -29,21 +28,16 @@ def run(args: argparse.Namespace) -> int:
     if plan is None:
         return FAILED
     toolchain.activate()
-    names = layers(plan)
-    with reported(args.stack, f"preview {args.stack}", names) as (progress, log):
+    with reported(args.stack, f"preview {args.stack}", layers(plan)) as (progress, log):
         operation = Operation(args.stack, recorded(spec), progress, log)
         changes = operation.session.preview(plan, operation.on_event, operation.output)
     steps = [step for step in operation.steps if step.phase == "started" and step.operation in _SHOWN]
-    lines = [*_lines(steps, set(names)), f"{args.stack}: {summary(changes, past=False)}"]
+    lines = [*map(_line, steps), f"{args.stack}: {summary(changes, past=False)}"]
     listed = [{"operation": s.operation, "name": s.name, "type": s.type, "because": list(s.keys)} for s in steps]
     show(args, "\n".join(lines), changes=changes, steps=listed)
     return OK
 
 
-def _lines(steps: Iterable[Step], names: set[str]) -> list[str]:
-    """One line each, for the plan's own resources and for those that are in the state only."""
-    return [
-        f"{_SHOWN[step.operation]:<8} {step.name}" + (f"  because of {', '.join(step.keys)}" if step.keys else "")
-        for step in steps
-        if step.name in names or step.operation == "delete"
-    ]
+def _line(step: Step) -> str:
+    because = f"  because of {', '.join(step.keys)}" if step.keys else ""
+    return f"{_SHOWN[step.operation]:<8} {step.name}{because}"

@@ -44,7 +44,9 @@ class World:
         for folder in (self.project / "stacks", self.state, directory / "bin"):
             folder.mkdir(parents=True)
         for name in ("docker", "kind", "kubectl"):
-            (directory / "bin" / name).symlink_to(HERE / "fakes.py")
+            program = directory / "bin" / name
+            program.write_text(f'#!/bin/sh\nexec {sys.executable} -ISE {HERE}/fakes.py {name} "$@"\n')
+            program.chmod(0o755)
         for name in ("Pulumi.yaml", "__main__.py"):
             shutil.copy(ROOT / name, self.project / name)
         self.write_spec(SPEC)

@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Stand-ins for docker, kind and kubectl, by the name they are started under; what they know is in $FAKE_STATE.
+"""Stand-ins for docker, kind and kubectl, named by the first argument; what they know is in $FAKE_STATE.
 
 They do what deploy/ asks of the real ones, with the real ones' answers and exit codes. Files in $FAKE_STATE steer them:
 `kind-fails` (what kind prints before it fails), `kind-hangs` (kind makes its nodes and then waits), `not-ready`.
@@ -154,4 +153,4 @@ def kubectl(words):
 
 
 if __name__ == "__main__":
-    {"docker": docker, "kind": kind, "kubectl": kubectl}[Path(sys.argv[0]).name](sys.argv[1:])
+    {"docker": docker, "kind": kind, "kubectl": kubectl}[sys.argv[1]](sys.argv[2:])

@@ -8,7 +8,7 @@ from tests.engine.conftest import SPEC, World
 
 pytestmark = pytest.mark.engine
 
-NODES = {"shop-shop-control-plane", "shop-shop-worker", "shop-shop-worker2"}
+NODES = {"shop-shop-control-plane", "shop-shop-worker"}
 
 
 def nodes_of(world: World) -> set[str]:

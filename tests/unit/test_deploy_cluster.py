@@ -1,0 +1,223 @@
+"""What replaces a cluster, what does not, and whose a cluster is: decisions, with a docker that only remembers."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import cluster, containers, kind
+from deploy.cluster import KindProvider
+from deploy.containers import EngineDown, Network
+from netspec.diagnostics import Problem
+from netspec.plan import KindClusterNode
+from toolchain import project
+
+FAKES = Path(__file__).resolve().parent.parent / "engine" / "fakes.py"
+NODE = KindClusterNode(
+    id="cluster",
+    name="lab",
+    image="node:1",
+    config={"networking": {"podSubnet": "10.0.0.0/16"}, "nodes": [{"role": "control-plane"}, {"role": "worker"}]},
+    network="netspec-lab",
+    network_cidr="172.30.0.0/16",
+    outside_name="lab-outside",
+    outside_image="outside:1",
+    immutable={"blockSize": 26},
+)
+INPUTS = cluster.inputs(NODE, "dev")
+
+
+class Docker:
+    """What the stand-in of docker remembers."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / "docker.json"
+
+    def read(self) -> dict[str, Any]:
+        empty: dict[str, Any] = {"containers": {}, "networks": {}, "count": 0}
+        return dict(json.loads(self._file.read_text())) if self._file.exists() else empty
+
+    def change(self, **parts: dict[str, Any]) -> None:
+        self._file.write_text(json.dumps(self.read() | parts))
+
+    def container(self, name: str, network: str, **labels: str) -> dict[str, Any]:
+        return {"name": name, "id": name.ljust(64, "0"), "state": "running", "network": network, "labels": labels}
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
+    for name in ("docker", "kind"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -ISE {FAKES} {name} "$@"\n')
+        program.chmod(0o755)
+    (tmp_path / "Pulumi.yaml").write_text("name: netspec\n")
+    (tmp_path / "kubeconfig").write_text("the kubeconfig\n")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/bin:/usr/bin")
+    monkeypatch.setenv("FAKE_STATE", str(tmp_path))
+    monkeypatch.setenv("NETSPEC_PROJECT", str(tmp_path))
+    monkeypatch.setenv("NETSPEC_ENGINE", "docker")
+    return Docker(tmp_path)
+
+
+def made() -> tuple[str, dict[str, Any]]:
+    result = KindProvider().create(INPUTS)
+    assert result.outs is not None
+    return result.id, result.outs
+
+
+def test_create_labels_what_it_makes_and_returns_the_kubeconfig(docker: Docker) -> None:
+    id_, outs = made()
+    state = docker.read()
+    assert sorted(state["containers"]) == ["lab-control-plane", "lab-outside", "lab-worker"]
+    labels = {containers.CLUSTER_LABEL: "lab", containers.OWNER_LABEL: f"{project.owner()}/dev"}
+    assert state["networks"]["netspec-lab"]["labels"] == labels
+    assert outs["kubeconfig"] == "the kubeconfig\n"
+    assert id_ == f"lab/{state['containers']['lab-control-plane']['id'][:12]}"
+
+
+def test_only_the_private_engine_adds_to_the_config(
+    docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kind.toolchain, "kind_overrides", lambda: {"featureGates": {"A": True}})
+    made()
+    assert json.loads((tmp_path / "kind-config.json").read_text()) == {**NODE.config, "featureGates": {"A": True}}
+    assert "featureGates" not in NODE.config
+
+
+@pytest.mark.parametrize(
+    ("change", "replaces"),
+    [
+        ({}, []),
+        ({"image": "node:2"}, ["image"]),
+        ({"networkCidr": "172.31.0.0/16"}, ["networkCidr"]),
+        ({"immutable": {"blockSize": 28}}, ["immutable.blockSize"]),
+        ({"stack": "other"}, ["stack"]),
+        (
+            {"config": {"networking": {"podSubnet": "10.1.0.0/16"}, "nodes": [{"role": "control-plane"}]}},
+            ["config.networking.podSubnet", "config.nodes"],
+        ),
+    ],
+)
+def test_diff_names_what_replaces(docker: Docker, change: dict[str, Any], replaces: list[str]) -> None:
+    id_, outs = made()
+    found = KindProvider().diff(id_, outs, INPUTS | change)
+    assert (found.changes, found.replaces) == (bool(replaces), replaces)
+    assert not found.delete_before_replace
+
+
+def test_another_outside_image_changes_in_place(docker: Docker) -> None:
+    id_, outs = made()
+    news = INPUTS | {"outsideImage": "outside:2"}
+    found = KindProvider().diff(id_, outs, news)
+    assert (found.changes, found.replaces) == (True, [])
+    before = docker.read()["containers"]["lab-control-plane"]["id"]
+    assert KindProvider().update(id_, outs, news).outs == outs | {"outsideImage": "outside:2"}
+    after = docker.read()["containers"]
+    assert after["lab-outside"]["image"] == "outside:2" and after["lab-control-plane"]["id"] == before
+
+
+@pytest.mark.parametrize("what", ["gone", "stopped", "all gone", "another's"])
+def test_nodes_that_are_not_as_they_were_replace_the_cluster(docker: Docker, what: str) -> None:
+    id_, outs = made()
+    found = docker.read()["containers"]
+    if what == "gone":
+        del found["lab-worker"]
+    elif what == "stopped":
+        found["lab-worker"]["state"] = "exited"
+    elif what == "all gone":
+        found = {}
+    else:
+        found["lab-control-plane"]["id"] = "e" * 64
+    docker.change(containers=found)
+    assert KindProvider().diff(id_, outs, INPUTS).replaces == [cluster.NODES]
+    assert KindProvider().read(id_, outs).id is None
+
+
+def test_read_of_a_cluster_that_is_well(docker: Docker) -> None:
+    id_, outs = made()
+    found = KindProvider().read(id_, outs)
+    assert (found.id, found.outs) == (id_, outs)
+
+
+def test_create_removes_what_an_earlier_run_left_whatever_its_name(docker: Docker) -> None:
+    labels = {containers.CLUSTER_LABEL: "old", containers.OWNER_LABEL: f"{project.owner()}/dev"}
+    network = {"name": "netspec-old", "subnet": "172.30.0.0/16", "labels": labels}
+    half = docker.container("old-control-plane", "netspec-old", **{containers.KIND_CLUSTER_LABEL: "old"})
+    docker.change(containers={"old-control-plane": half}, networks={"netspec-old": network})
+    made()
+    state = docker.read()
+    assert list(state["networks"]) == ["netspec-lab"] and "old-control-plane" not in state["containers"]
+
+
+@pytest.mark.parametrize("owner", ["", "another-checkout/dev", "same/other-stack"])
+def test_a_cluster_that_is_not_ours_is_left_alone(docker: Docker, owner: str) -> None:
+    owner = owner.replace("same", project.owner())
+    labels = {containers.CLUSTER_LABEL: "lab", containers.OWNER_LABEL: owner} if owner else {}
+    network = {"name": "netspec-lab", "subnet": "172.30.0.0/16", "labels": labels}
+    node = docker.container("lab-control-plane", "netspec-lab", **{containers.KIND_CLUSTER_LABEL: "lab"})
+    before = {"containers": {"lab-control-plane": node}, "networks": {"netspec-lab": network}}
+    docker.change(**before)
+    with pytest.raises(Problem, match="kind cluster lab that this stack did not make"):
+        made()
+    docker.change(containers={})
+    with pytest.raises(Problem, match="container network netspec-lab that this stack did not make"):
+        made()
+    assert docker.read()["networks"] == before["networks"]
+
+
+def test_delete_of_one_that_was_replaced_leaves_the_new_one(docker: Docker) -> None:
+    old, outs = made()
+    new, _ = made()
+    assert old != new
+    KindProvider().delete(old, outs)
+    assert "lab-control-plane" in docker.read()["containers"]
+    KindProvider().delete(new, outs)
+    assert docker.read()["containers"] == {} and docker.read()["networks"] == {}
+    KindProvider().delete(new, outs)
+
+
+def test_delete_of_half_a_cluster(docker: Docker) -> None:
+    id_, outs = made()
+    found = docker.read()["containers"]
+    del found["lab-control-plane"]
+    docker.change(containers=found)
+    KindProvider().delete(id_, outs)
+    assert docker.read()["containers"] == {} and docker.read()["networks"] == {}
+
+
+def test_an_engine_that_is_down(docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    id_, outs = made()
+    (tmp_path / "down").touch()
+    with pytest.raises(EngineDown):
+        KindProvider().delete(id_, outs)
+    monkeypatch.setenv("NETSPEC_ENGINE", "private")  # what it ran ended with it
+    KindProvider().delete(id_, outs)
+    assert KindProvider().read(id_, outs).id is None
+
+
+def test_an_owner_is_a_checkouts_own_and_lasts(docker: Docker) -> None:
+    assert project.owner() == project.owner()
+    assert kind._is_private() is False
+    assert cluster.cluster_of(INPUTS).network == Network("netspec-lab", "lab", f"{project.owner()}/dev")
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("ERROR: failed: Bind for 0.0.0.0:80 failed: port is already allocated", "is taken: 0.0.0.0:80."),
+        ("ERROR: write /x: no space left on device", "disk of the container engine is full"),
+        ('ERROR: failed to create cluster: failed to pull image "node:1"', "image node:1 cannot be pulled"),
+        (
+            "ERROR: failed to create cluster: it broke\nCommand Output: more",
+            "could not make the cluster lab: failed to",
+        ),
+        ("", "it printed nothing"),
+    ],
+)
+def test_why_kind_failed_is_one_sentence(said: str, sentence: str) -> None:
+    problem = kind.explained(cluster.cluster_of(INPUTS, "someone"), said.splitlines())
+    assert sentence in problem.message and problem.hint

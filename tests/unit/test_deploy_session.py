@@ -1,0 +1,183 @@
+"""The parts of a session that need no Pulumi: layers, messages, locks, what went wrong, the stack's files."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy import kubernetes, leftovers, plainly, session
+from deploy.explain import explain
+from deploy.layers import layers
+from netspec.cli._session import spec_path
+from netspec.diagnostics import Problem
+from netspec.plan import CNI_READY, KindClusterNode, ManifestNode, Plan, ReadyNode, order
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text("name: netspec\nruntime: python\nstackConfigDir: stacks\n")
+    monkeypatch.setenv("NETSPEC_PROJECT", str(tmp_path))
+    return tmp_path
+
+
+def manifest(kind: str, name: str, namespace: str | None, *depends_on: str, wait: bool = True) -> ManifestNode:
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+    body = {"apiVersion": "v1", "kind": kind, "metadata": metadata}
+    return ManifestNode(f"{kind}:{name}".lower(), body, depends_on, wait)
+
+
+def test_layers_follow_from_the_plan() -> None:
+    cluster = KindClusterNode("cluster", "c", "i", {}, "n", "10.0.0.0/8", "o", "i")
+    nodes = (
+        cluster,
+        manifest("Namespace", "operator", None, "cluster"),
+        manifest("Deployment", "operator", "operator", "namespace:operator"),
+        ReadyNode(CNI_READY, (), ("deployment:operator",)),
+        manifest("ClusterRole", "dns", None, "cluster"),
+        manifest("Service", "kube-dns", "kube-system", "cluster"),
+        manifest("Namespace", "shop", None, "cluster"),
+        manifest("NetworkPolicy", "deny", "shop", "namespace:shop"),
+        manifest("Deployment", "web", "shop", CNI_READY, "networkpolicy:deny"),
+    )
+    found = layers(Plan("p", "dev", order(nodes)))
+    assert found == {
+        "cluster": "cluster",
+        "namespace:operator": "cni",
+        "deployment:operator": "cni",
+        CNI_READY: "cni",
+        "clusterrole:dns": "dns",
+        "service:kube-dns": "dns",
+        "namespace:shop": "workloads",
+        "networkpolicy:deny": "policies",
+        "deployment:web": "workloads",
+    }
+
+
+def test_an_object_that_is_not_waited_for_says_so_to_the_provider() -> None:
+    node = manifest("Service", "kube-dns", "kube-system", wait=False)
+    assert kubernetes.properties(node)["metadata"]["annotations"] == {kubernetes.SKIP_AWAIT: "true"}
+    assert "annotations" not in node.manifest["metadata"]
+    assert "annotations" not in kubernetes.properties(manifest("Service", "a", "b"))["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("output", "errors", "sentence", "hint"),
+    [
+        ("error: incorrect passphrase", [], "does not open the state of the stack dev", "PULUMI_CONFIG_PASSPHRASE"),
+        ("", ["The range is taken.\n  hint: Set another."], "The range is taken.", "Set another."),
+        ("", ["update failed", "kubernetes API 403: no"], "kubernetes API 403: no", None),
+        ("error: it is broken\nmore", [], "it is broken", None),
+        ("", [], "Pulumi failed without saying why.", None),
+        ("error: the stack is currently locked by 1 lock(s).", [], "Another Pulumi process holds", "pulumi cancel"),
+    ],
+)
+def test_one_sentence_for_what_went_wrong(output: str, errors: list[str], sentence: str, hint: str | None) -> None:
+    problem = explain("dev", output, errors)
+    assert sentence in problem.message
+    assert (hint is None and problem.hint is None) or (hint is not None and hint in (problem.hint or ""))
+
+
+def test_a_problem_crosses_the_plugin_protocol_as_its_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traceback, "format_exc", traceback.format_exc)
+    plainly.speak_plainly()
+    try:
+        raise Problem("It is taken.", "Take another.")
+    except Problem:
+        assert traceback.format_exc() == "It is taken.\n  hint: Take another."
+    try:
+        raise ValueError("a bug")
+    except ValueError:
+        assert traceback.format_exc().startswith("Traceback")
+
+
+def lock_message(host: str, pid: int) -> str:
+    return f"locked by 1 lock(s).\n  file:///x.json: created by root@{host} (pid {pid}) at 2026-01-01T00:00:00Z"
+
+
+def test_a_lock_is_stale_only_when_its_process_of_this_machine_is_gone() -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    assert leftovers.is_stale(lock_message(socket.gethostname(), process.pid))
+    assert not leftovers.is_stale(lock_message(socket.gethostname(), os.getpid()))
+    assert not leftovers.is_stale(lock_message("another-host", process.pid))
+    assert not leftovers.is_stale("[409] Conflict: Another update is currently in progress.")
+
+
+def test_the_next_run_knows_of_a_cut_one_and_of_one_at_work(checkout: Path) -> None:
+    hold = (
+        "import sys, time\nfrom deploy import leftovers\n"
+        "with leftovers.exclusive('dev', lambda _: None):\n    print('in', flush=True)\n    time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "in\n"
+    with pytest.raises(Problem, match=f"process {process.pid}"), leftovers.exclusive("dev", lambda _: None):
+        pytest.fail("two at a time")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    with leftovers.exclusive("dev", lambda _: None) as was_cut:
+        assert was_cut
+    with pytest.raises(ValueError), leftovers.exclusive("dev", lambda _: None) as was_cut:
+        assert not was_cut
+        raise ValueError
+    with leftovers.exclusive("dev", lambda _: None) as was_cut:
+        assert not was_cut
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by /proc")
+def test_only_what_carries_the_mark_is_killed(checkout: Path) -> None:
+    value = leftovers.mark("dev")
+    ours, theirs = (
+        subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], leftovers.MARK: mark})
+        for mark in (value, f"{value}-other")
+    )
+    try:
+        assert leftovers.kill_marked(value) == 1
+        assert ours.wait(timeout=10) == -signal.SIGKILL
+        assert theirs.poll() is None
+    finally:
+        theirs.kill()
+        theirs.wait()
+
+
+def test_the_committed_file_is_copied_and_what_pulumi_adds_is_kept(checkout: Path) -> None:
+    committed = checkout / "stacks" / "Pulumi.dev.yaml"
+    committed.write_text("config:\n  netspec:spec: stacks/a.yaml\n  netspec:more: x\n")
+    copied = session.prepare("dev", "stacks/a.yaml") / "Pulumi.dev.yaml"
+    with copied.open("a") as file:
+        file.write("encryptionsalt: v1:abc\n")
+    committed.write_text("config:\n  netspec:spec: stacks/b.yaml\n")
+    session.prepare("dev", None)
+    found = yaml.safe_load(copied.read_text())
+    assert found == {"config": {"netspec:spec": "stacks/b.yaml"}, "encryptionsalt": "v1:abc"}
+    assert "encryptionsalt" not in committed.read_text()
+
+
+def test_a_stack_without_a_committed_file_remembers_its_spec(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(checkout)
+    with pytest.raises(Problem, match="Nothing says which spec the stack qa"):
+        spec_path("qa", None)
+    assert spec_path("qa", "my.yaml") == Path("my.yaml")
+    session.prepare("qa", "my.yaml")
+    assert spec_path("qa", None) == Path("my.yaml")
+    with pytest.raises(Problem, match=r"made from my\.yaml, not from other\.yaml"):
+        spec_path("qa", "other.yaml")
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a list", "config: {netspec:spec: [1"])
+def test_a_stack_file_that_is_none_is_a_sentence(checkout: Path, text: str) -> None:
+    (checkout / "stacks" / "Pulumi.dev.yaml").write_text(text)
+    with pytest.raises(Problem):
+        spec_path("dev", None)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b", "a/b"])
+def test_a_stack_name_that_is_none(checkout: Path, name: str) -> None:
+    with pytest.raises(Problem, match="is not a stack's name"):
+        spec_path(name, None)

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from netspec.diagnostics import Diagnostic, Problem, Report, Severity
 from netspec.ir.features import LAYERS, Feature, Layer, required
 from netspec.ir.model import Ir
 from netspec.passes import resolve_and_check
 from netspec.plan import Node, Plan, order
-from netspec.probes import Probe
 from netspec.spec.load import LoadedSpec
 from netspec.spec.types import did_you_mean
 from netspec.spec.v1alpha1 import CalicoCni, KindCluster, Stack
+
+if TYPE_CHECKING:
+    from netspec.probes import Probe
 
 
 class Backend(Protocol):
@@ -48,7 +50,7 @@ class CompileResult:
 
     ir: Ir | None
     plan: Plan | None
-    probes: tuple[Probe, ...]
+    probes: "tuple[Probe, ...]"
     diagnostics: tuple[Diagnostic, ...]
 
     @property

@@ -3,6 +3,7 @@
 `Inventory` is the part that reachability needs; plain Kubernetes manifests are read into the same shape.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
@@ -342,6 +343,22 @@ class Ir:
     intents: tuple[IntentPolicy, ...] = ()
     policies: tuple[NetworkPolicy, ...] = ()
     expectations: tuple[Expectation, ...] = ()
+
+    @cached_property
+    def workloads_by_id(self) -> Mapping[str, Workload]:
+        return {w.id: w for w in self.workloads}
+
+    @cached_property
+    def services_by_id(self) -> Mapping[str, Service]:
+        return {s.id: s for s in self.services}
+
+    @cached_property
+    def workloads_in(self) -> Mapping[str, tuple[Workload, ...]]:
+        """The workloads of each namespace that has any."""
+        found: dict[str, list[Workload]] = {}
+        for workload in self.workloads:
+            found.setdefault(workload.namespace, []).append(workload)
+        return {namespace: tuple(workloads) for namespace, workloads in found.items()}
 
     @cached_property
     def inventory(self) -> Inventory:

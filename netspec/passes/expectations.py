@@ -9,8 +9,8 @@ from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import AddressEnd, End, PodEnd, Verdict
 from netspec.ir.model import Expectation, IntentPeer, Ir, PolicyPort, Protocol, Workload
 from netspec.passes.context import Context
-from netspec.passes.openings import EVERYWHERE, covers, target_number
-from netspec.passes.services import behind
+from netspec.passes.endpoints import behind, covers, target_number
+from netspec.passes.openings import EVERYWHERE
 
 Flow = tuple[End, End, int, Protocol]
 
@@ -69,9 +69,9 @@ def _ends(ir: Ir, peer: IntentPeer) -> list[End]:
         case "workload":
             return [PodEnd(peer.name)]
         case "namespace":
-            return [PodEnd(w.id) for w in ir.workloads if w.namespace == peer.name]
+            return [PodEnd(w.id) for w in ir.workloads_in.get(peer.name, ())]
         case "service":
-            return [PodEnd(w.id) for s in ir.services if s.id == peer.name for w in behind(ir, s)]
+            return [PodEnd(w.id) for w in behind(ir, ir.services_by_id[peer.name])]
         case "cidr":
             return _samples(ir, ip_network(peer.name, strict=False))
         case "outside":
@@ -82,7 +82,7 @@ def _ends(ir: Ir, peer: IntentPeer) -> list[End]:
 
 def _targets(ir: Ir, peer: IntentPeer, port: PolicyPort | None) -> list[tuple[End, int, Protocol]]:
     if peer.kind == "service":
-        service = next(s for s in ir.services if s.id == peer.name)
+        service = ir.services_by_id[peer.name]
         return [
             (PodEnd(w.id), number, p.protocol)
             for p in service.ports
@@ -90,10 +90,9 @@ def _targets(ir: Ir, peer: IntentPeer, port: PolicyPort | None) -> list[tuple[En
             for w in behind(ir, service)
             if (number := target_number(p, w)) is not None
         ]
-    workloads = {w.id: w for w in ir.workloads}
     found: list[tuple[End, int, Protocol]] = []
     for end in _ends(ir, peer):
-        workload = workloads[end.workload] if isinstance(end, PodEnd) else None
+        workload = ir.workloads_by_id[end.workload] if isinstance(end, PodEnd) else None
         found += [(end, number, protocol) for number, protocol in _numbers(workload, port)]
     return found
 

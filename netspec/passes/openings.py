@@ -20,13 +20,13 @@ from netspec.ir.model import (
     Peer,
     Place,
     PolicyPort,
-    Protocol,
     Rule,
     Service,
     ServicePort,
     Workload,
 )
 from netspec.ir.selectors import Requirement, Selector
+from netspec.passes.endpoints import behind, covers, target_number
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")
 #: metadata.name of a NetworkPolicy is a DNS subdomain.
@@ -81,9 +81,7 @@ class Opener:
     def __init__(self, ir: Ir) -> None:
         self._ir = ir
         self._names = Names(ir.policies)
-        self._in: dict[str, list[Workload]] = defaultdict(list)
-        for workload in ir.workloads:
-            self._in[workload.namespace].append(workload)
+        self._selectors: dict[str, Selector] = {}
         self._isolating: dict[tuple[str, Direction], list[Selector]] = defaultdict(list)
         for policy in ir.policies:
             for direction in policy.types:
@@ -127,13 +125,13 @@ class Opener:
     def _legs(self, peer: IntentPeer, ports: tuple[PolicyPort, ...]) -> list[Leg]:
         match peer.kind:
             case "workload":
-                workloads = [w for w in self._ir.workloads if w.id == peer.name]
-                return [leg for w in workloads for leg in _workload_legs(w, ports)]
+                workload = self._ir.workloads_by_id.get(peer.name)
+                return _workload_legs(workload, ports) if workload is not None else []
             case "service":
-                services = [s for s in self._ir.services if s.id == peer.name]
-                return [leg for s in services for leg in self._service_legs(s, ports)]
+                service = self._ir.services_by_id.get(peer.name)
+                return self._service_legs(service, ports) if service is not None else []
             case "namespace":
-                return [Leg(tuple(self._in[peer.name]), peer.name, None, ports)]
+                return [Leg(self._ir.workloads_in.get(peer.name, ()), peer.name, None, ports)]
             case "cidr":
                 return [Leg(block=IpBlock(ip_network(peer.name, strict=False)), ports=ports)]
             case "outside":
@@ -143,9 +141,8 @@ class Opener:
                 return [Leg(ports=ports)]
 
     def _service_legs(self, service: Service, ports: tuple[PolicyPort, ...]) -> list[Leg]:
-        behind = [w for w in self._in[service.namespace] if service.selector and service.selector.matches(w.labels)]
         legs = []
-        for workload in behind:
+        for workload in behind(self._ir, service):
             targets = tuple(dict.fromkeys(t for p in service.ports for t in _target(p, workload, ports)))
             if targets or not service.ports:
                 legs.append(Leg((workload,), ports=targets))
@@ -185,8 +182,13 @@ class Opener:
     def selector(self, workload: Workload) -> Selector:
         """Selects this workload and no other of its namespace: one whose labels include this one's is shut out by a
         label that only it has. (Two workloads with the same labels are an error before this, NS204.)"""
+        if workload.id not in self._selectors:
+            self._selectors[workload.id] = self._distinct(workload)
+        return self._selectors[workload.id]
+
+    def _distinct(self, workload: Workload) -> Selector:
         excluded: dict[str, None] = {}
-        for other in self._in[workload.namespace]:
+        for other in self._ir.workloads_in[workload.namespace]:
             if other.id != workload.id and workload.labels.items() <= other.labels.items():
                 extra = sorted(other.labels.keys() - workload.labels.keys())
                 if extra and not any(key in excluded for key in extra):
@@ -207,22 +209,6 @@ def _workload_legs(workload: Workload, ports: tuple[PolicyPort, ...]) -> list[Le
         else:
             numbers.append(port)
     return [Leg((workload,), ports=tuple(dict.fromkeys(numbers)))] if numbers else []
-
-
-def covers(port: PolicyPort, number: int, name: str | None, protocol: Protocol) -> bool:
-    """Whether an intent's port means the port with this number and name."""
-    if port.protocol != protocol:
-        return False
-    if isinstance(port.port, int):
-        return port.port <= number <= (port.end_port or port.port)
-    return port.port == name
-
-
-def target_number(port: ServicePort, workload: Workload) -> int | None:
-    """The number of the pods' port behind a Service port; None where this workload has no port of that name."""
-    if isinstance(port.target_port, int):
-        return port.target_port
-    return workload.port_named(port.target_port, port.protocol)
 
 
 def _target(port: ServicePort, workload: Workload, wanted: tuple[PolicyPort, ...]) -> list[PolicyPort]:

@@ -2,16 +2,24 @@
 
 What names something that does not exist is left out of the IR."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network, ip_network
 
 from netspec.diagnostics import Path
-from netspec.ir.model import ContainerPort, Expectation, IntentPeer, IntentPolicy, Ir, PolicyPort, ServicePort
+from netspec.ir.model import (
+    ContainerPort,
+    Expectation,
+    IntentKind,
+    IntentPeer,
+    IntentPolicy,
+    Ir,
+    PolicyPort,
+    ServicePort,
+)
 from netspec.passes.addresses import check_canonical
 from netspec.passes.context import Context
-from netspec.passes.openings import covers
-from netspec.passes.services import behind
+from netspec.passes.endpoints import covers
 
 _SECTIONS = {"workload": "workloads", "namespace": "namespaces", "service": "services"}
 #: Peers that are no pods of the spec: a policy can be written only on the other side.
@@ -71,16 +79,12 @@ def _peer(ir: Ir, peer: IntentPeer, path: Path, context: Context) -> bool:
         return True
     if peer.kind not in _SECTIONS:
         return True
-    items: dict[str, Sequence[str]] = {
-        "workload": [w.id for w in ir.workloads],
-        "namespace": [n.name for n in ir.namespaces],
-        "service": [s.id for s in ir.services],
-    }
-    if peer.name not in items[peer.kind]:
+    names = _known(ir, peer.kind)
+    if peer.name not in names:
         if not context.loaded.may_have(_SECTIONS[peer.kind], peer.name):
-            context.unknown("NS401", path, peer.kind, peer.name, items[peer.kind])
+            context.unknown("NS401", path, peer.kind, peer.name, names)
         return False
-    service = next((s for s in ir.services if peer.kind == "service" and s.id == peer.name), None)
+    service = ir.services_by_id[peer.name] if peer.kind == "service" else None
     if service is not None and service.selector is None:
         message = f"the Service {service.id} has no pods of its own: it has no selector"
         context.report.error("NS413", path, message, "name the workload or CIDR behind it")
@@ -88,14 +92,20 @@ def _peer(ir: Ir, peer: IntentPeer, path: Path, context: Context) -> bool:
     return True
 
 
+def _known(ir: Ir, kind: IntentKind) -> Collection[str]:
+    if kind == "namespace":
+        return [n.name for n in ir.namespaces]
+    return ir.workloads_by_id if kind == "workload" else ir.services_by_id
+
+
 def _declared(ir: Ir, peer: IntentPeer) -> Sequence[ContainerPort | ServicePort]:
     match peer.kind:
         case "workload":
-            return [p for w in ir.workloads if w.id == peer.name for p in w.ports]
+            return ir.workloads_by_id[peer.name].ports
         case "namespace":
-            return [p for w in ir.workloads if w.namespace == peer.name for p in w.ports]
+            return [p for w in ir.workloads_in.get(peer.name, ()) for p in w.ports]
         case "service":
-            return [p for s in ir.services if s.id == peer.name for p in s.ports]
+            return ir.services_by_id[peer.name].ports
         case _:
             return []
 
@@ -110,9 +120,7 @@ def _port(ir: Ir, peer: IntentPeer, port: PolicyPort, path: Path, context: Conte
     wanted = f"{port.port}{f'-{port.end_port}' if port.end_port else ''}/{port.protocol}"
     has = ", ".join(dict.fromkeys(f"{p.port}/{p.protocol}" for p in declared))
     message = f"{peer} has no port {wanted}"
-    if peer.kind == "service" and any(w.ports for s in ir.services if s.id == peer.name for w in behind(ir, s)):
-        hint = f"give the Service's own ports: {has}"
-    else:
-        hint = f"it has {has}" if has else "give the port's number"
+    own = "give the Service's own ports" if peer.kind == "service" else "it has"
+    hint = f"{own}: {has}" if has else "give the port's number"
     context.report.error("NS408", path, message, hint)
     return False

@@ -1,8 +1,8 @@
 """Checks Services: types and their fields, ports, and the pods behind them."""
 
-from netspec.ir.model import Ir, Service, Workload
+from netspec.ir.model import Ir, Service
 from netspec.passes.context import Context
-from netspec.passes.openings import target_number
+from netspec.passes.endpoints import behind, target_number
 from netspec.spec.types import did_you_mean
 
 #: kube-apiserver's default --service-node-port-range, and its static band (KEP-3668: min(max(16, size/32), 128)).
@@ -84,14 +84,6 @@ def _ports(service: Service, context: Context) -> None:
         names |= {port.name} if port.name else set()
 
 
-def behind(ir: Ir, service: Service) -> list[Workload]:
-    """The workloads that a Service selects."""
-    selector = service.selector
-    if selector is None:
-        return []
-    return [w for w in ir.workloads if w.namespace == service.namespace and selector.matches(w.labels)]
-
-
 def _backends(ir: Ir, service: Service, context: Context) -> None:
     if service.selector is None:
         return
@@ -118,7 +110,7 @@ def _backends(ir: Ir, service: Service, context: Context) -> None:
 def _nearest(ir: Ir, service: Service) -> str | None:
     assert service.selector is not None
     for key, value in service.selector.match_labels:
-        known = {w.labels[key] for w in ir.workloads if w.namespace == service.namespace and key in w.labels}
+        known = {w.labels[key] for w in ir.workloads_in.get(service.namespace, ()) if key in w.labels}
         hint = did_you_mean(value, sorted(known))
         if hint:
             return hint

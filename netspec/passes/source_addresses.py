@@ -3,34 +3,43 @@
 With externalTrafficPolicy Cluster kube-proxy does so wherever it forwards to a pod of another node; behind VXLAN the
 replaced address is the tunnel's, inside the pod CIDR, so neither `outside` nor a CIDR matches it."""
 
-from netspec.ir.model import Ir, Service
+from collections.abc import Sequence
+
+from netspec.ir.model import IntentPeer, IntentPolicy, Ir, Service, Workload
 from netspec.passes.context import Context
-from netspec.passes.services import OUTWARD, behind
+from netspec.passes.endpoints import behind
+from netspec.passes.services import OUTWARD
 
 
 def source_addresses(ir: Ir, context: Context) -> Ir:
+    intents = [i for i in ir.intents if i.source.kind in ("cidr", "outside")]
     for service in ir.services:
-        if service.type in OUTWARD and service.external_traffic_policy == "Cluster":
-            _check(ir, service, context)
+        if intents and service.type in OUTWARD and service.external_traffic_policy == "Cluster":
+            _check(ir, service, intents, context)
     return ir
 
 
-def _check(ir: Ir, service: Service, context: Context) -> None:
-    pods = {w.id for w in behind(ir, service)}
-    namespaces = {service.namespace} if pods else set()
-    services = {s.id for s in ir.services if pods & {w.id for w in behind(ir, s)}}
-    reached = {"workload": pods, "namespace": namespaces, "service": services}
-    names = [
-        i.name
-        for i in ir.intents
-        if i.source.kind in ("cidr", "outside") and i.destination.name in reached.get(i.destination.kind, ())
-    ]
+def _check(ir: Ir, service: Service, intents: list[IntentPolicy], context: Context) -> None:
+    pods = behind(ir, service)
+    names = [i.name for i in intents if any(p in pods for p in _called(ir, i.destination))]
     isolated = any(
-        "Ingress" in p.types and p.namespace == service.namespace and p.pods.matches(w.labels)
-        for p in ir.policies
-        for w in behind(ir, service)
+        "Ingress" in policy.types and policy.namespace == service.namespace and policy.pods.matches(pod.labels)
+        for policy in ir.policies
+        for pod in pods
     )
     if names and isolated:
         message = f"its node ports hide the caller's address from {', '.join(names)} on nodes without the pod"
         hint = "set externalTrafficPolicy: Local"
         context.report.warning("NS315", service.place.path, message, hint)
+
+
+def _called(ir: Ir, peer: IntentPeer) -> Sequence[Workload]:
+    match peer.kind:
+        case "workload":
+            return [ir.workloads_by_id[peer.name]]
+        case "namespace":
+            return ir.workloads_in.get(peer.name, ())
+        case "service":
+            return behind(ir, ir.services_by_id[peer.name])
+        case _:
+            return []

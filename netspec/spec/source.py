@@ -28,8 +28,6 @@ _CONSTANTS: dict[str, bool | None] = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
 _STR = "tag:yaml.org,2002:str"
-#: What no YAML stream may hold (YAML 1.2, section 5.1), but for the line breaks and tab.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class WrittenFloat(float):
@@ -288,19 +286,29 @@ def _decode(raw: bytes) -> str:
         stop = _Stop("NS001", None, f"the byte 0x{raw[error.start]:02x} is not UTF-8", "save the file as UTF-8")
         stop.line, stop.column = line, error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
         raise stop from None
-    bad = _UNPRINTABLE.search(text)
-    if bad:
-        stop = _Stop("NS001", None, f"the character U+{ord(bad.group()):04X} is not allowed in YAML", "remove it")
-        stop.line = text.count("\n", 0, bad.start()) + 1
-        stop.column = bad.start() - text.rfind("\n", 0, bad.start())
-        raise stop
     return text
+
+
+def _unreadable(error: yaml.YAMLError, text: str) -> tuple[int, int, str, str]:
+    """Line, column, message and hint of what PyYAML could not read."""
+    if isinstance(error, yaml.reader.ReaderError):  # its position counts bytes of UTF-8
+        before = text.encode()[: error.position].decode(errors="ignore")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return line, column, f"the character U+{int(error.character):04X} is not allowed in YAML", "remove it"
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or "it cannot be read"
+    tab = "\\t" in problem or "tab" in problem or "cannot start any token" in problem
+    hint = "indent with spaces, not tabs" if tab else "check the indentation and quotes around this line"
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    return line, column, f"not YAML: {problem}", hint
 
 
 def parse(raw: bytes, file: str, report: Report) -> Source:
     """Reads one YAML document; what is wrong goes into `report` with its position (codes NS001 to NS004)."""
+    text = ""
     try:
-        root = _Parser(file, report).document(_events(_decode(raw)))
+        text = _decode(raw)
+        root = _Parser(file, report).document(_events(text))
         if root is None or (root.entries is None and root.items is None and root.scalar is None):
             raise _Stop("NS004", None, "the file is empty", "start with apiVersion: netspec.dev/v1alpha1")
         if root.entries is None:
@@ -312,10 +320,6 @@ def parse(raw: bytes, file: str, report: Report) -> Source:
         position = Position(file, stop.line, stop.column)
         report.add(Diagnostic(stop.code, Severity.ERROR, stop.message, (), position, stop.hint))
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        problem = getattr(error, "problem", None) or "it cannot be read"
-        tab = "\\t" in problem or "tab" in problem or "cannot start any token" in problem
-        hint = "indent with spaces, not tabs" if tab else "check the indentation and quotes around this line"
-        position = Position(file, mark.line + 1, mark.column + 1) if mark is not None else Position(file, 1)
-        report.add(Diagnostic("NS001", Severity.ERROR, f"not YAML: {problem}", (), position, hint))
+        line, column, message, hint = _unreadable(error, text)
+        report.add(Diagnostic("NS001", Severity.ERROR, message, (), Position(file, line, column), hint))
     return Source(file)

@@ -13,7 +13,7 @@ from verify.resolve import Asker, Control, Resolver, Target, Unresolved
 from verify.script import LANES, Question, Reply, outcome, replies, script
 
 #: Pods asked at the same time.
-PODS_AT_ONCE = 16
+PODS_AT_ONCE = 8
 #: An unexpected answer is asked again alone, this often; of one pod at most so many (more is no accident).
 AGAIN = 2
 ALONE_LIMIT = 24

@@ -78,7 +78,7 @@ class ApiServer:
     def pause(self, path: str) -> None:
         if self._hold and self._hold in path:
             self.held += 1
-            self._released.wait(120)
+            self._released.wait(600)
 
     def close(self) -> None:
         self._server.shutdown()

@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
 #: Seconds until something that a test waits for must have happened.
-PATIENCE = 120
+PATIENCE = 600
 
 SPEC = (ROOT / "stacks" / "shop.yaml").read_text(encoding="utf-8")
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.engine.conftest import SPEC, World
+from tests.engine.conftest import PATIENCE, SPEC, World
 
 pytestmark = pytest.mark.engine
 
@@ -137,7 +137,7 @@ def test_ctrl_c_ends_in_good_order(world: World) -> None:
     world.wait_for((world.state / "kind-made-nodes").exists)
     process.send_signal(signal.SIGINT)
     world.steer("kind-hangs", None)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in said
     world.run("down", "--stack", "shop")
@@ -169,7 +169,7 @@ def test_what_is_not_ready_is_named(world: World) -> None:
     else:
         pytest.fail("it does not say what it waits for")
     world.steer("not-ready", None)
-    process.communicate(timeout=120)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
 
 

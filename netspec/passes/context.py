@@ -8,18 +8,23 @@ from netspec.ir.model import Ir, Place
 from netspec.spec.load import LoadedSpec
 from netspec.spec.types import did_you_mean
 
+#: A search for the name that was meant compares all names: after so many, none is made.
+MAX_SEARCHES = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """The loaded file, where findings go, and the stack that is compiled ("" where the file has no usable one).
 
-    `incomplete`: the sections of which something was left out, by the loader or a pass.
+    `incomplete`: the sections of which something was left out, by the loader or a pass. `unknowns`: names reported as
+    unknown so far.
     """
 
     loaded: LoadedSpec
     report: Report
     stack: str
     incomplete: set[str] = field(default_factory=set)
+    unknowns: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.incomplete.update(section for section, _ in self.loaded.left_out)
@@ -33,7 +38,9 @@ class Context:
 
     def unknown(self, code: str, path: Path, what: str, name: str, known: Iterable[str]) -> None:
         """Reports a name that nothing in the spec has, with the nearest that something has."""
-        hint = _nearest(name, sorted(known)) or f"declare the {what}, or correct the name"
+        self.unknowns.append(name)
+        near = _nearest(name, sorted(known)) if len(self.unknowns) <= MAX_SEARCHES else None
+        hint = near or f"declare the {what}, or correct the name"
         self.report.error(code, path, f"there is no {what} {name}", hint)
 
 

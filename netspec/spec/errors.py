@@ -110,7 +110,7 @@ def _choice(value: Any, choices: list[str]) -> tuple[str, str, str | None]:
     names = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
     if not isinstance(value, str):
         return "NS014", f"expected {names}, found {describe(value)}", None
-    return "NS014", f"{value!r} is not allowed here; expected {names}", did_you_mean(value, choices)
+    return "NS014", f"{value[:60]!r} is not allowed here; expected {names}", did_you_mean(value, choices)
 
 
 def describe(value: Any) -> str:

@@ -17,6 +17,9 @@ from netspec.spec.source import MAX_BYTES, Source, parse
 from netspec.spec.types import did_you_mean
 from netspec.spec.v1alpha1 import API_VERSION, KIND, NetworkSpec
 
+#: Malformed values that are listed; each takes a search for what may have been meant.
+MAX_ERRORS = 500
+
 _LISTS = ("namespaces", "workloads", "services", "policies", "networkPolicies", "expectations")
 
 
@@ -25,7 +28,8 @@ class LoadedSpec:
     """`spec` is None when nothing of the file could be used.
 
     `dropped` holds the paths left out of `spec`, and `left_out` the list items among them: (section, the item as it
-    stands in the file), None for a whole section. `indexes` says where each remaining item of a section stood.
+    stands in the file), None for a whole section; `lost` has their names, None where it cannot be told. `indexes` says
+    where each remaining item of a section stood.
     """
 
     spec: NetworkSpec | None
@@ -34,6 +38,7 @@ class LoadedSpec:
     dropped: frozenset[Path] = frozenset()
     indexes: tuple[tuple[str, tuple[int, ...]], ...] = ()
     left_out: tuple[tuple[str, Any], ...] = ()
+    lost: frozenset[tuple[str, str | None]] = frozenset()
 
     def path(self, section: str, index: int) -> Path:
         """The path in the file of the item at `index` of a section of `spec`."""
@@ -41,7 +46,7 @@ class LoadedSpec:
 
     def may_have(self, section: str, name: str) -> bool:
         """Whether an item of this name ("namespace/name" or name) may be among those left out."""
-        return any(part == section and _name(item) in (name, None) for part, item in self.left_out)
+        return (section, name) in self.lost or (section, None) in self.lost
 
     def may_select(self, namespace: str, selector: Selector) -> bool:
         """Whether a workload that the selector matches may be among those left out."""
@@ -115,21 +120,26 @@ def _validated(data: dict[str, Any], source: Source, report: Report) -> LoadedSp
         return LoadedSpec(NetworkSpec.model_validate(data), report, source, indexes=_frozen(indexes))
     except ValidationError as error:
         errors = error.errors(include_url=False)
-    for diagnostic in _once(translate(NetworkSpec, errors, source)):
+    for diagnostic in _once(translate(NetworkSpec, errors[:MAX_ERRORS], source)):
         report.add(diagnostic)
+    if len(errors) > MAX_ERRORS:
+        report.error(
+            "NS003", (), f"{len(errors) - MAX_ERRORS} more malformed values are not listed", "mend these first"
+        )
     for path in sorted({_unit(path_of(e), data) for e in errors}, key=_last_first):
         if path[0] in _LISTS:
             section = str(path[0])
             left_out.append((section, data[section][path[1]] if len(path) > 1 else None))
         _drop(path, data, indexes)
         dropped.add(path)
+    lost = frozenset((section, _name(item)) for section, item in left_out)
     try:
         spec = NetworkSpec.model_validate(data)
     except ValidationError:  # what was dropped was needed: a section as a whole
         for whole in {p[:1] for p in dropped}:
             _drop(whole, data, indexes)
         spec = NetworkSpec.model_validate(data)
-    return LoadedSpec(spec, report, source, frozenset(dropped), _frozen(indexes), tuple(left_out))
+    return LoadedSpec(spec, report, source, frozenset(dropped), _frozen(indexes), tuple(left_out), lost)
 
 
 def _frozen(indexes: dict[str, list[int]]) -> tuple[tuple[str, tuple[int, ...]], ...]:

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from backends.registry import REGISTRY
 from netspec.compiler import check_spec
 from netspec.diagnostics import Position, Problem, Report
 from netspec.spec import source
-from netspec.spec.load import load, loads
+from netspec.spec.load import MAX_ERRORS, load, loads
 
 ROOT = Path(__file__).parent.parent.parent
 BOUTIQUE = (ROOT / "stacks" / "boutique.yaml").read_bytes()
@@ -95,6 +96,11 @@ def test_size_is_bounded_before_anything_is_parsed(tmp_path: Path) -> None:
     big = tmp_path / "big.yaml"
     big.write_bytes(b"a: b\n" + b"# comment\n" * (source.MAX_BYTES // 10 + 1))
     assert [d.code for d in load(big).report.sorted()] == ["NS003"]
+
+
+def test_malformed_values_are_listed_up_to_a_limit() -> None:
+    codes = Counter(d.code for d in loads("namespaces:\n" + "- {}\n" * 5000).report.sorted())
+    assert (codes["NS013"], codes["NS003"]) == (MAX_ERRORS, 1)
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])

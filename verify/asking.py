@@ -74,8 +74,7 @@ class Prober:
         for attempt in range(1, AGAIN + 2):
             first = attempt == 1
             unexpected = {
-                source: [p for p in group if first or _is_surprise(seen[p.id])]
-                for source, group in by_source.items()
+                source: [p for p in group if first or _is_surprise(seen[p.id])] for source, group in by_source.items()
             }
             rounds = [
                 _Round(source, group if first else group[:ALONE_LIMIT], by_source[source], attempt)
@@ -119,20 +118,22 @@ class Prober:
         *,
         alone: bool,
     ) -> tuple[_Window, list[tuple[Probe, list[Target]]]]:
-        """One exec: controls, questions, controls."""
+        """One exec: controls, questions, controls. A probe that serves as a control is not asked a third time."""
+        numbers = {} if alone else {control.question: i for i, control in enumerate(controls)}
+        questions: list[Question] = []
         numbered: list[tuple[Probe, list[Target]]] = []
-        number = len(controls)
         for probe, targets in asked:
             row: list[Target] = []
             for target in targets:
-                question = replace(target.question, number=number)
+                number = numbers.get(target.question)
+                question = replace(target.question, number=len(controls) + len(questions) if number is None else number)
                 if alone and isinstance(probe, FlowProbe) and probe.expect is Outcome.CONNECTED:
                     question = replace(question, timeout=ALONE_TIMEOUT)
                 row.append(replace(target, question=question))
-                number += 1
+                if number is None:
+                    questions.append(question)
             numbered.append((probe, row))
         control_questions = [replace(c.question, number=i) for i, c in enumerate(controls)]
-        questions: list[Question] = [t.question for _, row in numbered for t in row]
         window = _Window()
         if asker.pod:
             host = self._access.pod(asker.pod.namespace, asker.pod.name, asker.container)

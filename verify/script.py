@@ -27,8 +27,8 @@ Kind = Literal["flow", "name-flow", "lookup", "client-address", "file"]
 #: bytes are a query with an unknown opcode, with "not implemented".
 UDP_DATA = {"agnhost": "hostname", "dns": "netspec-probe"}
 
-# One thread is enough for one connection, and starts quicker.
-_PRELUDE = r"""export GOMAXPROCS=1
+# One thread and no garbage collector are enough for one connection, and start quicker.
+_PRELUDE = r"""export GOMAXPROCS=1 GOGC=off
 nl="
 "
 now() { read -r t x </proc/uptime; }

@@ -205,3 +205,11 @@ def test_the_dns_server_is_sent_text_that_it_answers(tmp_path: Path) -> None:
     run({"shop/web-1": host, "shop/api-2": host}, flow_probes())
     assert f"{DNS_POD.address}:53 udp 1s --udp-data=netspec-probe" in host.scripts[0]
     assert f"{API_ADDRESS}:9001 udp 1s --udp-data=hostname" in "".join(host.scripts)
+
+
+def test_a_probe_that_serves_as_a_control_is_not_asked_a_third_time(tmp_path: Path) -> None:
+    host = FakeHost(fake_agnhost(tmp_path / "agnhost", OPEN))
+    seen = run({"shop/web-1": host, "shop/api-2": host}, [p for p in flow_probes() if p.source == "shop/api"])
+    control = seen[DENIED].control
+    assert seen[control].status is Status.PASS
+    assert host.scripts[0].count(f" {seen[control].dials[0].address} tcp") == 2

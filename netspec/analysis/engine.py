@@ -1,14 +1,22 @@
 """Reachability of a whole inventory: classes of pods against classes of pods, rows made when they are asked for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from operator import itemgetter
+from typing import Generic, TypeVar
 
 from netspec.analysis.bits import Partition, product, to_members
 from netspec.analysis.pods import PodIndex
-from netspec.analysis.sides import Side, Sides
+from netspec.analysis.sides import Side, SideKey, Sides
 from netspec.analysis.spaces import WHOLE, AddressSpace, PortSpace, Ranges, address_text, blocks_of, port_cuts
 from netspec.ir.model import Inventory, Workload
+
+T = TypeVar("T")
+#: How many expanded parts of rows are kept.
+_REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +67,24 @@ class Reachability:
         self.workloads: tuple[Workload, ...] = tuple(inventory.workloads[i] for i in self._order)
 
     @cached_property
+    def egress_keys(self) -> list[SideKey]:
+        """Per pod class, what decides its egress."""
+        return self.sides.subjects("Egress")
+
+    @cached_property
+    def ingress_keys(self) -> list[SideKey]:
+        """Per pod class, what decides its ingress."""
+        return self.sides.subjects("Ingress")
+
+    @cached_property
     def egress(self) -> list[Side]:
         """Per pod class."""
-        return [self.sides.side(key) for key in self.sides.subjects("Egress")]
+        return [self.sides.side(key) for key in self.egress_keys]
 
     @cached_property
     def ingress(self) -> list[Side]:
         """Per pod class."""
-        return [self.sides.side(key) for key in self.sides.subjects("Ingress")]
+        return [self.sides.side(key) for key in self.ingress_keys]
 
     # External peers
 
@@ -188,18 +206,16 @@ class Reachability:
 
     def connections(self, source: int) -> Iterator[Connection]:
         """What one peer reaches, in peer order; a peer to itself is left out."""
-        for destination, allow, undefined in self.reached(self._class_of_peer[source]):
-            if destination != source:
-                yield Connection(source, destination, allow, undefined)
+        for destination, (allow, undefined) in self._connections.of(source):
+            yield Connection(source, destination, allow, undefined)
 
-    def reached(self, number: int) -> list[tuple[int, int, int]]:
-        """What a source class reaches: (destination peer, allow, undefined), in peer order."""
-        return sorted(
-            (peer, allow, undefined)
-            for allow, undefined, where in self.row(number)
-            for destination in to_members(where)
-            for peer in self._peers_of[destination]
-        )
+    @cached_property
+    def _connections(self) -> "Rows[tuple[int, int]]":
+        return Rows(self, lambda _, allow, undefined: (allow, undefined))
+
+    def peers_in(self, classes: int) -> list[int]:
+        """The peers that a set of classes stands for, ascending."""
+        return sorted(chain.from_iterable(map(self._peers_of.__getitem__, to_members(classes))))
 
     def class_of(self, peer: int) -> int:
         return self._class_of_peer[peer]
@@ -209,6 +225,35 @@ class Reachability:
 
     def ranges(self, mask: int) -> Ranges:
         return self.ports.ranges(mask)
+
+
+class Rows(Generic[T]):
+    """Expands rows to peers, each made into whatever the reader wants. Parts that rows share are kept for a while."""
+
+    def __init__(self, reach: Reachability, make: Callable[[int, int, int], T]) -> None:
+        """`make` takes a destination peer and the masks of the allowed and undefined ports."""
+        self._reach, self._make = reach, make
+        self._parts: dict[tuple[int, int, int], list[tuple[int, T]]] = {}
+
+    def of(self, source: int) -> list[tuple[int, T]]:
+        """(destination peer, what was made), in peer order, without the source itself."""
+        parts = [self._part(triple) for triple in self._reach.row(self._reach.class_of(source))]
+        items = parts[0] if len(parts) == 1 else sorted(chain.from_iterable(parts), key=itemgetter(0))
+        at = bisect_left(items, source, key=itemgetter(0))
+        if at < len(items) and items[at][0] == source:
+            return items[:at] + items[at + 1 :]
+        return items
+
+    def _part(self, triple: tuple[int, int, int]) -> list[tuple[int, T]]:
+        found = self._parts.get(triple)
+        if found is None:
+            if len(self._parts) >= _REMEMBERED:
+                self._parts.clear()
+            allow, undefined, where = triple
+            made = self._make
+            found = [(peer, made(peer, allow, undefined)) for peer in self._reach.peers_in(where)]
+            self._parts[triple] = found
+        return found
 
 
 def _meet(one: Partition, other: Partition) -> Partition:

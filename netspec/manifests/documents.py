@@ -20,7 +20,7 @@ MAX_DEPTH = 100
 MAX_NODES = 2_000_000
 
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_BLANK = re.compile(r"(?:[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z)|%[^\n]*(?:\n|\Z)|\.\.\.[ \t]*(?:\r?\n|\Z))*\Z")
+_LINE = re.compile(r"[^\n]+")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "<<"
 
@@ -45,10 +45,8 @@ class Document:
     @property
     def position(self) -> Position:
         """Where the document's first value stands."""
-        for number, line in enumerate(self.text.split("\n")):
-            if line.strip() and line.lstrip()[0] != "#":
-                return Position(self.file, self.line + number)
-        return Position(self.file, self.line)
+        first = next((line for line in _LINE.finditer(self.text) if _says_something(line)), None)
+        return Position(self.file, self.line + (self.text.count("\n", 0, first.start()) if first else 0))
 
     def load(self) -> Any:
         """The value. Raises Broken."""
@@ -95,8 +93,14 @@ def split(text: str, file: str) -> Iterator[Document]:
 
 
 def _document(text: str, file: str, line: int) -> Iterator[Document]:
-    if not _BLANK.match(text):
+    if any(_says_something(found) for found in _LINE.finditer(text)):
         yield Document(file, line + 1, text)
+
+
+def _says_something(line: re.Match[str]) -> bool:
+    """Not blank, a comment, a directive or an end mark."""
+    content = line[0].strip()
+    return bool(content) and content[0] not in "#%" and content != "..."
 
 
 @dataclass(slots=True)

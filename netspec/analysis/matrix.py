@@ -1,0 +1,182 @@
+"""All connections of an inventory: peers with stable ids, rows made as they are read; `matrix/v1` is written here."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+
+from netspec.analysis.engine import Connection, Reachability, Rows
+from netspec.analysis.services import Endpoints
+from netspec.analysis.spaces import Ranges
+from netspec.analysis.unknown import unknown_reach
+from netspec.ir.model import Inventory
+
+VERSION = "matrix/v1"
+INGRESS = "ingress"
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixPeer:
+    """A workload ("namespace/name"), addresses ("external:0"), or what stands for all routes ("ingress")."""
+
+    id: str
+    kind: str
+    namespace: str = ""
+    name: str = ""
+    ranges: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        if self.ranges:
+            return {"id": self.id, "kind": self.kind, "ranges": self.ranges}
+        if not self.namespace:
+            return {"id": self.id, "kind": self.kind}
+        return {"id": self.id, "kind": self.kind, "namespace": self.namespace, "name": self.name}
+
+    @property
+    def label(self) -> str:
+        """For a reader: addresses by their first range."""
+        if not self.ranges:
+            return self.id
+        low, high = self.ranges[0]
+        more = f" and {len(self.ranges) - 1} more" if len(self.ranges) > 1 else ""
+        return f"{self.id} ({low}-{high}{more})"
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """Which rows are wanted: those of these workloads (ids; empty: all), as destination, source or either."""
+
+    workloads: frozenset[str] = frozenset()
+    direction: str = "both"
+
+    def keeps(self, source: str, destination: str) -> bool:
+        if not self.workloads:
+            return True
+        return (self.direction != "ingress" and source in self.workloads) or (
+            self.direction != "egress" and destination in self.workloads
+        )
+
+
+class Matrix:
+    """Rows are computed when they are read, source by source, in the order of `peers`."""
+
+    def __init__(self, inventory: Inventory, reach: Reachability | None = None) -> None:
+        self.inventory = inventory
+        self.reach = reach or Reachability(inventory)
+
+    @cached_property
+    def peers(self) -> list[MatrixPeer]:
+        """Workloads by id, then addresses by their first, then the ingress."""
+        out = [MatrixPeer(w.id, w.kind, w.namespace, w.name) for w in self.reach.workloads]
+        for i, external in enumerate(self.reach.externals):
+            out.append(MatrixPeer(f"external:{i}", "External", ranges=tuple(external.ranges)))
+        if any(route.backends for route in self.inventory.routes):
+            out.append(MatrixPeer(INGRESS, "Ingress"))
+        return out
+
+    def rows(self) -> Iterator[tuple[int, list[Connection]]]:
+        """Per source that reaches anything: its connections in peer order."""
+        for source in range(self.reach.peer_count()):
+            found = list(self.reach.connections(source))
+            if found:
+                yield source, found
+        if self.ingress_connections:
+            yield self.ingress_connections[0].source, self.ingress_connections
+
+    @cached_property
+    def ingress_connections(self) -> list[Connection]:
+        """What the outside reaches through Ingress and Gateway routes. The pods of the proxy are not known: allow is
+        what any pod of the cluster may, undefined what some pod may."""
+        endpoints = Endpoints(self.inventory)
+        number = {w.id: i for i, w in enumerate(self.reach.workloads)}
+        ports: dict[int, int] = {}
+        for route in self.inventory.routes:
+            for endpoint in endpoints.of_route(route):
+                peer = number[endpoint.workload.id]
+                ports[peer] = ports.get(peer, 0) | self.reach.ports.mask(
+                    endpoint.protocol, endpoint.number, endpoint.number
+                )
+        out = []
+        source = self.reach.peer_count()
+        for peer in sorted(ports):
+            known = unknown_reach(self.reach, self.reach.ingress_keys[self.reach.class_of(peer)])
+            allow, undefined = ports[peer] & known.every, ports[peer] & known.some & ~known.every
+            if allow or undefined:
+                out.append(Connection(source, peer, allow, undefined))
+        return out
+
+    def connections(self, focus: Focus = Focus()) -> Iterator[Connection]:
+        """Every row that `focus` keeps."""
+        ids = [peer.id for peer in self.peers]
+        for source, found in self.rows():
+            for connection in found:
+                if focus.keeps(ids[source], ids[connection.destination]):
+                    yield connection
+
+    def to_json(self, focus: Focus = Focus(), more: Callable[[Connection], object] | None = None) -> Iterator[str]:
+        """The stable JSON, in pieces; one connection a line. `more` adds a `because` to each (docs/matrix.md)."""
+        texts = [json.dumps(peer.id) for peer in self.peers]
+        yield f'{{"version": "{VERSION}",\n "peers": [\n  '
+        yield ",\n  ".join(json.dumps(peer.to_json()) for peer in self.peers)
+        yield '],\n "connections": ['
+        separator = ""
+        for source, entries in self._entries(texts, focus, more):
+            if entries:
+                head = f'\n  {{"source": {texts[source]}, "destination": '
+                yield f"{separator}{head}{f'}},{head}'.join(entries)}}}"
+                separator = ","
+        yield "]}\n"
+
+    def _entries(
+        self, texts: list[str], focus: Focus, more: Callable[[Connection], object] | None
+    ) -> Iterator[tuple[int, list[str]]]:
+        """Per source, the JSON of its connections from the destination on."""
+        tails: dict[tuple[int, int], str] = {}
+
+        def entry(destination: int, allow: int, undefined: int) -> str:
+            tail = tails.get((allow, undefined))
+            if tail is None:
+                tail = tails[allow, undefined] = self._ports_json(allow, undefined)
+            return texts[destination] + tail
+
+        if more is None and not focus.workloads:
+            rows = Rows(self.reach, entry)
+            for source in range(self.reach.peer_count()):
+                yield source, [text for _, text in rows.of(source)]
+            for source, found in groupby(self.ingress_connections, key=lambda c: c.source):
+                yield source, [entry(c.destination, c.allow, c.undefined) for c in found]
+            return
+        for source, found in groupby(self.connections(focus), key=lambda c: c.source):
+            yield (
+                source,
+                [
+                    entry(c.destination, c.allow, c.undefined) + (f', "because": {json.dumps(more(c))}' if more else "")
+                    for c in found
+                ],
+            )
+
+    def _ports_json(self, allow: int, undefined: int) -> str:
+        out = ""
+        for name, mask in (("allow", allow), ("undefined", undefined)):
+            if mask:
+                out += f', "{name}": {json.dumps(self.reach.ranges(mask))}'
+        return out
+
+
+def ports_text(ranges: Ranges) -> str:
+    """
+    >>> ports_text({"TCP": ((80, 80), (8000, 8010)), "UDP": ((1, 65535),)})
+    'TCP 80,8000-8010; UDP all'
+    """
+    if not ranges:
+        return ""
+    if all(ranges.get(p) == ((1, 65535),) for p in ("TCP", "UDP", "SCTP")):
+        return "all"
+    return "; ".join(f"{protocol} {_ranges_text(found)}" for protocol, found in ranges.items())
+
+
+def _ranges_text(found: Iterable[tuple[int, int]]) -> str:
+    return ",".join(
+        "all" if (low, high) == (1, 65535) else str(low) if low == high else f"{low}-{high}" for low, high in found
+    )

@@ -1,0 +1,57 @@
+"""A flow to a Service is the flow to its endpoints' target ports; a route is a flow to its backend Services."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from netspec.ir.model import Inventory, Protocol, Route, Service, ServicePort, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Pods behind one port of a Service; `number` is the container port that the flow arrives at."""
+
+    port: ServicePort
+    workload: Workload
+    number: int
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.port.protocol
+
+
+class Endpoints:
+    """Looks up endpoints by Service and by route."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._services = {s.id: s for s in inventory.services}
+        self._workloads: dict[str, list[Workload]] = defaultdict(list)
+        for workload in inventory.workloads:
+            self._workloads[workload.namespace].append(workload)
+
+    def find(self, service: str) -> Service | None:
+        return self._services.get(service)
+
+    def of_service(self, service: Service) -> Iterator[Endpoint]:
+        """None for ExternalName and without a selector. A named port resolves on each pod, and is no endpoint where
+        the pod has no such port; a workload scaled to nothing has none (core/v1 ServicePort, EndpointSlice)."""
+        if service.selector is None or service.type == "ExternalName":
+            return
+        for workload in self._workloads[service.namespace]:
+            if workload.replicas > 0 and service.selector.matches(workload.labels):
+                for port in service.ports:
+                    target = port.target_port
+                    number = workload.port_named(target, port.protocol) if isinstance(target, str) else target
+                    if number is not None:
+                        yield Endpoint(port, workload, number)
+
+    def of_route(self, route: Route) -> Iterator[Endpoint]:
+        """Of the Service ports that the route's backends name and that carry its protocol."""
+        for backend in route.backends:
+            service = self._services.get(f"{backend.namespace}/{backend.service}")
+            if service is None:
+                continue
+            for endpoint in self.of_service(service):
+                wanted = backend.port in (None, endpoint.port.port, endpoint.port.name)
+                if wanted and endpoint.protocol == route.protocol:
+                    yield endpoint

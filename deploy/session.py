@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pulumi.automation import EngineEvent, LocalWorkspace, Stack
+from pulumi.automation import EngineEvent, LocalWorkspace, OutputMap, Stack
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackNotFoundError
 
 from deploy import leftovers
@@ -39,6 +39,12 @@ class Applied:
 
     resources: tuple[str, ...]
     outputs: Mapping[str, Any]
+
+
+class _Stack(Stack):
+    def outputs(self) -> OutputMap:
+        """Nothing: `up` would run Pulumi twice more for what nobody reads."""
+        return {}
 
 
 class Session:
@@ -78,7 +84,7 @@ class Session:
         try:
             stack = self._stack(create=False, plan=None)
             state = stack.export_stack().deployment
-            outputs = stack.outputs()
+            outputs = stack.workspace.stack_outputs(self._name)
         except StackNotFoundError:
             return None
         except CommandError as error:
@@ -94,7 +100,7 @@ class Session:
             try:
                 stack = self._stack(create, plan)
                 if was_killed:
-                    _forget_pending(stack)
+                    self._again(lambda: _forget_pending(stack))
                 yield stack
             except StackNotFoundError:
                 raise
@@ -108,7 +114,7 @@ class Session:
             env_vars={leftovers.MARK: leftovers.mark(self._name)},
             pulumi_command=Command(self._say),
         )
-        return (Stack.create_or_select if create else Stack.select)(self._name, workspace)
+        return (_Stack.create_or_select if create else _Stack.select)(self._name, workspace)
 
     def _again(self, operation: Callable[[], T]) -> T:
         """Once more when a lock is in the way whose process is gone."""

@@ -77,8 +77,7 @@ def set_environment(directories: Sequence[Path], chosen: Engine) -> None:
     os.environ["PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER"] = "true"
     if chosen == "private":
         os.environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "1"
-    if "PULUMI_BACKEND_URL" not in os.environ and "PULUMI_ACCESS_TOKEN" not in os.environ:
-        state = project.private_dir() / "state"
+    if state := project.state_dir():
         state.mkdir(mode=0o700, exist_ok=True)
         os.environ["PULUMI_BACKEND_URL"] = f"file://{state}"
     if "PULUMI_CONFIG_PASSPHRASE" not in os.environ:

@@ -44,6 +44,18 @@ def cache_root() -> Path:
     return Path(explicit).expanduser().resolve() if explicit else Path.home() / ".cache" / "netspec"
 
 
+def state_dir() -> Path | None:
+    """Where Pulumi's state is kept, None when the user keeps it elsewhere."""
+    given = "PULUMI_BACKEND_URL" in os.environ or "PULUMI_ACCESS_TOKEN" in os.environ
+    return None if given else private_dir() / "state"
+
+
+def has_state() -> bool:
+    """Whether anything may have been applied: a checkout whose state is its own and not there has nothing."""
+    state = state_dir()
+    return state is None or state.is_dir()
+
+
 def passphrase_file() -> Path:
     """The file with the passphrase that Pulumi encrypts secrets with: made once, random, mode 0600."""
     return _once(private_dir() / "passphrase", 32)

@@ -73,6 +73,7 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._live:
+            self._last = ""
             self._live.stop()
 
     def say(self, line: str) -> None:

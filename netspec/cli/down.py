@@ -17,9 +17,13 @@ def run(args: argparse.Namespace) -> int:
     """Nothing is left afterwards; what is gone already is no error."""
     import toolchain
     from deploy import containers
+    from toolchain import project
     from toolchain.engine import stop_private
 
     check_name(args.stack)
+    if not project.has_state():
+        show(args, f"{args.stack}: nothing is applied", changes={})
+        return OK
     tools = toolchain.activate(start=False)
     with reported(args.stack, f"down {args.stack}", {}) as (progress, log):
         operation = Operation(args.stack, None, progress, log)

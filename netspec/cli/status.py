@@ -19,11 +19,14 @@ def run(args: argparse.Namespace) -> int:
     import toolchain
     from deploy.containers import EngineDown, nodes
     from deploy.session import Session, spec_of
+    from toolchain import project
     from toolchain.find import say
 
     check_name(args.stack)
-    toolchain.activate(start=False)
-    applied = Session(args.stack, None, say).applied()
+    applied = None
+    if project.has_state():
+        toolchain.activate(start=False)
+        applied = Session(args.stack, None, say).applied()
     if applied is None or not applied.resources:
         show(args, f"{args.stack}: nothing is applied", spec=spec_of(args.stack), resources={}, nodes={})
         return OK

@@ -54,9 +54,7 @@ def create(cluster: Cluster, say: Say) -> Made:
     Raises `Problem`, above all for a cluster or network of that name that somebody else made.
     """
     with _locked(cluster.name, say) as lock:
-        for network in containers.networks(f"label={containers.OWNER_LABEL}={cluster.network.owner}"):
-            say(f"removing what an earlier run left of the cluster {network.cluster}")
-            containers.remove_network(network)
+        remove_all_of(cluster.network.owner, say)
         _refuse_foreign(cluster)
         containers.make_network(cluster.network, cluster.network_cidr)
         _kind_create(cluster, say, lock)
@@ -82,6 +80,19 @@ def remove(cluster: str, network: Network, identity: str, say: Say) -> None:
         # Without a control-plane node nothing says whose the rest is but the network's labels.
         if known and there in (None, identity):
             containers.remove_network(network)
+
+
+def remove_all_of(owner: str, say: Say) -> None:
+    """Remove whatever this owner has, recorded in a state or not: a run killed while kind worked recorded nothing."""
+    try:
+        left = containers.networks(f"label={containers.OWNER_LABEL}={owner}")
+    except EngineDown:
+        if _is_private():
+            return
+        raise
+    for network in left:
+        say(f"removing what an earlier run left of the cluster {network.cluster}")
+        containers.remove_network(network)
 
 
 def broken(cluster: str, size: int, identity: str) -> str | None:

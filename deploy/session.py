@@ -15,7 +15,7 @@ import yaml
 from pulumi.automation import EngineEvent, LocalWorkspace, OutputMap, Stack
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackNotFoundError
 
-from deploy import leftovers
+from deploy import kind, leftovers
 from deploy.command import Command
 from deploy.events import Event, Message, translate
 from deploy.explain import explain
@@ -71,10 +71,11 @@ class Session:
         return _counts(done.change_summary)
 
     def down(self, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
-        """Destroy; nothing to do for a stack that was never made."""
+        """Destroy, and remove what a cut run made and could not record; nothing to do for a stack never made."""
         try:
             with self._working(create=False, plan=None) as stack:
                 done = self._again(lambda: stack.destroy(on_event=self._relay(on_event), on_output=on_output))
+                kind.remove_all_of(f"{project.owner()}/{self._name}", self._say)
         except StackNotFoundError:
             return {}
         return _counts(done.summary.resource_changes)

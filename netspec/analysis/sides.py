@@ -247,6 +247,17 @@ class Sides:
             found = self._outside[blocks] = from_members(inside) << self._pods.count
         return found
 
+    def _in_blocks(self, blocks: int) -> int:
+        """The peers whose address may be in one of the blocks."""
+        if not blocks:
+            return 0
+        peers = self._outside_of(blocks)
+        if any(s & blocks for signatures in self._pod_signatures for s in signatures):
+            peers |= self._pods.everyone & ~self._pods.host
+        if any(s & blocks for signatures in self._node_signatures for s in signatures):
+            peers |= self._pods.host
+        return peers
+
     def _spread(self, rule: CompiledRule, key: SideKey, peers: int) -> Iterator[tuple[int, int]]:
         """The rule's ports with the peers they apply to: a named port differs by destination."""
         if not peers:
@@ -262,6 +273,16 @@ class Sides:
                         yield self._ports.mask(name[1], port, port), peers & where
         if ports:
             yield ports, peers
+
+    def may_match(self, rule: CompiledRule, key: SideKey, peer: int | None, ports: int) -> bool:
+        """Whether, in some world, the rule matches a peer (its class; None: some pod that is not known) on some of the
+        ports."""
+        if peer is None:
+            where = self.everyone if rule.anyone or rule.selected or rule.blocks else 0
+        else:
+            bit = 1 << peer
+            where = bit if rule.anyone or bit & (rule.selected | self._in_blocks(rule.blocks)) else 0
+        return any(found & ports for found, _ in self._spread(rule, key, where))
 
     # Tiers
 

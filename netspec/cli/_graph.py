@@ -1,0 +1,117 @@
+"""A graph as SVG, laid out here: a box a group, nodes listed in it, one curve a row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from math import ceil, sqrt
+
+from netspec.cli._report import TONES, Edge, Report, grouped
+
+_ROW, _PAD, _HEAD, _GAP, _CHAR, _MARGIN = 22, 12, 30, 120, 7.2, 60
+#: Above this many edges, curves are thinned so that the boxes stay readable, and labels become tooltips.
+_MANY = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    x: float
+    y: float
+    width: float
+    height: float
+    group: str
+    nodes: tuple[str, ...]
+
+
+def layout(report: Report, edges: Sequence[Edge]) -> list[Box]:
+    """Boxes in columns of about equal height, in group order; ungrouped nodes come last, each in a box of its own."""
+    groups = grouped(report, edges)
+    loose = groups.pop("", [])
+    shapes = [(group, tuple(nodes)) for group, nodes in groups.items()] + [("", (node,)) for node in loose]
+    heights = [_HEAD * bool(group) + _ROW * len(nodes) + 2 * _PAD for group, nodes in shapes]
+    total = sum(heights) + 40 * len(shapes)
+    columns = max(1, min(len(shapes), ceil(sqrt(total / 340))))
+    target = total / columns
+    boxes: list[Box] = []
+    x, y, widest = float(_MARGIN), float(_MARGIN), 0.0
+    for (group, nodes), height in zip(shapes, heights, strict=True):
+        if y > _MARGIN and y + height / 2 > target + _MARGIN:
+            x, y, widest = x + widest + _GAP, float(_MARGIN), 0.0
+        width = max(len(t) for t in (group, *(report.label(n) for n in nodes))) * _CHAR + 2 * _PAD + 10
+        boxes.append(Box(x, y, width, height, group, nodes))
+        y, widest = y + height + 40, max(widest, width)
+    return boxes
+
+
+def svg(report: Report) -> str:
+    """The whole picture, self-contained."""
+    edges = list(report.edges())
+    boxes = layout(report, edges)
+    where = {
+        node: (box, box.y + _HEAD * bool(box.group) + _PAD + _ROW * (i + 0.5))
+        for box in boxes
+        for i, node in enumerate(box.nodes)
+    }
+    width = max((b.x + b.width for b in boxes), default=200.0) + _MARGIN
+    height = max((b.y + b.height for b in boxes), default=100.0) + _MARGIN
+    many = len(edges) > _MANY
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+        f'height="{height:.0f}" font-family="system-ui, sans-serif" font-size="12">',
+        f"<title>{escape(report.title)}</title>",
+        "<style>.e{fill:none;stroke-width:1.3}.many .e{stroke-opacity:.28}.e:hover{stroke-width:3;stroke-opacity:1}"
+        ".l{font-size:10px;fill:#3e4c59;paint-order:stroke;stroke:#fff;stroke-width:3px}</style>",
+        "<defs>",
+        *(
+            f'<marker id="a{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+            f'orient="auto"><path d="M0 0L8 4L0 8z" fill="{colour}"/></marker>'
+            for name, colour in TONES.items()
+        ),
+        "</defs>",
+        '<rect width="100%" height="100%" fill="#fff"/>',
+    ]
+    for box in boxes:
+        parts.append(
+            f'<rect x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="8" '
+            f'fill="{"#f5f7fa" if box.group else "#fff7e6"}" stroke="#cbd2d9"/>'
+        )
+        if box.group:
+            parts.append(
+                f'<text x="{box.x + _PAD:.0f}" y="{box.y + 20:.0f}" font-weight="600" fill="#1f2933">'
+                f"{escape(box.group)}</text>"
+            )
+    parts.append(f'<g class="{"many" if many else ""}">')
+    parts += [_curve(edge, where, many) for edge in edges]
+    parts.append("</g>")
+    for node, (box, y) in where.items():
+        parts.append(f'<circle cx="{box.x:.0f}" cy="{y:.0f}" r="3" fill="#829ab1"/>')
+        parts.append(f'<circle cx="{box.x + box.width:.0f}" cy="{y:.0f}" r="3" fill="#829ab1"/>')
+        parts.append(f'<text x="{box.x + _PAD:.0f}" y="{y + 4:.0f}" fill="#1f2933">{escape(report.label(node))}</text>')
+    parts.append("</svg>\n")
+    return "\n".join(parts)
+
+
+def _curve(edge: Edge, where: dict[str, tuple[Box, float]], many: bool) -> str:
+    (tail, y1), (head, y2) = where[edge.tail], where[edge.head]
+    if tail is head:  # within a box: an arc on its right side
+        x1 = x2 = tail.x + tail.width
+        bend = 18 + min(70.0, abs(y2 - y1) * 0.35)
+        c1, c2 = x1 + bend, x2 + bend
+    elif tail.x + tail.width < head.x:
+        x1, x2 = tail.x + tail.width, head.x
+        c1, c2 = x1 + (x2 - x1) * 0.45, x2 - (x2 - x1) * 0.45
+    elif head.x + head.width < tail.x:
+        x1, x2 = tail.x, head.x + head.width
+        c1, c2 = x1 - (x1 - x2) * 0.45, x2 + (x1 - x2) * 0.45
+    else:  # one column: round the left side
+        x1, x2 = tail.x, head.x
+        c1, c2 = x1 - 46, x2 - 46
+    dash = ' stroke-dasharray="5 4"' if edge.maybe else ""
+    text = escape(f"{edge.tail} -> {edge.head}: {edge.label}")
+    label = ""
+    if not many:
+        middle = f'x="{(x1 + 3 * c1 + 3 * c2 + x2) / 8:.0f}" y="{(y1 + y2) / 2 - 3:.0f}" text-anchor="middle"'
+        label = f'<text class="l" {middle}>{escape(edge.label)}</text>'
+    return (
+        f'<g><path class="e" d="M{x1:.0f} {y1:.0f}C{c1:.0f} {y1:.0f} {c2:.0f} {y2:.0f} {x2:.0f} {y2:.0f}" '
+        f'stroke="{TONES[edge.tone]}"{dash} marker-end="url(#a{edge.tone})"><title>{text}</title></path>{label}</g>'
+    )

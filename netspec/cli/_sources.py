@@ -1,0 +1,218 @@
+"""Where the analysis commands get their inventory: a spec, manifests, a live cluster, or either at a git revision."""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netspec.diagnostics import Diagnostic, Position, Problem, Severity
+from netspec.ir.model import Inventory, Place
+from netspec.manifests.documents import Broken
+from netspec.manifests.read import SUFFIXES, Reading, read, read_texts
+
+if TYPE_CHECKING:
+    from netspec.spec.load import LoadedSpec
+
+_API_GROUP = "netspec.dev/"
+#: How much of a file is looked at to tell a spec from manifests.
+_HEAD = 4096
+_GIT_TIMEOUT, _KUBECTL_TIMEOUT = 60, 300
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An inventory and what was found while reading it. `locate` gives the line of a place."""
+
+    name: str
+    inventory: Inventory
+    locate: Callable[[Place], Position | None]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def has_errors(self) -> bool:
+        return any(d.severity is Severity.ERROR for d in self.diagnostics)
+
+    def complain(self) -> None:
+        """What is wrong with the input, and what of it was not looked at, on standard error."""
+        for diagnostic in self.diagnostics:
+            if diagnostic.severity is Severity.ERROR:
+                print(diagnostic.render(), file=sys.stderr)
+        if self.skipped:
+            listed = ", ".join(f"{count} {kind}" for kind, count in sorted(self.skipped.items()))
+            print(f"skipped: {listed}", file=sys.stderr)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say what is analysed; a command may add a positional SPEC of its own."""
+    where = parser.add_argument_group("what to analyse (a SPEC, manifests, or a live cluster)")
+    where.add_argument("--stack", help="the spec's stack (default: its only one)")
+    where.add_argument(
+        "--manifests",
+        nargs="+",
+        metavar="PATH",
+        help="Kubernetes YAML or JSON: files, directories, - for standard input",
+    )
+    where.add_argument("--kubeconfig", metavar="FILE", help="read the objects of a live cluster with kubectl")
+    where.add_argument("--context", help="the kubeconfig's context (default: its current one)")
+    where.add_argument(
+        "--cni", help="what the cluster runs (calico, cilium, vpc-cni), to settle what Kubernetes leaves open"
+    )
+
+
+def chosen(args: argparse.Namespace, spec: str | None) -> Source:
+    """What the arguments name. Raises Problem unless it is exactly one thing."""
+    given = [what for what in (spec, args.manifests, args.kubeconfig) if what]
+    if len(given) != 1:
+        raise Problem(
+            "say what to analyse: a SPEC, --manifests or --kubeconfig"
+            if not given
+            else "SPEC, --manifests and --kubeconfig exclude each other",
+            "for instance stacks/shop.yaml, or --manifests DIR",
+        )
+    if spec:
+        return from_path(spec, args.stack, args.cni)
+    if args.manifests:
+        return _of_reading(" ".join(args.manifests), read(args.manifests, sys.stdin, args.cni))
+    return _of_reading(args.kubeconfig, read_texts(_cluster(args.kubeconfig, args.context), args.cni))
+
+
+def from_path(name: str, stack: str | None, cni: str | None) -> Source:
+    """A spec or manifests by path; where nothing has that path, `revision:path` in the git repository here."""
+    path = Path(name)
+    if name == "-" or path.is_dir():
+        return _of_reading(name, read([name], sys.stdin, cni))
+    if path.exists() or ":" not in name:
+        try:
+            with path.open(errors="replace") as stream:
+                head = stream.read(_HEAD)
+        except FileNotFoundError:
+            raise Problem(f"there is no file {name}", "name a spec, manifests, or revision:path") from None
+        except OSError as error:
+            raise Problem(f"{name} cannot be read: {error.strerror}", "name a file that you may read") from None
+        if _is_spec(head):
+            from netspec.spec.load import load
+
+            return _of_spec(name, load(name), stack)
+        return _of_reading(name, read([name], sys.stdin, cni))
+    texts = list(_revision(name))
+    if len(texts) == 1 and isinstance(texts[0][1], str) and _is_spec(texts[0][1][:_HEAD]):
+        from netspec.spec.load import loads
+
+        return _of_spec(name, loads(texts[0][1], name), stack)
+    return _of_reading(name, read_texts(texts, cni))
+
+
+def _is_spec(head: str) -> bool:
+    return any(line.startswith("apiVersion:") and _API_GROUP in line for line in head.splitlines())
+
+
+def _of_reading(name: str, reading: Reading) -> Source:
+    return Source(name, reading.inventory, reading.locate, reading.diagnostics, reading.skipped)
+
+
+def _of_spec(name: str, loaded: "LoadedSpec", stack: str | None) -> Source:
+    from backends.registry import REGISTRY
+    from netspec.compiler import compile_spec
+
+    stacks = sorted(loaded.spec.stacks) if loaded.spec is not None else []
+    if stack is None and len(stacks) != 1 and loaded.spec is not None:
+        raise Problem(f"{name} has {len(stacks)} stacks", f"choose one with --stack: {', '.join(stacks)}")
+    result = compile_spec(loaded, stack or (stacks[0] if stacks else ""), REGISTRY)
+    inventory = result.ir.inventory if result.ir is not None else Inventory()
+    return Source(name, inventory, lambda place: place.position, result.diagnostics)
+
+
+# A git revision
+
+
+def _revision(name: str) -> Iterator[tuple[str, str | Broken]]:
+    revision, _, path = name.partition(":")
+    tree = _git("ls-tree", "-r", "-z", "--name-only", revision, "--", path or ".").decode(errors="replace")
+    files = [f for f in tree.split("\0") if f and (f == path or f.endswith(SUFFIXES))]
+    if not files:
+        raise Problem(f"there is nothing at {name}", "name a path, or revision:path with a path from here")
+    for file in files:
+        raw = _git("show", f"{revision}:./{file}")
+        try:
+            yield f"{revision}:{file}", raw.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            yield f"{revision}:{file}", Broken("is not UTF-8 text", 1)
+
+
+def _git(*arguments: str) -> bytes:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, timeout=_GIT_TIMEOUT)
+    except FileNotFoundError:
+        raise Problem("git is not installed", "install it, or name files") from None
+    except subprocess.TimeoutExpired:
+        raise Problem(f"git {arguments[0]} took longer than {_GIT_TIMEOUT} s", "try again") from None
+    if done.returncode:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or ["it failed"]
+        raise Problem(f"git: {words[0]}", "name a path that exists, or revision:path")
+    return done.stdout
+
+
+# A live cluster
+
+_KINDS = (
+    "namespaces",
+    "nodes",
+    "pods",
+    "services",
+    "replicationcontrollers",
+    "deployments.apps",
+    "replicasets.apps",
+    "statefulsets.apps",
+    "daemonsets.apps",
+    "jobs.batch",
+    "cronjobs.batch",
+    "networkpolicies.networking.k8s.io",
+    "ingresses.networking.k8s.io",
+    "adminnetworkpolicies.policy.networking.k8s.io",
+    "baselineadminnetworkpolicies.policy.networking.k8s.io",
+    "clusternetworkpolicies.policy.networking.k8s.io",
+    "httproutes.gateway.networking.k8s.io",
+    "grpcroutes.gateway.networking.k8s.io",
+    "tcproutes.gateway.networking.k8s.io",
+    "tlsroutes.gateway.networking.k8s.io",
+    "udproutes.gateway.networking.k8s.io",
+    "referencegrants.gateway.networking.k8s.io",
+    "networkpolicies.crd.projectcalico.org",
+    "globalnetworkpolicies.crd.projectcalico.org",
+    "ciliumnetworkpolicies.cilium.io",
+    "ciliumclusterwidenetworkpolicies.cilium.io",
+    "networkpolicies.crd.antrea.io",
+    "clusternetworkpolicies.crd.antrea.io",
+)
+
+
+def _cluster(kubeconfig: str, context: str | None) -> Iterator[tuple[str, str | Broken]]:
+    from toolchain.find import find
+
+    command = [str(find("kubectl", lambda _: None).path), f"--kubeconfig={kubeconfig}"]
+    command += [f"--context={context}"] if context else []
+    served = set(_kubectl(command, "api-resources", "--verbs=list", "--output=name").split())
+    wanted = [kind for kind in _KINDS if kind in served]
+    text = _kubectl(command, "get", ",".join(wanted), "--all-namespaces", "--output=json")
+    # One document a kind and object would say nothing of where it is; the kubeconfig stands for the file.
+    for item in json.loads(text).get("items", ()):
+        yield kubeconfig, json.dumps(item)
+
+
+def _kubectl(command: list[str], *arguments: str) -> str:
+    try:
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=_KUBECTL_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        raise Problem(
+            f"kubectl {arguments[0]} took longer than {_KUBECTL_TIMEOUT} s", "is the cluster reachable?"
+        ) from None
+    if done.returncode:
+        words = done.stderr.strip().splitlines() or ["it failed"]
+        raise Problem(f"kubectl {arguments[0]}: {words[-1]}", "check the kubeconfig and what its user may list")
+    return done.stdout

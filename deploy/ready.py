@@ -139,7 +139,7 @@ def lacking(condition: Condition, found: list[dict[str, Any]] | None) -> str | N
     if not_so:
         return f"{condition.resource}{where} ({', '.join(not_so)})"
     if len(found) < condition.at_least:
-        return f"{condition.resource}{where} ({len(found)} of {condition.at_least} there)"
+        return f"{condition.resource}{where} ({len(found)} of {condition.at_least:.0f} there)"
     return None
 
 

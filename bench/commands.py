@@ -12,7 +12,9 @@ def main() -> None:
         "matrix boutique": ("matrix", SPEC, "--stack", "dev"),
         "compile boutique": ("compile", SPEC, "--stack", "dev", "--out", "out/bench"),
     }.items():
-        print(row(name, "python importing yaml and pydantic", paired(python("-m", "netspec", *words), floor)), flush=True)
+        print(
+            row(name, "python importing yaml and pydantic", paired(python("-m", "netspec", *words), floor)), flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ TOOLS: dict[str, Release] = {
 #: The Kubernetes version of a kind node (its image tag).
 KUBERNETES = Release(official="1.34.3", airgap="1.34.4")
 
-#: What runs on the cluster. `airgap` may build an older source under the tag the operator asks for; docs/where-run.md says so.
+#: What runs on the cluster. `airgap` may build an older source under the tag that users pull: docs/where-run.md.
 CALICO = Release(official="3.29.2", airgap="3.28.5")
 TIGERA_OPERATOR = Release(official="1.36.5", airgap="1.36.5")
 COREDNS = Release(official="1.12.1", airgap="1.14.7")

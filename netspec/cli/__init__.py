@@ -11,7 +11,7 @@ from netspec.diagnostics import Problem
 #: Exit codes, the same for every command.
 OK, FAILED, USAGE, INCONCLUSIVE, DIFFERENT = 0, 1, 2, 3, 4
 
-#: Command -> its one line in `netspec --help`; the module netspec.cli.<command> has EXAMPLES, arguments(parser), run(args).
+#: Command -> its line in `netspec --help`; the module netspec.cli.<command> has EXAMPLES, arguments(parser), run(args).
 COMMANDS: dict[str, str] = {
     "check": "check a spec: every error at once, no cluster needed",
     "compile": "write what a spec compiles to: kind.yaml, manifests in apply order, plan.json",

@@ -61,35 +61,32 @@ def service_dialect(about: Inventory, source: Workload, endpoint: Endpoint, serv
     """Why an allowed flow fails when it is sent to the Service's own address; None where it does not.
 
     The AWS agent judges egress before the address is translated. Its controller admits a cluster IP only for a rule
-    whose podSelector matches the Service's selector, read as labels, and whose ports name the Service's port as the
-    pod's own
-    (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go, issues 147, 194 and 224).
+    whose podSelector matches the Service's selector, read as labels, and where it names ports only if the Service's
+    port is the pod's own (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go; issues 147, 194, 224).
     `about` holds the policies that select the source.
     """
     if about.cni != "vpc-cni" or service.headless or service.selector is None:
         return None
     labels = dict(service.selector.match_labels)
-    rules = [
-        (policy, rule)
+    isolating = [
+        policy
         for policy in about.policies
         if "Egress" in policy.types and policy.namespace == source.namespace and policy.pods.matches(source.labels)
-        for rule in policy.egress
     ]
-    isolated = any(
-        "Egress" in p.types and p.namespace == source.namespace and p.pods.matches(source.labels)
-        for p in about.policies
-    )
-    for policy, rule in rules:
-        if not rule.peers:
-            return None
-        for peer in rule.peers:
-            if peer.ip_block is not None:
-                return None  # it may hold the cluster IP
-            near = peer.namespaces is not None or policy.namespace == service.namespace
+    for policy in isolating:
+        for rule in policy.egress:
             named = any(isinstance(p.port, str) for p in rule.ports)
-            same = not rule.ports or named or endpoint.number == endpoint.port.port
-            if near and same and (peer.pods is None or peer.pods.matches(labels)):
+            same_port = not rule.ports or named or endpoint.number == endpoint.port.port
+            for peer in rule.peers:
+                if peer.ip_block is not None:
+                    return None  # it may hold the cluster IP
+                near = peer.namespaces is not None or policy.namespace == service.namespace
+                if near and same_port and (peer.pods is None or peer.pods.matches(labels)):
+                    return None
+            if not rule.peers:
                 return None
-    if not isolated:
-        return None
-    return "AWS: no egress rule's podSelector matches the Service's selector on the Service's port"
+    return (
+        "AWS admits a cluster IP only where the rule's podSelector matches the Service's selector"
+        if isolating
+        else None
+    )

@@ -1,0 +1,306 @@
+"""A verdict walked through: every policy that selects an end, each of its rules, and why it matches or not."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from netspec.analysis.dialects import DIALECTS
+from netspec.analysis.engine import Reachability
+from netspec.analysis.evaluate import Evaluator
+from netspec.analysis.spaces import PROTOCOLS, Ranges
+from netspec.analysis.verdict import AddressEnd, End, PodEnd
+from netspec.diagnostics import Problem
+from netspec.ir.model import (
+    NAME_LABEL,
+    Direction,
+    Inventory,
+    NetworkPolicy,
+    Peer,
+    Place,
+    PolicyPort,
+    Protocol,
+    Rule,
+    TierPolicy,
+    TierRule,
+    Workload,
+)
+from netspec.ir.selectors import Labels, Selector
+
+Outcome = str
+"""A step's result: allows, denies, passes, "no match", isolates, open, "maybe"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the walk. `rule` counts from 0; None: the policy itself, or (policy "") the side as a whole."""
+
+    direction: Direction
+    policy: str
+    rule: int | None
+    outcome: Outcome
+    reason: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`allow` and `undefined` over all ports; `steps` go by `port` where one was asked about."""
+
+    source: End
+    destination: End
+    allow: Ranges
+    undefined: Ranges
+    steps: tuple[Step, ...]
+
+    def answer(self, port: int, protocol: Protocol) -> str:
+        """allow, deny or undefined."""
+        for word, ranges in (("allow", self.allow), ("undefined", self.undefined)):
+            if any(low <= port <= high for low, high in ranges.get(protocol, ())):
+                return word
+        return "deny"
+
+
+class Explainer:
+    """Explains pairs of one inventory, each from the policies that select one of its ends; never the whole matrix."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._evaluator = Evaluator(inventory)
+        self._workloads = {w.id: w for w in inventory.workloads}
+        self._labels = {n.name: n.labels for n in inventory.namespaces}
+
+    def explain(
+        self, source: End, destination: End, port: int | None = None, protocol: Protocol = "TCP"
+    ) -> Explanation:
+        """Raises Problem for an unknown workload, ValueError when neither end is a pod."""
+        if isinstance(source, AddressEnd) and isinstance(destination, AddressEnd):
+            raise ValueError("a flow needs a pod at one end")
+        about = self._evaluator.about(source, destination)
+        allow, undefined = _ports(about, source, destination)
+        flow = _Flow(self, about, source, destination, port, protocol)
+        steps = (*_side(flow, "Egress"), *_side(flow, "Ingress"))
+        return Explanation(source, destination, allow, undefined, steps)
+
+    def workload(self, end: End) -> Workload | None:
+        return self._workloads[end.workload] if isinstance(end, PodEnd) else None
+
+    def namespace_labels(self, workload: Workload) -> Labels:
+        return self._labels.get(workload.namespace, {NAME_LABEL: workload.namespace})
+
+
+def _ports(about: Inventory, source: End, destination: End) -> tuple[Ranges, Ranges]:
+    """Of this pair alone."""
+    if isinstance(source, PodEnd) and source == destination:
+        (workload,) = about.workloads
+        if workload.replicas <= 1:  # a pod always reaches itself
+            return dict.fromkeys(PROTOCOLS, ((1, 65535),)), {}
+        destination = PodEnd(f"{workload.id}/another")
+        about = replace(about, workloads=(workload, replace(workload, name=f"{workload.name}/another")))
+    reach = Reachability(about)
+    numbers = {w.id: i for i, w in enumerate(reach.workloads)}
+
+    def number(end: End) -> int:
+        if isinstance(end, PodEnd):
+            return numbers[end.workload]
+        wanted = end.address
+        for i, external in enumerate(reach.externals):
+            if external.holds(wanted.version, int(wanted)):
+                return len(reach.workloads) + i
+        raise Problem(f"{wanted} is of an IP family that the cluster's pods do not have", "name another address")
+
+    target = number(destination)
+    for connection in reach.connections(number(source)):
+        if connection.destination == target:
+            return reach.ranges(connection.allow), reach.ranges(connection.undefined)
+    return {}, {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    explainer: Explainer
+    about: Inventory
+    source: End
+    destination: End
+    port: int | None
+    protocol: Protocol
+
+    @property
+    def target(self) -> Workload | None:
+        return self.explainer.workload(self.destination)
+
+
+def _side(flow: _Flow, direction: Direction) -> Iterator[Step]:
+    subject = flow.explainer.workload(flow.source if direction == "Egress" else flow.destination)
+    peer = flow.destination if direction == "Egress" else flow.source
+    whose = "source" if direction == "Egress" else "destination"
+    if subject is None:
+        yield Step(direction, "", None, "open", f"the {whose} is an address outside: no policy selects it")
+        return
+    if subject.host_network:
+        yield Step(
+            direction,
+            "",
+            None,
+            "maybe",
+            f"{subject.id} is on the host network: Kubernetes leaves open whether policies select it",
+        )
+    selecting = 0
+    for tier in ("Admin", "NetworkPolicy", "Baseline"):
+        if tier == "NetworkPolicy":
+            for policy in flow.about.policies:
+                if _selects(policy, direction, subject):
+                    selecting += 1
+                    yield Step(direction, policy.id, None, "isolates", f"selects {subject.id}", policy.place)
+                    yield from _rules(flow, policy, direction, peer)
+            if selecting:
+                return  # NetworkPolicy decides; the Baseline tier is not asked
+            continue
+        for tier_policy in sorted((t for t in flow.about.tiers if t.tier == tier), key=lambda t: t.priority):
+            if tier_policy.rules(direction) and _tier_selects(flow, tier_policy.subject, subject):
+                about = f"{tier} tier, priority {tier_policy.priority}"
+                yield Step(direction, tier_policy.id, None, "selects", about, tier_policy.place)
+                yield from _rules(flow, tier_policy, direction, peer)
+    yield Step(direction, "", None, "open", f"no NetworkPolicy isolates {subject.id} for {direction.lower()}")
+
+
+def _selects(policy: NetworkPolicy, direction: Direction, subject: Workload) -> bool:
+    return direction in policy.types and policy.namespace == subject.namespace and policy.pods.matches(subject.labels)
+
+
+def _tier_selects(flow: _Flow, wanted: Peer, subject: Workload) -> bool:
+    return not subject.host_network and _selector_mismatch(flow, None, wanted, subject) is None
+
+
+_OUTCOMES = {"Accept": "allows", "Deny": "denies", "Pass": "passes"}
+
+
+def _rules(flow: _Flow, policy: NetworkPolicy | TierPolicy, direction: Direction, peer: End) -> Iterator[Step]:
+    home = policy.namespace if isinstance(policy, NetworkPolicy) else None
+    rules: tuple[Rule | TierRule, ...] = policy.rules(direction)
+    for index, rule in enumerate(rules):
+        matched, reason = _match(flow, home, rule, peer)
+        action = _OUTCOMES[rule.action] if isinstance(rule, TierRule) else "allows"
+        outcome = {"yes": action, "maybe": "maybe", "no": "no match"}[matched]
+        yield Step(direction, policy.id, index, outcome, reason, rule.place)
+    if not rules and isinstance(policy, NetworkPolicy):
+        yield Step(direction, policy.id, None, "no match", f"it has no {direction.lower()} rule: nothing is allowed")
+
+
+def _match(flow: _Flow, home: str | None, rule: Rule | TierRule, peer: End) -> tuple[str, str]:
+    """yes, maybe or no, and why."""
+    matched, who = "yes", "any peer"
+    if rule.peers or isinstance(rule, TierRule):
+        found = [(_match_peer(flow, home, wanted, peer), wanted) for wanted in rule.peers]
+        best = next((f for word in ("yes", "maybe") for f in found if f[0][0] == word), None)
+        if best is None:
+            return "no", "; ".join(dict.fromkeys(reason for (_, reason), _ in found)) or "it names no peer"
+        matched, who = best[0]
+    ports = [_match_port(flow, p) for p in rule.ports]
+    if ports and not any(hit for hit, _ in ports):
+        return "no", f"{who}, but {'; '.join(dict.fromkeys(text for _, text in ports))}"
+    which = ", ".join(dict.fromkeys(text for hit, text in ports if hit)) or "any port"
+    return matched, f"{who}; {which}"
+
+
+def _match_peer(flow: _Flow, home: str | None, wanted: Peer, peer: End) -> tuple[str, str]:
+    workload = flow.explainer.workload(peer)
+    if wanted.ip_block is not None:
+        return _match_block(flow, home, wanted, peer, workload)
+    text = peer_text(wanted, home)
+    if workload is None:
+        return "no", f"{text} matches pods only"
+    if workload.host_network:
+        return ("no" if home is None else "maybe"), f"{text} may not see a host-network pod"
+    mismatch = _selector_mismatch(flow, home, wanted, workload)
+    return ("yes", f"{text} matches") if mismatch is None else ("no", mismatch)
+
+
+def _match_block(flow: _Flow, home: str | None, wanted: Peer, peer: End, workload: Workload | None) -> tuple[str, str]:
+    block = wanted.ip_block
+    assert block is not None
+    text = peer_text(wanted, home)
+    if isinstance(peer, AddressEnd):
+        inside = peer.address in block.cidr and not any(peer.address in n for n in block.excluded)
+        return ("yes", f"{text} holds {peer}") if inside else ("no", f"{text} does not hold {peer}")
+    assert workload is not None
+    cidrs = [] if workload.host_network else flow.about.pod_cidrs
+    overlaps = not cidrs or any(c.version == block.cidr.version and c.overlaps(block.cidr) for c in cidrs)
+    dialect = DIALECTS.get(flow.about.cni or "")
+    if not overlaps:
+        return "no", f"{text} is not where pods are"
+    if dialect is not None and not dialect.blocks_match_pods and not workload.host_network and home is not None:
+        return "no", f"{text}: {dialect.because}"
+    certain = home is None or (dialect is not None and dialect.blocks_match_pods) or workload.host_network
+    why = "the pod's address decides" if certain else "Kubernetes leaves open whether a block matches a pod"
+    return "maybe", f"{text}: {why}"
+
+
+def _selector_mismatch(flow: _Flow, home: str | None, wanted: Peer, workload: Workload) -> str | None:
+    """Why the selectors do not match; None where they do."""
+    if wanted.namespaces is None:
+        if workload.namespace != home:
+            return f"podSelector alone is pods of namespace {home}, not of {workload.namespace}"
+    elif not wanted.namespaces.matches(flow.explainer.namespace_labels(workload)):
+        return f"namespaceSelector {selector_text(wanted.namespaces)} does not match namespace {workload.namespace}"
+    if wanted.pods is not None and not wanted.pods.matches(workload.labels):
+        return f"podSelector {selector_text(wanted.pods)} does not match {workload.id} ({labels_text(workload.labels)})"
+    return None
+
+
+def _match_port(flow: _Flow, wanted: PolicyPort) -> tuple[bool, str]:
+    text = port_text(wanted)
+    if isinstance(wanted.port, str):
+        number = flow.target.port_named(wanted.port, wanted.protocol) if flow.target else None
+        if number is None:
+            return False, f"{text} is no port of the destination"
+        text, low, high = f"{text} ({number} there)", number, number
+    elif wanted.port is None:
+        low, high = 1, 65535
+    else:
+        low, high = wanted.port, wanted.end_port or wanted.port
+    if flow.port is None:
+        return True, text
+    hit = wanted.protocol == flow.protocol and low <= flow.port <= high
+    return hit, text if hit else f"{flow.port}/{flow.protocol} is not {text}"
+
+
+# Words
+
+
+def selector_text(selector: Selector) -> str:
+    """
+    >>> selector_text(Selector.of({"app": "web"}))
+    '{app=web}'
+    """
+    parts = [f"{k}={v}" for k, v in selector.match_labels]
+    for e in selector.expressions:
+        parts.append(f"{e.key} {e.operator}{f' ({chr(44).join(e.values)})' if e.values else ''}")
+    return f"{{{', '.join(parts)}}}"
+
+
+def labels_text(labels: Labels) -> str:
+    return ", ".join(f"{k}={v}" for k, v in sorted(labels.items())) or "no labels"
+
+
+def port_text(port: PolicyPort) -> str:
+    """
+    >>> port_text(PolicyPort("TCP", 80, 90)), port_text(PolicyPort("UDP"))
+    ('80-90/TCP', 'any/UDP')
+    """
+    number = "any" if port.port is None else port.port if port.end_port is None else f"{port.port}-{port.end_port}"
+    return f"{number}/{port.protocol}"
+
+
+def peer_text(peer: Peer, home: str | None) -> str:
+    """
+    >>> peer_text(Peer(pods=Selector()), "shop")
+    'pods {} of namespace shop'
+    """
+    if peer.ip_block is not None:
+        excluded = ", ".join(map(str, peer.ip_block.excluded))
+        return f"ipBlock {peer.ip_block.cidr}{f' except {excluded}' if excluded else ''}"
+    pods = "every pod" if peer.pods is None else f"pods {selector_text(peer.pods)}"
+    if peer.namespaces is None:
+        return f"{pods} of namespace {home}"
+    if peer.namespaces.is_empty:
+        return f"{pods} of every namespace"
+    return f"{pods} of namespaces {selector_text(peer.namespaces)}"

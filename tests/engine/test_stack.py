@@ -1,9 +1,12 @@
 """The commands against the real Pulumi engine and kubernetes plugin; docker, kind and the API server are stand-ins."""
 
+import re
 import signal
 
 import pytest
 
+from netspec.ir.model import KIND_NETWORK
+from tests.engine.apiserver import ApiServer
 from tests.engine.conftest import PATIENCE, SPEC, World
 
 pytestmark = pytest.mark.engine
@@ -17,18 +20,24 @@ def nodes_of(world: World) -> set[str]:
 
 
 def test_life_of_a_stack(world: World) -> None:
+    committed = (world.project / "stacks" / "Pulumi.shop.yaml").read_text()
     made = world.up()
     assert set(made) == {"create"}
     assert "/apis/apps/v1/namespaces/shop/deployments/web" in world.api.objects
     deployments = [r for r in world.api.requests if "/deployments/web" in r]
     policies = [r for r in world.api.requests if "/namespaces/shop/networkpolicies/" in r]
     assert policies and world.api.requests.index(policies[-1]) < world.api.requests.index(deployments[0])
+    check_nothing_leaked(world, committed)
 
     world.api.requests.clear()
-    assert set(world.up()) == {"same"}
+    assert world.up() == {"same": made["create"]}
     assert world.api.requests == []
-
     assert "Deployment" in world.run("status", "--stack", "shop").stdout
+
+    by_hand = ("exec", "--", "pulumi", "up", "--stack", "shop", "--yes", "--skip-preview", "--non-interactive")
+    assert f"{made['create']} unchanged" in world.run(*by_hand).stdout
+    done = world.run("exec", "--", "pulumi", "stack", "output", "cluster", "--stack", "shop")
+    assert done.stdout.strip() == "shop-shop"
 
     world.run("down", "--stack", "shop")
     assert world.docker["containers"] == {} and world.docker["networks"] == {}
@@ -37,25 +46,36 @@ def test_life_of_a_stack(world: World) -> None:
     assert "nothing is applied" in world.run("status", "--stack", "shop").stdout
 
 
-def test_nothing_secret_in_plain_text_and_no_committed_file_changed(world: World) -> None:
-    before = (world.project / "stacks" / "Pulumi.shop.yaml").read_text()
-    world.up()
+def check_nothing_leaked(world: World, committed: str) -> None:
+    """Nothing secret in plain text, and no committed file changed."""
     files = [path for path in world.project.rglob("*") if path.is_file()]
     assert any(path.name == "shop.json" for path in files)  # Pulumi's state is among them
     assert [path for path in files if b"not-so-secret-client-key" in path.read_bytes()] == []
-    assert (world.project / "stacks" / "Pulumi.shop.yaml").read_text() == before
+    assert (world.project / "stacks" / "Pulumi.shop.yaml").read_text() == committed
     assert (world.project / ".netspec" / "passphrase").stat().st_mode & 0o777 == 0o600
 
 
-def test_nodes_that_vanished_are_made_again_with_all_that_was_on_them(world: World) -> None:
+def test_what_changes_in_place_and_what_replaces(world: World) -> None:
     made = world.up()["create"]
+
+    state = world.docker
+    del state["containers"]["shop-shop-outside"]
+    world.docker = state
+    assert world.up()["update"] == 1
+    assert world.docker["containers"]["shop-shop-outside"]["state"] == "running"
+
+    world.write_spec(SPEC.replace("podCIDRs: [10.244.0.0/16]", "podCIDRs: [10.245.0.0/16]"))
+    text = world.run("preview", "--stack", "shop").stdout
+    assert "replace  cluster  because of config.networking.podSubnet" in text
+    world.write_spec(SPEC)
+
     state = world.docker
     state["containers"]["shop-shop-worker"]["state"] = "exited"
     world.docker = state
     world.api.wipe()
     foreseen = world.preview()
     replaced = {s["name"]: s["because"] for s in foreseen["steps"] if s["operation"] == "replace"}
-    assert replaced["cluster"] == ["nodes"]
+    assert replaced["cluster"] == ["nodes"] and "deployment:shop/web" in replaced
     assert world.up()["replace"] == len(replaced)
     assert nodes_of(world) == NODES
     assert all(c["state"] == "running" for c in world.docker["containers"].values())
@@ -63,52 +83,36 @@ def test_nodes_that_vanished_are_made_again_with_all_that_was_on_them(world: Wor
     assert world.up() == {"same": made}
 
 
-def test_a_setting_kind_cannot_change_says_in_the_preview_that_it_replaces(world: World) -> None:
-    world.up()
-    world.write_spec(SPEC.replace("podCIDRs: [10.244.0.0/16]", "podCIDRs: [10.245.0.0/16]"))
-    assert "podCIDRs: [10.245.0.0/16]" in (world.project / "stacks" / "shop.yaml").read_text()
-    steps = {s["name"]: s for s in world.preview()["steps"] if s["operation"] == "replace"}
-    assert "config.networking.podSubnet" in steps["cluster"]["because"]
-    text = world.run("preview", "--stack", "shop").stdout
-    assert "replace  cluster  because of config.networking.podSubnet" in text
-
-
-def test_the_outside_host_is_started_again_in_place(world: World) -> None:
-    world.up()
-    state = world.docker
-    del state["containers"]["shop-shop-outside"]
-    world.docker = state
-    assert world.up()["update"] == 1
-    assert world.docker["containers"]["shop-shop-outside"]["state"] == "running"
-
-
-def test_a_cluster_of_that_name_that_is_not_ours_is_left_alone(world: World) -> None:
-    labels = {"io.x-k8s.kind.cluster": "shop-shop"}
-    theirs = {"name": "shop-shop-control-plane", "id": "f" * 64, "state": "running", "network": "kind"}
-    world.docker = {
-        "containers": {theirs["name"]: theirs | {"labels": labels, "image": "x"}},
-        "networks": {},
-        "count": 0,
-    }
+def test_faults_are_one_sentence_and_leave_what_is_not_ours(world: World) -> None:
+    nothing = world.docker
+    theirs = {"name": "shop-shop-control-plane", "id": "f" * 64, "state": "running", "network": "kind", "image": "x"}
+    node = theirs | {"labels": {"io.x-k8s.kind.cluster": "shop-shop"}}
+    world.docker = nothing | {"containers": {node["name"]: node}}
     said = world.up(code=2)["stderr"]
     assert "There is a kind cluster shop-shop that this stack did not make." in said
-    assert "Traceback" not in said
-    assert theirs["name"] in world.docker["containers"]
+    assert "Traceback" not in said and "The full log is" in said
+    assert node["name"] in world.docker["containers"]
 
-
-def test_an_address_range_that_is_taken(world: World) -> None:
-    network = {"name": "other", "subnet": "172.30.0.0/16", "labels": {}}
-    world.docker = {"containers": {}, "networks": {"other": network}, "count": 0}
-    assert "The address range 172.30.0.0/16 of the cluster's container network is taken" in world.up(code=2)["stderr"]
-
-
-def test_a_port_that_is_taken_then_free(world: World) -> None:
-    world.steer("kind-fails", "ERROR: Bind for 127.0.0.1:6443 failed: port is already allocated")
+    cidr = re.search(r"networkCIDR: (\S+?)[,}\s]", SPEC)
+    taken = cidr[1] if cidr else str(KIND_NETWORK)
+    world.docker = nothing | {"networks": {"other": {"name": "other", "subnet": taken, "labels": {}}}}
     said = world.up(code=2)["stderr"]
-    assert "A port that the cluster needs is taken: 127.0.0.1:6443." in said and "The full log is" in said
+    assert f"The address range {taken} of the cluster's container network is taken" in said
+
+    world.docker = nothing
+    world.steer("kind-fails", "ERROR: Bind for 127.0.0.1:6443 failed: port is already allocated")
+    assert "A port that the cluster needs is taken: 127.0.0.1:6443." in world.up(code=2)["stderr"]
     world.steer("kind-fails", None)
-    assert set(world.up()) <= {"create", "same"}
+
+    world.up()
     assert nodes_of(world) == NODES
+
+
+def test_wrong_passphrase(world: World) -> None:
+    world.up(PULUMI_CONFIG_PASSPHRASE="one")
+    said = world.up(code=2, PULUMI_CONFIG_PASSPHRASE="two")["stderr"]
+    assert "error: The passphrase does not open the state of the stack shop." in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("moment", ["creating the cluster", "creating objects"])
@@ -151,11 +155,18 @@ def test_down_when_the_cluster_is_gone_already(world: World) -> None:
     assert "nothing is applied" in world.run("status", "--stack", "shop").stdout
 
 
-def test_wrong_passphrase(world: World) -> None:
-    world.up(PULUMI_CONFIG_PASSPHRASE="one")
-    said = world.up(code=2, PULUMI_CONFIG_PASSPHRASE="two")["stderr"]
-    assert "error: The passphrase does not open the state of the stack shop." in said
-    assert "Traceback" not in said
+def test_refresh_by_hand_after_the_cluster_is_gone(world: World, api: ApiServer) -> None:
+    made = world.up()["create"]
+    world.docker = {"containers": {}, "networks": {}, "count": 9}
+    api.close()
+    world.run("exec", "--", "pulumi", "refresh", "--stack", "shop", "--yes", "--non-interactive")
+    again = ApiServer()
+    world.steer("kubeconfig", again.kubeconfig)
+    changes = world.up()
+    assert nodes_of(world) == NODES
+    assert "/apis/apps/v1/namespaces/shop/deployments/web" in again.objects
+    assert sum(changes.values()) == made
+    again.close()
 
 
 def test_what_is_not_ready_is_named(world: World) -> None:
@@ -185,11 +196,3 @@ def test_a_spec_with_errors_touches_nothing(world: World) -> None:
     world.run("up", "--stack", "shop", code=1)
     assert not (world.project / ".netspec" / "state").exists()
     assert world.docker["containers"] == {}
-
-
-def test_pulumi_by_hand_is_the_same_stack(world: World) -> None:
-    made = world.up()["create"]
-    done = world.run("exec", "--", "pulumi", "up", "--stack", "shop", "--yes", "--skip-preview", "--non-interactive")
-    assert f"{made} unchanged" in done.stdout
-    done = world.run("exec", "--", "pulumi", "stack", "output", "cluster", "--stack", "shop")
-    assert done.stdout.strip() == "shop-shop"

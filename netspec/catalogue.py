@@ -22,8 +22,8 @@ class Release:
 #: Programs netspec runs, by the name they have on PATH.
 TOOLS: dict[str, Release] = {
     "kind": Release(official="0.32.0", airgap="0.32.0", minimum="0.30.0"),
-    "kubectl": Release(official="1.34.4", airgap="1.34.4", minimum="1.32.0"),
-    "pulumi": Release(official="3.259.0", airgap="3.259.0", minimum="3.200.0"),
+    "kubectl": Release(official="1.34.4", airgap="1.34.4", minimum="1.33.0"),
+    "pulumi": Release(official="3.259.0", airgap="3.259.0", minimum="3.215.0"),
 }
 
 #: The Kubernetes version of a kind node (its image tag).

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import urllib3
 import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2  # type: ignore[import-untyped]
 from kubernetes import config
@@ -141,6 +142,8 @@ class Cluster:
         )
         self.namespace = settings.get("namespace") or "default"
         self.force = "true" in (settings.get("enablePatchForce"), os.environ.get("PULUMI_K8S_ENABLE_PATCH_FORCE"))
+        self.upsert = settings.get("upsertExistingObjects") == "true"
+        self.delete_unreachable = settings.get("deleteUnreachable") == "true"
         self.mutable = {kind for kind, key in MUTABLE.items() if settings.get(key) == "true"}
         self.kinds: dict[tuple[str, str], tuple[str, bool]] = {}
         self.lock = threading.Lock()
@@ -205,13 +208,17 @@ class Cluster:
         return live
 
     def get(self, obj: Json, ident: str | None = None) -> Json | None:
-        """The live object, or None."""
+        """The live object, or None; with deleteUnreachable also when its API server cannot be reached."""
         try:
             live = self.call("GET", self.path(obj, ident))
             live["metadata"].pop("managedFields", None)
             return live
         except KeyError:  # the kind (its CRD) is gone
             return None
+        except urllib3.exceptions.HTTPError:
+            if self.delete_unreachable:
+                return None
+            raise
         except ApiException as error:
             if error.status == 404:
                 return None
@@ -331,7 +338,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         obj = load(request.properties)
         if request.preview:
             return pb.CreateResponse(properties=dump(self.cluster.apply(obj, True) if self.configured else obj))
-        if self.cluster.get(obj):
+        if not self.cluster.upsert and self.cluster.get(obj):
             context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{self.cluster.path(obj)} already exists")
         live = self.cluster.apply(obj, timeout=request.timeout)
         return pb.CreateResponse(id=self.ident(live), properties=dump(live))

@@ -20,8 +20,9 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 1 for a spec with errors, before anything is touched; else that of the verification."""
     import toolchain
     from deploy.layers import layers
-    from netspec.cli.verify import verify_stack
+    from netspec.cli.verify import verified, verify_stack
     from toolchain.engine import check_disk
+    from verify.report.data import EXIT_CODES, as_json
 
     spec = spec_path(args.stack, args.spec)
     plan = compiled(spec, args.stack).plan
@@ -33,5 +34,11 @@ def run(args: argparse.Namespace) -> int:
         operation = Operation(args.stack, recorded(spec), progress, log)
         changes = operation.session.up(plan, operation.on_event, operation.output)
     done = f"{args.stack}: {summary(changes, past=True)} in {progress.elapsed():.0f} s"
-    show(args, done, changes=changes, seconds=round(progress.elapsed(), 1), log=str(log.path))
-    return OK if args.no_verify else verify_stack(args.stack, str(spec), output=args.output)
+    data: dict[str, object] = {"changes": changes, "seconds": round(progress.elapsed(), 1), "log": str(log.path)}
+    if args.output == "text" or args.no_verify:
+        show(args, done, **data)
+        return OK if args.no_verify else verify_stack(args.stack, str(spec))
+    # One JSON object for the whole command.
+    run, _ = verified(args.stack, str(spec))
+    show(args, done, **data, verification=as_json(run))
+    return EXIT_CODES[run.answer]

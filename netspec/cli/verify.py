@@ -4,8 +4,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netspec.diagnostics import Problem
+
+if TYPE_CHECKING:
+    from verify.model import Run
 
 EXAMPLES = """\
   netspec verify --stack dev
@@ -35,22 +39,27 @@ def run(args: argparse.Namespace) -> int:
 
 def verify_stack(stack: str, spec: str | None = None, report: Path | None = None, output: str = "text") -> int:
     """Verifies, prints and writes the report; returns the exit code. The tools must be active."""
-    from verify.report import write_reports
     from verify.report.data import EXIT_CODES, as_json
     from verify.report.terminal import print_run
-    from verify.runner import verify
-    from verify.stack import load_stack
 
-    ir, probes = load_stack(stack, spec)
-    result = verify(ir, probes, lambda text: print(text, file=sys.stderr))
-    directory = report or Path("out") / stack
-    try:
-        page = write_reports(result, directory)
-    except OSError as error:
-        raise Problem(f"the report could not be written: {error}", "name another directory with --report") from None
+    result, page = verified(stack, spec, report)
     if output == "json":
         print(json.dumps(as_json(result), indent=1, ensure_ascii=False))
     else:
         print_run(result)
         print(f"report: {page}")
     return EXIT_CODES[result.answer]
+
+
+def verified(stack: str, spec: str | None = None, report: Path | None = None) -> "tuple[Run, Path]":
+    """The run, and the page of its report. The tools must be active."""
+    from verify.report import write_reports
+    from verify.runner import verify
+    from verify.stack import load_stack
+
+    ir, probes = load_stack(stack, spec)
+    result = verify(ir, probes, lambda text: print(text, file=sys.stderr))
+    try:
+        return result, write_reports(result, report or Path("out") / stack)
+    except OSError as error:
+        raise Problem(f"the report could not be written: {error}", "name another directory with --report") from None

@@ -16,6 +16,7 @@ from netspec.plan import CLUSTER, CNI_READY, Condition, Node, ReadyNode
 
 OPERATOR = "tigera-operator"
 CRDS_READY = "calico-crds"
+OWN_NAMESPACES = frozenset({OPERATOR, "calico-system", "calico-apiserver"})
 POOL = "default-ipv4-ippool"
 
 _DATAPLANE = {"iptables": "Iptables", "nftables": "Nftables"}
@@ -40,7 +41,12 @@ class Calico:
     )
 
     def check(self, ir: Ir, report: Report) -> None:
-        """Nothing beyond the features."""
+        """NS902: the operator makes, labels and deletes its own namespaces."""
+        for namespace in ir.namespaces:
+            if namespace.name in OWN_NAMESPACES:
+                path = (*namespace.place.path, "name")
+                message = f"{namespace.name} is a namespace of Calico's operator"
+                report.error("NS902", path, message, "rename it, or remove the entry")
 
     def lower(self, ir: Ir) -> tuple[Node, ...]:
         namespace = node(_namespace(), CLUSTER)

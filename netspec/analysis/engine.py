@@ -12,7 +12,7 @@ from netspec.analysis.bits import Partition, product, to_members
 from netspec.analysis.pods import PodIndex
 from netspec.analysis.sides import Side, SideKey, Sides
 from netspec.analysis.spaces import WHOLE, AddressSpace, PortSpace, Ranges, address_text, blocks_of, port_cuts
-from netspec.ir.model import Inventory, Workload
+from netspec.ir.model import Inventory, NetworkPolicy, TierPolicy, Workload
 
 T = TypeVar("T")
 #: How many expanded parts of rows are kept.
@@ -101,9 +101,15 @@ class Reachability:
         partitions = {id(p): p for side in sides.values() for p in (side.lower, *side.upper)}
         return {members >> self.pods.count for p in partitions.values() for members in p.values()}
 
-    def regroup(self, cells: Sequence[int]) -> None:
-        """Uses these groups of external classes, each at least as fine as `external_cells`: for a comparison."""
-        self.external_cells = list(cells)
+    @cached_property
+    def versions(self) -> frozenset[int]:
+        """The IP versions of the addresses outside: those that pods have, where that is known."""
+        return frozenset(n.version for n in self.inventory.pod_cidrs or WHOLE)
+
+    def regroup(self, cells: Sequence[int], versions: frozenset[int]) -> None:
+        """Uses these groups of external classes, at least as fine as `external_cells`, and these versions: for a
+        comparison, in which an external peer must mean the same on both sides."""
+        self.external_cells, self.versions = list(cells), versions
 
     @cached_property
     def externals(self) -> list[External]:
@@ -112,10 +118,9 @@ class Reachability:
         for number, cell in enumerate(self.external_cells):
             for member in to_members(cell):
                 cell_of[self.sides.external_signatures[member]] = number
-        versions = {n.version for n in self.inventory.pod_cidrs} or {n.version for n in WHOLE}
         found: dict[int, list[tuple[int, int, int]]] = {}
         for version, low, high, signature in self.spaces.addresses.intervals:
-            if version in versions:
+            if version in self.versions:
                 intervals = found.setdefault(cell_of[signature], [])
                 if intervals and intervals[-1][0] == version and intervals[-1][2] == low - 1:
                     intervals[-1] = (version, intervals[-1][1], high)
@@ -217,7 +222,16 @@ class Reachability:
         """The peers that a set of classes stands for, ascending."""
         return sorted(chain.from_iterable(map(self._peers_of.__getitem__, to_members(classes))))
 
+    @cached_property
+    def _policies(self) -> dict[str, NetworkPolicy | TierPolicy]:
+        return {p.id: p for p in (*self.inventory.policies, *self.inventory.tiers)}
+
+    def policy(self, policy_id: str) -> NetworkPolicy | TierPolicy:
+        """The inventory's policy of that id."""
+        return self._policies[policy_id]
+
     def class_of(self, peer: int) -> int:
+        """The class that a peer is in: pod classes, then external ones."""
         return self._class_of_peer[peer]
 
     def peer_count(self) -> int:

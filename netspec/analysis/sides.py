@@ -226,7 +226,7 @@ class Sides:
         for i in key.policies:
             for rule in self.rules(self._inventory.policies[i], key.direction):
                 peers = self._peers(rule, world, world.selectable, world.blocks_match)
-                for ports, where in self._spread(rule, key, peers):
+                for ports, where in self.spread(rule, key, peers):
                     out[ports] = out.get(ports, 0) | where
         return out
 
@@ -235,12 +235,13 @@ class Sides:
             return world.space
         peers = rule.selected & world.space if selectable else 0
         if rule.blocks and world.signature is None:
-            peers |= self._outside_of(rule.blocks)
+            peers |= self.outside_of(rule.blocks)
         elif rule.blocks and blocks_match and rule.blocks & (world.signature or 0):
             peers = world.space
         return peers
 
-    def _outside_of(self, blocks: int) -> int:
+    def outside_of(self, blocks: int) -> int:
+        """The external classes that one of the blocks holds."""
         found = self._outside.get(blocks)
         if found is None:
             inside = (i for i, signature in enumerate(self.external_signatures) if signature & blocks)
@@ -251,14 +252,14 @@ class Sides:
         """The peers whose address may be in one of the blocks."""
         if not blocks:
             return 0
-        peers = self._outside_of(blocks)
+        peers = self.outside_of(blocks)
         if any(s & blocks for signatures in self._pod_signatures for s in signatures):
             peers |= self._pods.everyone & ~self._pods.host
         if any(s & blocks for signatures in self._node_signatures for s in signatures):
             peers |= self._pods.host
         return peers
 
-    def _spread(self, rule: CompiledRule, key: SideKey, peers: int) -> Iterator[tuple[int, int]]:
+    def spread(self, rule: CompiledRule, key: SideKey, peers: int) -> Iterator[tuple[int, int]]:
         """The rule's ports with the peers they apply to: a named port differs by destination."""
         if not peers:
             return
@@ -282,7 +283,7 @@ class Sides:
         else:
             bit = 1 << peer
             where = bit if rule.anyone or bit & (rule.selected | self._in_blocks(rule.blocks)) else 0
-        return any(found & ports for found, _ in self._spread(rule, key, where))
+        return any(found & ports for found, _ in self.spread(rule, key, where))
 
     # Tiers
 
@@ -299,7 +300,7 @@ class Sides:
     def _first_match(self, policy: TierPolicy, key: SideKey, world: _World) -> dict[_Decided, int]:
         state: dict[_Decided, int] = {(0, 0, 0): world.space}
         for rule in self.rules(policy, key.direction):
-            for ports, where in self._spread(rule, key, self._peers(rule, world, True, True)):
+            for ports, where in self.spread(rule, key, self._peers(rule, world, True, True)):
                 step = {_HIT[rule.action](ports): where, (0, 0, 0): world.space & ~where}
                 state = product(state, step, _then)
         return state

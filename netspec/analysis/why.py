@@ -36,13 +36,14 @@ def because(reach: Reachability, connection: Connection) -> Because:
     ports = connection.allow | connection.undefined
     egress = ingress = None
     if source is not None and source < reach.pods.count:
-        egress = _rules(reach, reach.egress_keys[source], destination, ports)
+        egress = rules_between(reach, reach.egress_keys[source], destination, ports)
     if destination < reach.pods.count:
-        ingress = _rules(reach, reach.ingress_keys[destination], source, ports)
+        ingress = rules_between(reach, reach.ingress_keys[destination], source, ports)
     return Because(egress, ingress)
 
 
-def _rules(reach: Reachability, key: SideKey, peer: int | None, ports: int) -> tuple[RuleRef, ...]:
+def rules_between(reach: Reachability, key: SideKey, peer: int | None, ports: int) -> tuple[RuleRef, ...]:
+    """The rules of a side that let some of the ports through to a peer (its class; None: some pod not known)."""
     policies: list[NetworkPolicy | TierPolicy] = [reach.inventory.tiers[i] for i in key.tiers]
     policies += [reach.inventory.policies[i] for i in key.policies]
     return tuple(

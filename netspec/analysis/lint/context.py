@@ -1,0 +1,109 @@
+"""What the checks share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from netspec.analysis.bits import from_members
+from netspec.analysis.engine import Reachability
+from netspec.analysis.sides import CompiledRule, SideKey
+from netspec.ir.model import (
+    ContainerPort,
+    Direction,
+    Inventory,
+    NetworkPolicy,
+    Place,
+    Rule,
+    TierPolicy,
+    TierRule,
+    Workload,
+)
+
+DNS_NAMESPACE, DNS_LABEL = "kube-system", ("k8s-app", "kube-dns")
+DIRECTIONS: tuple[Direction, ...] = ("Ingress", "Egress")
+#: Namespaces that the cluster brings begin with this.
+SYSTEM = "kube-"
+#: How many workloads a message names.
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`subject` is the object that it is about: a policy, workload, namespace, Service or route."""
+
+    code: str
+    subject: str
+    message: str
+    place: Place
+
+
+class Context:
+    """One inventory and its engine. Where it has no DNS pods, the usual ones are assumed."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._given = {w.id for w in inventory.workloads}
+        if not any(is_dns(w) for w in inventory.workloads):
+            ports = (ContainerPort(53, "UDP", "dns"), ContainerPort(53, "TCP", "dns-tcp"))
+            dns = Workload(DNS_NAMESPACE, "coredns", dict((DNS_LABEL,)), ports)
+            inventory = replace(inventory, workloads=(*inventory.workloads, dns))
+        self.inventory = inventory
+        self.reach = Reachability(inventory)
+        self.sides = self.reach.sides
+
+    def keys(self, direction: Direction) -> list[SideKey]:
+        """Per pod class."""
+        return self.reach.ingress_keys if direction == "Ingress" else self.reach.egress_keys
+
+    @cached_property
+    def subjects(self) -> dict[tuple[int, Direction], int]:
+        """NetworkPolicy index and direction -> the pod classes that it isolates."""
+        found: dict[tuple[int, Direction], list[int]] = {}
+        for direction in DIRECTIONS:
+            for number, key in enumerate(self.keys(direction)):
+                for i in key.policies:
+                    found.setdefault((i, direction), []).append(number)
+        return {at: from_members(members) for at, members in found.items()}
+
+    @cached_property
+    def keys_of(self) -> dict[tuple[int, Direction], list[SideKey]]:
+        """NetworkPolicy index and direction -> the different sides that it is part of."""
+        found: dict[tuple[int, Direction], list[SideKey]] = {}
+        for direction in DIRECTIONS:
+            for key in dict.fromkeys(self.keys(direction)):
+                for i in key.policies:
+                    found.setdefault((i, direction), []).append(key)
+        return found
+
+    def workloads(self) -> Iterator[tuple[int, Workload]]:
+        """The given ones, with their pod class."""
+        for peer, workload in enumerate(self.reach.workloads):
+            if workload.id in self._given:
+                yield self.reach.class_of(peer), workload
+
+    def rules(self) -> Iterator[tuple[NetworkPolicy | TierPolicy, Direction, int, Rule | TierRule, CompiledRule]]:
+        """Every rule of every policy, with its index and its compiled form."""
+        policies: list[NetworkPolicy | TierPolicy] = [*self.inventory.policies, *self.inventory.tiers]
+        for policy in policies:
+            for direction in DIRECTIONS:
+                compiled = self.sides.rules(policy, direction)
+                rules: tuple[Rule | TierRule, ...] = policy.rules(direction)
+                for index, rule in enumerate(rules):
+                    yield policy, direction, index, rule, compiled[index]
+
+    def peers(self, rule: CompiledRule) -> int:
+        """A rule's peers by selectors, and addresses (which stand for pods at these addresses too)."""
+        if rule.anyone:
+            return self.sides.everyone
+        return rule.selected | self.sides.outside_of(rule.blocks)
+
+    def names(self, classes: int) -> str:
+        """Some workloads of the classes, for a message; "" where none was given."""
+        names = [self.reach.workloads[p].id for p in self.reach.peers_in(classes)]
+        names = [n for n in names if n in self._given]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        return ", ".join(names[:_SHOWN]) + more
+
+
+def is_dns(workload: Workload) -> bool:
+    key, value = DNS_LABEL
+    return workload.namespace == DNS_NAMESPACE and workload.labels.get(key) == value

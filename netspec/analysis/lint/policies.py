@@ -1,0 +1,104 @@
+"""Policies, rules and peers that say nothing, or nothing new."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netspec.analysis.bits import Partition, cover
+from netspec.analysis.explain import peer_text, port_text, selector_text
+from netspec.analysis.lint.context import DIRECTIONS, Context, Finding
+from netspec.analysis.sides import SideKey
+from netspec.ir.model import Direction, NetworkPolicy, PolicyPort, Workload
+
+_Rule = tuple[int, Direction, int]
+
+
+def selects_nothing(context: Context) -> Iterator[Finding]:
+    """NL001."""
+    for i, policy in enumerate(context.inventory.policies):
+        if not any((i, d) in context.subjects for d in policy.types):
+            message = f"podSelector {selector_text(policy.pods)} matches no pod of namespace {policy.namespace}"
+            yield Finding("NL001", policy.id, message, policy.place)
+    for tier in context.inventory.tiers:
+        if not context.reach.pods.peer(tier.subject, None):
+            yield Finding("NL001", tier.id, f"its subject, {peer_text(tier.subject, None)}, is no pod", tier.place)
+
+
+def peers_match_nothing(context: Context) -> Iterator[Finding]:
+    """NL002."""
+    for policy, direction, index, rule, _ in context.rules():
+        home = policy.namespace if isinstance(policy, NetworkPolicy) else None
+        for peer in rule.peers:
+            if peer.ip_block is None and not context.reach.pods.peer(peer, home):
+                message = f"{direction.lower()}[{index}]: there are no {peer_text(peer, home)}"
+                yield Finding("NL002", policy.id, message, rule.place)
+
+
+def redundant_rules(context: Context) -> Iterator[Finding]:
+    """NL003: a rule all of whose flows other rules allow to the same pods. Of two alike the later is named."""
+    dropped: set[_Rule] = set()
+    for i in reversed(range(len(context.inventory.policies))):
+        for direction in DIRECTIONS:
+            keys = context.keys_of.get((i, direction), [])
+            for index in reversed(range(len(context.inventory.policies[i].rules(direction)))):
+                if keys and all(_is_covered(context, key, (i, direction, index), dropped) for key in keys):
+                    dropped.add((i, direction, index))
+    for i, direction, index in sorted(dropped):
+        policy = context.inventory.policies[i]
+        message = f"{direction.lower()}[{index}] allows nothing that other rules for the same pods do not allow"
+        yield Finding("NL003", policy.id, message, policy.rules(direction)[index].place)
+
+
+def _is_covered(context: Context, key: SideKey, wanted: _Rule, dropped: set[_Rule]) -> bool:
+    own: Partition = {}
+    others: Partition = {}
+    for i in key.policies:
+        for index, rule in enumerate(context.sides.rules(context.inventory.policies[i], key.direction)):
+            at = (i, key.direction, index)
+            if at not in dropped:
+                target = own if at == wanted else others
+                for ports, peers in context.sides.spread(rule, key, context.peers(rule)):
+                    target[ports] = target.get(ports, 0) | peers
+    return bool(own) and not any(ports & ~have for ports, peers in own.items() for have in cover(others, peers))
+
+
+def ports_that_no_pod_has(context: Context) -> Iterator[Finding]:
+    """NL004, only where all the pods in question declare ports: a container may listen without saying so."""
+    for i, policy in enumerate(context.inventory.policies):
+        for direction in DIRECTIONS:
+            subjects = context.subjects.get((i, direction), 0)
+            compiled = context.sides.rules(policy, direction)
+            for index, rule in enumerate(policy.rules(direction)):
+                if direction == "Egress" and (compiled[index].anyone or compiled[index].blocks):
+                    continue
+                where = subjects if direction == "Ingress" else compiled[index].selected
+                pods = [context.reach.workloads[p] for p in context.reach.peers_in(where)]
+                if not pods or not all(w.ports for w in pods):
+                    continue
+                for port in rule.ports:
+                    if port.port is not None and not any(_has_port(w, port) for w in pods):
+                        names = context.names(where) or "the DNS pods"
+                        message = f"{direction.lower()}[{index}]: {port_text(port)} is no port of {names}"
+                        yield Finding("NL004", policy.id, message, rule.place)
+
+
+def _has_port(workload: Workload, wanted: PolicyPort) -> bool:
+    if isinstance(wanted.port, str):
+        return workload.port_named(wanted.port, wanted.protocol) is not None
+    low = wanted.port or 1
+    return any(p.protocol == wanted.protocol and low <= p.port <= (wanted.end_port or low) for p in workload.ports)
+
+
+def changes_nothing(context: Context) -> Iterator[Finding]:
+    """NL005: a policy without which every side would be the same. A default deny is spared: it is for pods to come."""
+    for i, policy in enumerate(context.inventory.policies):
+        keys = [key for d in policy.types for key in context.keys_of.get((i, d), [])]
+        spared = policy.pods.is_empty and any(not policy.rules(d) for d in policy.types)
+        if keys and not spared and all(_same_without(context, key, i) for key in keys):
+            yield Finding("NL005", policy.id, "every flow would be the same without it", policy.place)
+
+
+def _same_without(context: Context, key: SideKey, policy: int) -> bool:
+    left = tuple(i for i in key.policies if i != policy)
+    ports = key.ports if left or key.tiers else ()
+    without = replace(key, policies=left, ports=ports, host=key.host and bool(left))
+    return context.sides.side(key) == context.sides.side(without)

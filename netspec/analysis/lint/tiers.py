@@ -1,0 +1,64 @@
+"""Policy tiers: rules that never decide, and ties."""
+
+from collections.abc import Iterator
+
+from netspec.analysis.bits import Partition, cover
+from netspec.analysis.lint.context import DIRECTIONS, Context, Finding
+from netspec.ir.model import Direction, TierPolicy
+
+
+def shadowed_tier_rules(context: Context) -> Iterator[Finding]:
+    """NL010: earlier rules of the tier, for all of the same pods, match all of its flows. Rules with named ports are
+    left out: their flows differ by destination."""
+    for tier in context.inventory.tiers:
+        subject = context.reach.pods.peer(tier.subject, None)
+        before = [
+            other
+            for other in context.inventory.tiers
+            if other.tier == tier.tier
+            and other.priority < tier.priority
+            and not subject & ~context.reach.pods.peer(other.subject, None)
+        ]
+        for direction in DIRECTIONS if subject else ():
+            above: Partition = {}
+            for other in before:
+                for ports, peers in _flows(context, other, direction):
+                    above[ports] = above.get(ports, 0) | peers
+            for index, (ports, peers) in enumerate(_flows(context, tier, direction)):
+                if peers and ports and not any(ports & ~have for have in cover(above, peers)):
+                    message = f"{direction.lower()}[{index}] never decides: earlier rules match all of its flows"
+                    yield Finding("NL010", tier.id, message, tier.rules(direction)[index].place)
+                above[ports] = above.get(ports, 0) | peers
+
+
+def _flows(context: Context, tier: TierPolicy, direction: Direction) -> Iterator[tuple[int, int]]:
+    """(ports, peers) of each rule; none for a rule with named ports."""
+    for rule in context.sides.rules(tier, direction):
+        yield (0, 0) if rule.names else (rule.ports, context.peers(rule))
+
+
+def ties(context: Context) -> Iterator[Finding]:
+    """NL011: which of two policies with one priority is applied is not defined."""
+    tiers = context.inventory.tiers
+    for i, one in enumerate(tiers):
+        for other in tiers[i + 1 :]:
+            if (one.tier, one.priority) != (other.tier, other.priority):
+                continue
+            if not context.reach.pods.peer(one.subject, None) & context.reach.pods.peer(other.subject, None):
+                continue
+            for direction in DIRECTIONS:
+                if _disagree(context, one, other, direction):
+                    message = (
+                        f"has the priority of {other.id} ({one.priority}), and their {direction.lower()} disagrees"
+                    )
+                    yield Finding("NL011", one.id, message, one.place)
+
+
+def _disagree(context: Context, one: TierPolicy, other: TierPolicy, direction: Direction) -> bool:
+    return any(
+        mine.action != theirs.action
+        and context.peers(mine) & context.peers(theirs)
+        and (mine.ports & theirs.ports or mine.names or theirs.names)
+        for mine in context.sides.rules(one, direction)
+        for theirs in context.sides.rules(other, direction)
+    )

@@ -65,7 +65,7 @@ def test_every_rule_has_a_sample() -> None:
 
 
 def test_every_code_in_the_source_has_a_row() -> None:
-    sources = [*(ROOT / "netspec").rglob("*.py")]
+    sources = [p for folder in ("netspec", "backends") for p in (ROOT / folder).rglob("*.py")]
     used = {code for path in sources for code in re.findall(r'"(NS\d{3})"', path.read_text())}
     assert used == RULES.keys()
 

@@ -24,6 +24,11 @@ from toolchain import project
 #: Seconds. kubeadm has limits of its own well below.
 CREATE_TIMEOUT = 1200
 
+#: What kind says that is not news: about the network, which we chose, and about how to go on by hand.
+_NOISE = re.compile(
+    r"docker network due to|Here be dragons|You can now use|kubectl cluster-info|Set kubectl context|Have a |Not sure what"
+)
+
 Say = Callable[[str], None]
 
 
@@ -193,7 +198,7 @@ def _kind_create(cluster: Cluster, say: Say, lock: int) -> None:
             said = []
             for line in process.stdout:
                 said.append(line.rstrip())
-                if text := plain(line):
+                if (text := plain(line)) and not _NOISE.search(text):
                     say(f"kind: {text}")
             if process.wait():
                 raise explained(cluster, said)

@@ -26,7 +26,7 @@ CREATE_TIMEOUT = 1200
 
 #: What kind says that is not news: about the network, which we chose, and about how to go on by hand.
 _NOISE = re.compile(
-    r"docker network due to|Here be dragons|You can now use|kubectl cluster-info|Set kubectl context|Have a |Not sure what"
+    "docker network due to|Here be dragons|You can now use|kubectl cluster-info|Set kubectl context|Have a |Not sure"
 )
 
 Say = Callable[[str], None]

@@ -224,7 +224,8 @@ class Reachability:
 
     @cached_property
     def _policies(self) -> dict[str, NetworkPolicy | TierPolicy]:
-        return {p.id: p for p in (*self.inventory.policies, *self.inventory.tiers)}
+        policies: list[NetworkPolicy | TierPolicy] = [*self.inventory.policies, *self.inventory.tiers]
+        return {p.id: p for p in policies}
 
     def policy(self, policy_id: str) -> NetworkPolicy | TierPolicy:
         """The inventory's policy of that id."""

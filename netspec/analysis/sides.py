@@ -4,7 +4,7 @@ What Kubernetes leaves open is carried as two answers, `lower` (passes in every 
 The worlds are those of `oracle`; they differ only in which peers an ipBlock, or a host-network pod's selector, matches.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from itertools import groupby
@@ -54,12 +54,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class _World:
-    """`space`: the peers it speaks of; `signature`: the blocks that hold their address (None: external classes, each
-    its own). `blocks_match`, `selectable`: whether NetworkPolicies' blocks and selectors match them."""
+    """`space`: the peers it speaks of. `blocks`, `tier_blocks`: the ipBlocks of NetworkPolicies and of tiers that match
+    them (None: external classes, each by its own). `selectable`: whether NetworkPolicies' selectors see them."""
 
     space: int
-    signature: int | None
-    blocks_match: bool = True
+    blocks: int | None
+    tier_blocks: int = 0
     selectable: bool = True
 
 
@@ -81,7 +81,7 @@ class Sides:
         whole = [n for n in WHOLE if n.version in families(inventory)]
         cidrs = inventory.pod_cidrs
         self._pod_signatures = [addresses.signatures(n.version, cidrs or (n,)) for n in whole]
-        self._node_signatures = [addresses.signatures(n.version, (n,), cidrs) or {0} for n in whole]
+        self._node_signatures = [addresses.signatures(n.version, (n,), cidrs) or frozenset((0,)) for n in whole]
         self._outside: dict[int, int] = {}
         self._compiled: dict[tuple[int, Direction], tuple[CompiledRule, ...]] = {}
         self._known: dict[SideKey, Side] = {}
@@ -155,39 +155,32 @@ class Sides:
         outside = _World(self.externals, None)
         lower = self._evaluate(key, outside, False)
         upper = [self._evaluate(key, outside, True) for _ in range(families)]
+        blocks = self._blocks_of(key)
+        space = self._pods.everyone & ~self._pods.host
         pods = [
-            {_World(self._pods.everyone & ~self._pods.host, s, m) for s in signatures for m in self._blocks_match}
+            [_World(space, *seen) for seen in self._seen(signatures, blocks, self._blocks_match)]
             for signatures in self._pod_signatures
         ]
-        _add(lower, self._meet(key, {w for family in pods for w in family}))
+        _add(lower, self._meet(key, dict.fromkeys(w for worlds in pods for w in worlds)))
         for family, worlds in enumerate(pods):
             _add(upper[family], self._join(key, worlds))
         if self._pods.host:
-            nodes = {s for signatures in self._node_signatures for s in signatures}
-            hosts = {_World(self._pods.host, s, m) for s in nodes for m in self._blocks_match}
-            hosts = hosts if True in self._host_is_pod else set()
-            if False in self._host_is_pod:
-                hosts |= {_World(self._pods.host, s, True, False) for s in nodes}
+            nodes = frozenset(s for signatures in self._node_signatures for s in signatures)
+            hosts = []
+            if True in self._host_is_pod:
+                hosts += [_World(self._pods.host, *seen) for seen in self._seen(nodes, blocks, self._blocks_match)]
+            if False in self._host_is_pod and not key.host:  # a subject that is a pod has host peers that are pods
+                hosts += [_World(self._pods.host, *seen, False) for seen in self._seen(nodes, blocks, (True,))]
             _add(lower, self._meet(key, hosts))
-            for family in range(families):  # a node and its own pods always reach each other
-                _add(
-                    upper[family],
-                    {self._ports.full: self._pods.host} if False in self._host_is_pod else self._join(key, hosts),
-                )
+            always = {self._ports.full: self._pods.host}  # a node and its own pods reach each other
+            for family in range(families):
+                _add(upper[family], always if False in self._host_is_pod else self._join(key, hosts))
         if key.host and False in self._host_is_pod:
             return Side(lower, (self.open,) * families)
         return Side(lower, tuple(upper))
 
-    def _meet(self, key: SideKey, worlds: set[_World]) -> Partition:
-        """What passes in every world."""
-        return reduce(lambda a, b: product(a, b, int.__and__), self._evaluate_all(key, worlds, False))
-
-    def _join(self, key: SideKey, worlds: set[_World]) -> Partition:
-        """What passes in some world."""
-        return reduce(lambda a, b: product(a, b, int.__or__), self._evaluate_all(key, worlds, True))
-
-    def _evaluate_all(self, key: SideKey, worlds: set[_World], optimistic: bool) -> list[Partition]:
-        """Worlds that this side's blocks cannot tell apart are evaluated once."""
+    def _blocks_of(self, key: SideKey) -> tuple[int, int]:
+        """The ipBlocks that the side's NetworkPolicies, and its tiers, name."""
         blocks = tier_blocks = 0
         for i in key.policies:
             for rule in self.rules(self._inventory.policies[i], key.direction):
@@ -195,12 +188,24 @@ class Sides:
         for i in key.tiers:
             for rule in self.rules(self._inventory.tiers[i], key.direction):
                 tier_blocks |= rule.blocks
-        seen: dict[tuple[int, int, bool], _World] = {}
-        for world in worlds:
-            signature = world.signature or 0
-            plain = signature & blocks if world.blocks_match else 0
-            seen.setdefault((plain, signature & tier_blocks, world.selectable), world)
-        return [self._evaluate(key, seen[k], optimistic) for k in sorted(seen)]
+        return blocks, tier_blocks
+
+    @staticmethod
+    def _seen(
+        signatures: frozenset[int], blocks: tuple[int, int], blocks_match: tuple[bool, ...]
+    ) -> list[tuple[int, int]]:
+        """Which of a side's blocks may match a peer with one of these signatures: each combination once."""
+        if blocks == (0, 0):
+            return [(0, 0)]
+        return sorted({(s & blocks[0] if match else 0, s & blocks[1]) for s in signatures for match in blocks_match})
+
+    def _meet(self, key: SideKey, worlds: Iterable[_World]) -> Partition:
+        """What passes in every world."""
+        return reduce(lambda a, b: product(a, b, int.__and__), [self._evaluate(key, w, False) for w in worlds])
+
+    def _join(self, key: SideKey, worlds: Iterable[_World]) -> Partition:
+        """What passes in some world."""
+        return reduce(lambda a, b: product(a, b, int.__or__), [self._evaluate(key, w, True) for w in worlds])
 
     def _evaluate(self, key: SideKey, world: _World, optimistic: bool) -> Partition:
         """The Admin tier, then NetworkPolicy, then, where none isolates, the Baseline tier.
@@ -225,20 +230,18 @@ class Sides:
         out: Partition = {}
         for i in key.policies:
             for rule in self.rules(self._inventory.policies[i], key.direction):
-                peers = self._peers(rule, world, world.selectable, world.blocks_match)
+                peers = self._peers(rule, world, world.selectable, world.blocks)
                 for ports, where in self.spread(rule, key, peers):
                     out[ports] = out.get(ports, 0) | where
         return out
 
-    def _peers(self, rule: CompiledRule, world: _World, selectable: bool, blocks_match: bool) -> int:
+    def _peers(self, rule: CompiledRule, world: _World, selectable: bool, blocks: int | None) -> int:
         if rule.anyone:
             return world.space
         peers = rule.selected & world.space if selectable else 0
-        if rule.blocks and world.signature is None:
-            peers |= self.outside_of(rule.blocks)
-        elif rule.blocks and blocks_match and rule.blocks & (world.signature or 0):
-            peers = world.space
-        return peers
+        if rule.blocks and blocks is None:
+            return peers | self.outside_of(rule.blocks)
+        return world.space if rule.blocks & (blocks or 0) else peers
 
     def outside_of(self, blocks: int) -> int:
         """The external classes that one of the blocks holds."""
@@ -299,8 +302,9 @@ class Sides:
 
     def _first_match(self, policy: TierPolicy, key: SideKey, world: _World) -> dict[_Decided, int]:
         state: dict[_Decided, int] = {(0, 0, 0): world.space}
+        blocks = None if world.blocks is None else world.tier_blocks
         for rule in self.rules(policy, key.direction):
-            for ports, where in self.spread(rule, key, self._peers(rule, world, True, True)):
+            for ports, where in self.spread(rule, key, self._peers(rule, world, True, blocks)):
                 step = {_HIT[rule.action](ports): where, (0, 0, 0): world.space & ~where}
                 state = product(state, step, _then)
         return state

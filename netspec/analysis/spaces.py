@@ -96,17 +96,19 @@ class AddressSpace:
                 signature ^= at[start]
                 self.intervals.append((version, start, following - 1, signature))
 
-    def signatures(self, version: int, inside: Iterable[IPNetwork], outside: Iterable[IPNetwork] = ()) -> set[int]:
+    def signatures(
+        self, version: int, inside: Iterable[IPNetwork], outside: Iterable[IPNetwork] = ()
+    ) -> frozenset[int]:
         """The signatures of the addresses of `version` in `inside` and not in `outside`, both of which must be cuts."""
         ins = [_span(n) for n in inside if n.version == version]
         outs = [_span(n) for n in outside if n.version == version]
-        return {
+        return frozenset(
             signature
             for v, low, high, signature in self.intervals
             if v == version
             and any(low >= a and high <= b for a, b in ins)
             and not any(low >= a and high <= b for a, b in outs)
-        }
+        )
 
 
 def address_text(version: int, value: int) -> str:

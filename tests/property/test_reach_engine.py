@@ -1,5 +1,9 @@
-"""The fast engine gives the plain evaluator's answer on every flow of random clusters."""
+"""The fast engine gives the plain evaluator's answer on every flow of random clusters.
 
+NETSPEC_REACH_EXAMPLES says how many clusters; docs/performance.md, how many were compared when it was written.
+"""
+
+import os
 from ipaddress import IPv4Address, IPv6Address
 from itertools import product
 
@@ -14,6 +18,7 @@ from netspec.analysis.spaces import PROTOCOLS
 from netspec.analysis.verdict import AddressEnd, Answer, End, PodEnd, Verdict
 from netspec.ir.model import Inventory, Protocol
 
+EXAMPLES = int(os.environ.get("NETSPEC_REACH_EXAMPLES", "100"))
 relaxed = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 #: One port of every interval that the strategies' policies can cut, and the edges.
@@ -34,7 +39,7 @@ def answers(verdict: Verdict) -> tuple[bool, bool]:
     return verdict.expected == "allow", verdict.answer is Answer.UNDEFINED
 
 
-@settings(parent=relaxed, max_examples=300)
+@settings(parent=relaxed, max_examples=EXAMPLES)
 @given(inventories())
 def test_engine_is_the_oracle(inventory: Inventory) -> None:
     reach = Reachability(inventory)

@@ -1,10 +1,9 @@
 """What a CNI does where Kubernetes leaves a question open. Each answer names its source; see docs/semantics.md."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """`blocks_match_pods`: an ipBlock matches a pod by its address. `host_pods_are_pods`: selectors and policies
     apply to host-network pods (otherwise they are the node)."""
 

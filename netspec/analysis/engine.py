@@ -2,11 +2,10 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from operator import itemgetter
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from netspec.analysis.bits import Partition, product, to_members
 from netspec.analysis.pods import PodIndex
@@ -19,8 +18,7 @@ T = TypeVar("T")
 _REMEMBERED = 256
 
 
-@dataclass(frozen=True, slots=True)
-class External:
+class External(NamedTuple):
     """Addresses that no policy tells apart. `intervals`: (IP version, first, last), ascending."""
 
     intervals: tuple[tuple[int, int, int], ...]
@@ -33,8 +31,7 @@ class External:
         return [(address_text(v, low), address_text(v, high)) for v, low, high in self.intervals]
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(NamedTuple):
     """Ports from one peer to another, as masks of the engine's `ports`; `undefined` is what Kubernetes leaves open."""
 
     source: int

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
+from typing import NamedTuple
 
 from netspec.analysis.engine import Connection, Reachability, Rows
 from netspec.analysis.services import Endpoints
@@ -16,8 +16,7 @@ VERSION = "matrix/v1"
 INGRESS = "ingress"
 
 
-@dataclass(frozen=True, slots=True)
-class MatrixPeer:
+class MatrixPeer(NamedTuple):
     """A workload ("namespace/name"), addresses ("external:0"), or what stands for all routes ("ingress")."""
 
     id: str
@@ -43,8 +42,7 @@ class MatrixPeer:
         return f"{self.id} ({low}-{high}{more})"
 
 
-@dataclass(frozen=True, slots=True)
-class Focus:
+class Focus(NamedTuple):
     """Which rows are wanted: those of these workloads (ids; empty: all), as destination, source or either."""
 
     workloads: frozenset[str] = frozenset()
@@ -56,6 +54,9 @@ class Focus:
         return (self.direction != "ingress" and source in self.workloads) or (
             self.direction != "egress" and destination in self.workloads
         )
+
+
+EVERYTHING = Focus()
 
 
 class Matrix:
@@ -106,7 +107,7 @@ class Matrix:
                 out.append(Connection(source, peer, allow, undefined))
         return out
 
-    def connections(self, focus: Focus = Focus()) -> Iterator[Connection]:
+    def connections(self, focus: Focus = EVERYTHING) -> Iterator[Connection]:
         """Every row that `focus` keeps."""
         ids = [peer.id for peer in self.peers]
         for source, found in self.rows():
@@ -114,7 +115,7 @@ class Matrix:
                 if focus.keeps(ids[source], ids[connection.destination]):
                     yield connection
 
-    def to_json(self, focus: Focus = Focus(), more: Callable[[Connection], object] | None = None) -> Iterator[str]:
+    def to_json(self, focus: Focus = EVERYTHING, more: Callable[[Connection], object] | None = None) -> Iterator[str]:
         """The stable JSON, in pieces; one connection a line. `more` adds a `because` to each (docs/matrix.md)."""
         texts = [json.dumps(peer.id) for peer in self.peers]
         yield f'{{"version": "{VERSION}",\n "peers": [\n  '

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netspec.analysis.bits import from_members, to_members
 from netspec.analysis.spaces import rules_of
@@ -70,8 +70,7 @@ class _Vocabulary:
         return tuple(sorted((k, v if v in values[k] else _OTHER) for k, v in labels.items() if k in values))
 
 
-@dataclass(frozen=True, slots=True)
-class _Class:
+class _Class(NamedTuple):
     """What one group of pods looks like to the policies. `home`: the namespace, where a policy lives in it."""
 
     home: str | None

@@ -2,13 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netspec.ir.model import Inventory, Protocol, Route, Service, ServicePort, Workload
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Pods behind one port of a Service; `number` is the container port that the flow arrives at."""
 
     port: ServicePort

@@ -5,9 +5,9 @@ The worlds are those of `oracle`; they differ only in which peers an ipBlock, or
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import reduce
 from itertools import groupby
+from typing import NamedTuple
 
 from netspec.analysis.bits import Partition, cover, from_members, product, to_members
 from netspec.analysis.dialects import DIALECTS
@@ -19,8 +19,7 @@ from netspec.ir.model import Action, Direction, Inventory, NetworkPolicy, Peer, 
 _Decided = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledRule:
+class CompiledRule(NamedTuple):
     """`selected`: pod classes by selectors; `blocks`: bits of the ipBlocks; `anyone`: no peer restriction.
     `ports`: the numbered ports; `names`: the named ones, which the destination resolves."""
 
@@ -32,8 +31,7 @@ class CompiledRule:
     action: Action
 
 
-@dataclass(frozen=True, slots=True)
-class SideKey:
+class SideKey(NamedTuple):
     """What decides a side: the NetworkPolicies and tier policies (by index) that select the subject, what port names
     mean on it (Ingress only), and whether it is on the host network."""
 
@@ -44,16 +42,14 @@ class SideKey:
     host: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """Ports -> peers (pod classes, then external classes). `upper` has one partition per IP family of the pods."""
 
     lower: Partition
     upper: tuple[Partition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _World:
+class _World(NamedTuple):
     """`space`: the peers it speaks of. `blocks`, `tier_blocks`: the ipBlocks of NetworkPolicies and of tiers that match
     them (None: external classes, each by its own). `selectable`: whether NetworkPolicies' selectors see them."""
 

@@ -1,14 +1,13 @@
 """What a pod that is not in the inventory could do: any labels, any namespace, any address."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netspec.analysis.engine import Reachability
 from netspec.analysis.sides import SideKey
 from netspec.ir.model import Peer, Rule, TierRule
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """Ports (masks): `every` unknown pod may use, and `some` unknown pod may."""
 
     every: int

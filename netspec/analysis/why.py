@@ -1,6 +1,6 @@
 """Which rules are behind a connection of the matrix, per side."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netspec.analysis.engine import Connection, Reachability
 from netspec.analysis.sides import SideKey
@@ -8,8 +8,7 @@ from netspec.analysis.verdict import RuleRef
 from netspec.ir.model import NetworkPolicy, TierPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Because:
+class Because(NamedTuple):
     """Per side, the rules that let (or, for a tier's Pass, send on) some of the ports through. Empty: no policy selects
     the pod in that direction. None: the end is no pod."""
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 OUTPUTS = ("text", "json", "csv", "md", "dot", "svg", "html")
 #: Rows that are looked at before the first is printed, to align the columns.
@@ -14,8 +14,7 @@ _ALIGNED = 2000
 Row = Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """A row as a graph shows it. `maybe`: what may or may not be so (dashed); `tone` is one of TONES."""
 
     tail: str

@@ -6,23 +6,13 @@ Safe: no tags are run; nesting, aliases and size are bounded.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
-
-import yaml
+from typing import Any, NamedTuple
 
 from netspec.diagnostics import Path, Position
 from netspec.manifests import quick
-from netspec.manifests.scalars import resolve
-
-MAX_DEPTH = 100
-#: Values in one document, aliases expanded.
-MAX_NODES = 2_000_000
 
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _LINE = re.compile(r"[^\n]+")
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_MERGE = "<<"
 
 
 class Broken(Exception):
@@ -34,8 +24,7 @@ class Broken(Exception):
         self.line = line
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """One document of a file; `text` is its own, `line` that of the text's start."""
 
     file: str
@@ -58,28 +47,18 @@ class Document:
             except ValueError:  # a flow mapping that is YAML only, or broken: the YAML reader says
                 pass
         value = quick.parse(self.text)
-        return construct(self.text, self.line) if value is None else value
+        if value is None:
+            from netspec.manifests.libyaml import construct  # most runs do without
+
+            value = construct(self.text, self.line)
+        return value
 
     def locate(self, path: Path) -> Position:
         """Where the value at `path` stands, or the nearest enclosing one; reads the document again."""
-        try:
-            node = yaml.compose(self.text, Loader=_LOADER)
-        except (yaml.YAMLError, RecursionError, ValueError):
-            return self.position
-        position = self.position
-        for part in path:
-            found = None
-            if isinstance(part, int) and isinstance(node, yaml.SequenceNode) and part < len(node.value):
-                found = mark = node.value[part]
-            elif isinstance(part, str) and isinstance(node, yaml.MappingNode):
-                for key, value in node.value:
-                    if key.value == part:
-                        mark, found = key, value
-            if found is None:
-                break
-            node = found
-            position = Position(self.file, self.line + mark.start_mark.line, mark.start_mark.column + 1)
-        return position
+        from netspec.manifests.libyaml import locate
+
+        found = locate(self.text, path)
+        return self.position if found is None else Position(self.file, self.line + found[0], found[1] + 1)
 
 
 def split(text: str, file: str) -> Iterator[Document]:
@@ -101,113 +80,3 @@ def _says_something(line: re.Match[str]) -> bool:
     """Not blank, a comment, a directive or an end mark."""
     content = line[0].strip()
     return bool(content) and content[0] not in "#%" and content != "..."
-
-
-@dataclass(slots=True)
-class _Open:
-    """A collection under construction; `key` is the mapping key that waits for its value."""
-
-    value: Any
-    anchor: str | None
-    key: Any = None
-    has_key: bool = False
-    size: int = 1
-    inherited: list[dict[str, Any]] = field(default_factory=list)
-
-
-def construct(text: str, line: int = 1) -> Any:
-    """One document by libyaml; `line` is that of its start. Raises Broken."""
-    try:
-        loader = _LOADER(text)
-        try:
-            return _construct(loader, line)
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = " ".join(str(error.problem or error.context or "is not YAML").split())
-        raise Broken(f"is not YAML: {problem}", line + (mark.line if mark else 0)) from None
-    except yaml.reader.ReaderError as error:
-        raise Broken(f"is not YAML: {error.reason}", line) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Broken(f"is not YAML: {' '.join(str(error).split())[:200]}", line) from None
-
-
-def _construct(loader: Any, line: int) -> Any:
-    stack: list[_Open] = []
-    anchors: dict[str, tuple[Any, int]] = {}
-    result: Any = None
-    documents = total = 0
-    while loader.check_event():
-        event = loader.get_event()
-        kind = type(event)
-        at = line + event.start_mark.line
-        if kind is yaml.ScalarEvent:
-            is_plain = event.implicit[0] or event.tag in _IMPLICIT
-            value = resolve(event.value) if is_plain else event.value
-            size = 1
-            if event.anchor:
-                anchors[event.anchor] = (value, 1)
-        elif kind is yaml.AliasEvent:
-            if event.anchor not in anchors:
-                raise Broken(f"is not YAML: found undefined alias {event.anchor!r}", at)
-            value, size = anchors[event.anchor]
-        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-            if len(stack) >= MAX_DEPTH:
-                raise Broken(f"is nested more than {MAX_DEPTH} levels deep", at)
-            stack.append(_Open({} if kind is yaml.MappingStartEvent else [], event.anchor))
-            continue
-        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-            done = stack.pop()
-            value, size = done.value, done.size
-            for mapping in done.inherited:  # what is written out wins over what is merged in
-                for key, inherited in mapping.items():
-                    value.setdefault(key, inherited)
-            if done.anchor:
-                anchors[done.anchor] = (value, size)
-        else:
-            documents += kind is yaml.DocumentStartEvent
-            if documents > 1:
-                raise Broken("is not YAML: a second document without a --- line", at)
-            continue
-        total += 1 if isinstance(value, dict | list) and kind is not yaml.AliasEvent else size
-        if total > MAX_NODES:
-            raise Broken(f"holds more than {MAX_NODES} values, aliases expanded", at)
-        if not stack:
-            result = value
-        else:
-            _put(stack[-1], value, size, at)
-    return result
-
-
-_IMPLICIT = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null"))
-
-
-def _put(parent: _Open, value: Any, size: int, line: int) -> None:
-    parent.size += size
-    if isinstance(parent.value, list):
-        parent.value.append(value)
-    elif not parent.has_key:
-        if isinstance(value, dict | list):
-            raise Broken("has a mapping key that is not text", line)
-        parent.key, parent.has_key = _key_text(value), True
-    else:
-        parent.has_key = False
-        if parent.key == _MERGE and isinstance(value, dict | list):
-            merged = value if isinstance(value, list) else [value]
-            if not all(isinstance(mapping, dict) for mapping in merged):
-                raise Broken("merges what is no mapping", line)
-            parent.inherited += merged
-        elif parent.key in parent.value:
-            raise Broken(f"has the key {parent.key!r} twice", line)
-        else:
-            parent.value[parent.key] = value
-
-
-def _key_text(value: Any) -> str:
-    """Kubernetes reads YAML as JSON, whose keys are text."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "null" if value is None else str(value)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, NamedTuple
 
 from netspec.ir.model import (
     NAME_LABEL,
@@ -65,8 +65,7 @@ class Duplicate(Bad):
     """An object that was declared before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """An object that turned out bad when all were read."""
 
     body: Object

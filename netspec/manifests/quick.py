@@ -15,8 +15,11 @@ _KEY = re.compile(r"""(?:[A-Za-z_][A-Za-z0-9_./-]*|"[A-Za-z0-9_./-]+")\Z""")
 #: A plain scalar on one line: no indicator in front, no `: `, no ` #`, no `:` at the end.
 _PLAIN = re.compile(r"""(?:[^\s\-?:,\[\]{}#&*!|>'"%@`]|-[^\s,\[\]{}])(?:[^:#]|:(?=[^ ])|(?<=[^ ])\#)*\Z""")
 _QUOTED = re.compile(r"""(?:"([^"\\]*)"|'([^']*)')\Z""")
-_FLOW_ITEM = re.compile(r"""[A-Za-z0-9_./][A-Za-z0-9_./ -]*\Z|"[^"\\,{}\[\]]*"\Z""")
-_FLOW_PAIR = re.compile(r"""([A-Za-z_][A-Za-z0-9_./-]*): +([^,{}\[\]]+)\Z""")
+#: What a flow collection on one line is made of: brackets, `, `, `: `, quoted text without escapes, plain words.
+_FLOW = re.compile(
+    r"""\ *(?:([\[\]{},])|:(?=\ )|"([^"\\]*)"|'([^']*)'|([A-Za-z0-9_./](?:[A-Za-z0-9_./-]|\ (?=[A-Za-z0-9_./-]))*))""",
+    re.VERBOSE,
+)
 
 
 class _Unknown(Exception):
@@ -35,7 +38,7 @@ def parse(text: str) -> Any:
         return None
     try:
         return _parse(text)
-    except _Unknown:
+    except (_Unknown, RecursionError):
         return None
 
 
@@ -71,7 +74,7 @@ def _parse(text: str) -> dict[str, Any]:
             indent += len(content) - len(rest)
             content = rest
             key, separator, rest = content.partition(": ")
-            if not separator and content[-1] != ":":
+            if (not separator and content[-1] != ":") or content[0] in "[{":
                 items.append(memory[content] if content in memory else _value(content))
                 continue
             mapping: dict[str, Any] = {}
@@ -146,22 +149,66 @@ def _value(text: str) -> Any:
 
 
 def _flow(text: str) -> Any:
-    """`[a, b]` and `{a: b}` of plain scalars, one level."""
-    inner = text[1:-1].strip(" ")
-    if text[0] == "[" and text[-1] == "]":
-        return [_flow_item(item.strip(" ")) for item in inner.split(",")] if inner else []
-    if text[0] != "{" or text[-1] != "}":
+    """A collection in flow style that ends where the line does."""
+    tokens: list[tuple[str, Any]] = []
+    at = 0
+    while at < len(text):
+        found = _FLOW.match(text, at)
+        if found is None:
+            raise _Unknown
+        at = found.end()
+        sign, double, single, plain = found.groups()
+        if sign is not None:
+            tokens.append((sign, None))
+        elif plain is not None:
+            tokens.append(("scalar", resolve(plain)))
+        elif double is not None or single is not None:
+            tokens.append(("scalar", double if double is not None else single))
+        else:
+            tokens.append((":", None))
+    tokens.reverse()
+    value = _flow_value(tokens)
+    if tokens:
+        raise _Unknown
+    return value
+
+
+def _flow_value(tokens: list[tuple[str, Any]]) -> Any:
+    """Takes one value off the end of `tokens`, which are in reverse."""
+    kind, value = _take(tokens)
+    if kind == "scalar":
+        return value
+    if kind == "[":
+        items: list[Any] = []
+        while tokens and tokens[-1][0] != "]":
+            items.append(_flow_value(tokens))
+            _comma(tokens, "]")
+        _take(tokens)
+        return items
+    if kind != "{":
         raise _Unknown
     mapping: dict[str, Any] = {}
-    for item in inner.split(",") if inner else ():
-        pair = _FLOW_PAIR.match(item.strip(" "))
-        if pair is None or pair[1] in mapping or type(resolve(pair[1])) is not str:
+    while tokens and tokens[-1][0] != "}":
+        key = _take(tokens)
+        if key[0] != "scalar" or type(key[1]) is not str or key[1] in mapping or _take(tokens)[0] != ":":
             raise _Unknown
-        mapping[pair[1]] = _flow_item(pair[2].strip(" "))
+        mapping[key[1]] = _flow_value(tokens)
+        _comma(tokens, "}")
+    _take(tokens)
     return mapping
 
 
-def _flow_item(text: str) -> Any:
-    if not _FLOW_ITEM.match(text):
+def _comma(tokens: list[tuple[str, Any]], end: str) -> None:
+    """Between two items there is a comma, and behind the last there is none."""
+    kind = tokens[-1][0] if tokens else ""
+    if kind == end:
+        return
+    _take(tokens)
+    if kind != "," or not tokens or tokens[-1][0] == end:
         raise _Unknown
-    return text[1:-1] if text[0] == '"' else resolve(text)
+
+
+def _take(tokens: list[tuple[str, Any]]) -> tuple[str, Any]:
+    if not tokens:
+        raise _Unknown
+    return tokens.pop()

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from netspec.diagnostics import Path
@@ -45,8 +45,7 @@ class Owner(NamedTuple):
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A pod, or a controller with its template, as read. `owner` is its own controller, where it names one."""
 
     key: Owner

@@ -1,7 +1,6 @@
 """Policies, rules and peers that say nothing, or nothing new."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from netspec.analysis.bits import Partition, cover
 from netspec.analysis.explain import peer_text, port_text, selector_text
@@ -100,5 +99,5 @@ def changes_nothing(context: Context) -> Iterator[Finding]:
 def _same_without(context: Context, key: SideKey, policy: int) -> bool:
     left = tuple(i for i in key.policies if i != policy)
     ports = key.ports if left or key.tiers else ()
-    without = replace(key, policies=left, ports=ports, host=key.host and bool(left))
+    without = key._replace(policies=left, ports=ports, host=key.host and bool(left))
     return context.sides.side(key) == context.sides.side(without)

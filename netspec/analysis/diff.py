@@ -48,9 +48,8 @@ class Diff:
     def _align(before: Reachability, after: Reachability) -> None:
         """External peers as fine as both need them."""
         cells = [one & other for one in before.external_cells for other in after.external_cells]
-        versions = before.versions | after.versions
         for reach in (before, after):
-            reach.regroup([cell for cell in cells if cell], versions)
+            reach.regroup([cell for cell in cells if cell])
 
     @cached_property
     def peers(self) -> list[MatrixPeer]:

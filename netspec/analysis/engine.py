@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 from netspec.analysis.bits import Partition, product, to_members
 from netspec.analysis.pods import PodIndex
 from netspec.analysis.sides import Side, SideKey, Sides
-from netspec.analysis.spaces import WHOLE, AddressSpace, PortSpace, Ranges, address_text, blocks_of, port_cuts
+from netspec.analysis.spaces import AddressSpace, PortSpace, Ranges, address_text, blocks_of, pod_ranges, port_cuts
 from netspec.ir.model import Inventory, NetworkPolicy, TierPolicy, Workload
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class Spaces:
     def __init__(self, *inventories: Inventory) -> None:
         self.ports = PortSpace(cut for i in inventories for cut in port_cuts(i))
         self.addresses = AddressSpace(
-            (block for i in inventories for block in blocks_of(i)), (n for i in inventories for n in i.pod_cidrs)
+            (block for i in inventories for block in blocks_of(i)), (n for i in inventories for n in pod_ranges(i))
         )
 
 
@@ -98,31 +98,25 @@ class Reachability:
         partitions = {id(p): p for side in sides.values() for p in (side.lower, *side.upper)}
         return {members >> self.pods.count for p in partitions.values() for members in p.values()}
 
-    @cached_property
-    def versions(self) -> frozenset[int]:
-        """The IP versions of the addresses outside: those that pods have, where that is known."""
-        return frozenset(n.version for n in self.inventory.pod_cidrs or WHOLE)
-
-    def regroup(self, cells: Sequence[int], versions: frozenset[int]) -> None:
-        """Uses these groups of external classes, at least as fine as `external_cells`, and these versions: for a
-        comparison, in which an external peer must mean the same on both sides."""
-        self.external_cells, self.versions = list(cells), versions
+    def regroup(self, cells: Sequence[int]) -> None:
+        """Uses these groups of external classes, at least as fine as `external_cells`: for a comparison, in which an
+        external peer must mean the same on both sides."""
+        self.external_cells = list(cells)
 
     @cached_property
     def externals(self) -> list[External]:
-        """A disjoint partition of the address space, in address order: of the families that pods may have."""
+        """A disjoint partition of the address space, IPv4 and IPv6, in address order."""
         cell_of = {}
         for number, cell in enumerate(self.external_cells):
             for member in to_members(cell):
                 cell_of[self.sides.external_signatures[member]] = number
         found: dict[int, list[tuple[int, int, int]]] = {}
         for version, low, high, signature in self.spaces.addresses.intervals:
-            if version in self.versions:
-                intervals = found.setdefault(cell_of[signature], [])
-                if intervals and intervals[-1][0] == version and intervals[-1][2] == low - 1:
-                    intervals[-1] = (version, intervals[-1][1], high)
-                else:
-                    intervals.append((version, low, high))
+            intervals = found.setdefault(cell_of[signature], [])
+            if intervals and intervals[-1][0] == version and intervals[-1][2] == low - 1:
+                intervals[-1] = (version, intervals[-1][1], high)
+            else:
+                intervals.append((version, low, high))
         self._cell_order = list(found)
         return [External(tuple(intervals)) for intervals in found.values()]
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from netspec.analysis.dialects import DIALECTS
 from netspec.analysis.engine import Reachability
 from netspec.analysis.evaluate import Evaluator
-from netspec.analysis.spaces import PROTOCOLS, Ranges
+from netspec.analysis.spaces import PROTOCOLS, Ranges, pod_ranges
 from netspec.analysis.verdict import AddressEnd, End, PodEnd
-from netspec.diagnostics import Problem
 from netspec.ir.model import (
     NAME_LABEL,
     Direction,
@@ -105,7 +104,7 @@ def _ports(about: Inventory, source: End, destination: End) -> tuple[Ranges, Ran
         for i, external in enumerate(reach.externals):
             if external.holds(wanted.version, int(wanted)):
                 return len(reach.workloads) + i
-        raise Problem(f"{wanted} is of an IP family that the cluster's pods do not have", "name another address")
+        raise AssertionError(f"no external peer holds {wanted}")
 
     target = number(destination)
     for connection in reach.connections(number(source)):
@@ -222,7 +221,7 @@ def _match_block(flow: _Flow, home: str | None, wanted: Peer, peer: End, workloa
         inside = peer.address in block.cidr and not any(peer.address in n for n in block.excluded)
         return ("yes", f"{text} holds {peer}") if inside else ("no", f"{text} does not hold {peer}")
     assert workload is not None
-    cidrs = [] if workload.host_network else flow.about.pod_cidrs
+    cidrs = () if workload.host_network else pod_ranges(flow.about)
     overlaps = not cidrs or any(c.version == block.cidr.version and c.overlaps(block.cidr) for c in cidrs)
     dialect = DIALECTS.get(flow.about.cni or "")
     if not overlaps:

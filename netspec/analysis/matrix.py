@@ -14,6 +14,7 @@ from netspec.ir.model import Inventory
 
 VERSION = "matrix/v1"
 INGRESS = "ingress"
+_ALL_IPV6 = ("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
 
 
 class MatrixPeer(NamedTuple):
@@ -34,12 +35,12 @@ class MatrixPeer(NamedTuple):
 
     @property
     def label(self) -> str:
-        """For a reader: addresses by their first range."""
+        """For a reader: addresses by their first range; all of IPv6 goes without saying."""
         if not self.ranges:
             return self.id
-        low, high = self.ranges[0]
-        more = f" and {len(self.ranges) - 1} more" if len(self.ranges) > 1 else ""
-        return f"{self.id} ({low}-{high}{more})"
+        said = [r for r in self.ranges if r != _ALL_IPV6] or list(self.ranges)
+        more = f" and {len(said) - 1} more" if len(said) > 1 else ""
+        return f"{self.id} ({said[0][0]}-{said[0][1]}{more})"
 
 
 class Focus(NamedTuple):

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import islice, product
 
 from netspec.analysis.dialects import DIALECTS, Dialect
-from netspec.analysis.spaces import WHOLE, blocks_of, families
+from netspec.analysis.spaces import WHOLE, blocks_of, families, pod_ranges
 from netspec.analysis.verdict import AddressEnd, Answer, End, RuleRef, Side, TierStep, Verdict
 from netspec.diagnostics import Problem
 from netspec.ir.model import (
@@ -142,11 +142,12 @@ def _addresses(inventory: Inventory, versions: tuple[int, ...], party: _Party) -
         return [party.address]
     blocks = [network for block in blocks_of(inventory) for network in (block.cidr, *block.excluded)]
     everywhere = [n for n in WHOLE if n.version in versions]
-    spaces = everywhere if party.host_network or not inventory.pod_cidrs else list(inventory.pod_cidrs)
+    ranges = pod_ranges(inventory)
+    spaces = everywhere if party.host_network else [n for n in ranges if n.version in versions]
     out: list[Address] = []
     for space in spaces:
         cuts = {int(space.network_address)}
-        for block in (*blocks, *inventory.pod_cidrs):
+        for block in (*blocks, *ranges):
             if block.version == space.version:
                 cuts |= {int(block.network_address), int(block.broadcast_address) + 1}
         make = IPv4Address if space.version == 4 else IPv6Address

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from netspec.analysis.bits import Partition, cover, from_members, product, to_members
 from netspec.analysis.dialects import DIALECTS
 from netspec.analysis.pods import PodIndex, PortName
-from netspec.analysis.spaces import WHOLE, AddressSpace, PortSpace, families
+from netspec.analysis.spaces import WHOLE, AddressSpace, PortSpace, families, pod_ranges
 from netspec.ir.model import Action, Direction, Inventory, NetworkPolicy, Peer, Rule, Tier, TierPolicy, TierRule
 
 #: Accepted, denied and passed ports; disjoint.
@@ -75,9 +75,9 @@ class Sides:
         self._blocks_match = (False, True) if dialect is None else (dialect.blocks_match_pods,)
         self._host_is_pod = (True, False) if dialect is None else (dialect.host_pods_are_pods,)
         whole = [n for n in WHOLE if n.version in families(inventory)]
-        cidrs = inventory.pod_cidrs
-        self._pod_signatures = [addresses.signatures(n.version, cidrs or (n,)) for n in whole]
-        self._node_signatures = [addresses.signatures(n.version, (n,), cidrs) or frozenset((0,)) for n in whole]
+        ranges, known = pod_ranges(inventory), inventory.pod_cidrs
+        self._pod_signatures = [addresses.signatures(n.version, ranges) for n in whole]
+        self._node_signatures = [addresses.signatures(n.version, (n,), known) or frozenset((0,)) for n in whole]
         self._outside: dict[int, int] = {}
         self._compiled: dict[tuple[int, Direction], tuple[CompiledRule, ...]] = {}
         self._known: dict[SideKey, Side] = {}

@@ -13,6 +13,14 @@ _BITS = {4: 32, 6: 128}
 #: Every address, per family.
 WHOLE: tuple[IPNetwork, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
+#: Where pods are taken to be when nothing tells: IPv4 pod networks are private (RFC 1918), IPv6 ones may be global too.
+ASSUMED: tuple[IPNetwork, ...] = (
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+    IPv6Network("::/0"),
+)
+
 Ranges = dict[Protocol, tuple[tuple[int, int], ...]]
 
 
@@ -170,3 +178,8 @@ def families(inventory: Inventory) -> tuple[int, ...]:
     """The IP versions that pods may have: the pod ranges' own, else those that the policies speak of, else IPv4."""
     known = inventory.pod_cidrs or [block.cidr for block in blocks_of(inventory)]
     return tuple(sorted({network.version for network in known})) or (4,)
+
+
+def pod_ranges(inventory: Inventory) -> tuple[IPNetwork, ...]:
+    """Where pods' addresses are: the inventory's pod ranges, else what is assumed."""
+    return inventory.pod_cidrs or ASSUMED

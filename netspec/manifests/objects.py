@@ -53,6 +53,8 @@ REFUSED = {
     ("k8s.cni.cncf.io", "MultiNetworkPolicy"),
     ("k8s.ovn.org", "EgressFirewall"),
 }
+#: A pod's address stands for its network of this length, by IP version: pods come and go in it.
+_AROUND = {4: 24, 6: 64}
 #: DaemonSets by which a CNI is known.
 _CNI_DAEMONSETS = {"calico-node": "calico", "cilium": "cilium", "aws-node": "vpc-cni"}
 
@@ -202,11 +204,16 @@ class Objects:
             self._workloads(),
             tuple(sorted(self._services, key=lambda s: s.id)),
             tuple(sorted(self._policies, key=lambda p: p.id)),
-            tuple(sorted(self._pod_cidrs, key=lambda n: (n.version, n))),
+            tuple(sorted(self._pod_cidrs or self._pod_networks(), key=lambda n: (n.version, n))),
             cni or self._cni(),
             tuple(sorted(self._tiers, key=lambda t: (t.tier, t.priority, t.id))),
             tuple(sorted((self._granted(r) for r in self._routes), key=lambda r: (r.id, r.kind))),
         )
+
+    def _pod_networks(self) -> set[IPNetwork]:
+        """Where no node says what its pods' range is: the networks around the addresses that pods have."""
+        found = {address for f in self._found if not f.pod.host_network for address in f.addresses}
+        return {ip_network((a, _AROUND[a.version]), strict=False) for a in found}
 
     def _cni(self) -> str | None:
         names = {f.key.name for f in self._found if f.key.kind == "DaemonSet"}

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, NamedTuple
 
 from netspec.diagnostics import Path
@@ -46,12 +47,14 @@ class Owner(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A pod, or a controller with its template, as read. `owner` is its own controller, where it names one."""
+    """A pod, or a controller with its template, as read. `owner` is its own controller, where it names one;
+    `addresses` are the pod's own, where it runs."""
 
     key: Owner
     owner: Owner | None
     pod: Workload
     place: Place
+    addresses: tuple[IPv4Address | IPv6Address, ...] = ()
 
 
 def found_workload(kind: str, namespace: str, name: str, body: Object, place: Place) -> Found | None:
@@ -59,10 +62,11 @@ def found_workload(kind: str, namespace: str, name: str, body: Object, place: Pl
     template = TEMPLATES[kind]
     owner = _owner(namespace, mapping(body.get("metadata"), ("metadata",)))
     if template is None:
-        if mapping(body.get("status"), ("status",)).get("phase") in ("Succeeded", "Failed"):
+        status = mapping(body.get("status"), ("status",))
+        if status.get("phase") in ("Succeeded", "Failed"):
             return None
         pod = _pod(namespace, name, body, (), kind, place)
-        return Found(Owner(namespace, name, kind), owner, pod, place)
+        return Found(Owner(namespace, name, kind), owner, pod, place, tuple(_addresses(status)))
     inner = body
     for i, part in enumerate(template):
         inner = mapping(inner.get(part), template[: i + 1])
@@ -71,6 +75,16 @@ def found_workload(kind: str, namespace: str, name: str, body: Object, place: Pl
     spec = mapping(body.get("spec"), ("spec",))
     pod = _pod(namespace, name, inner, template, kind, place)
     return Found(Owner(namespace, name, kind), owner, replace(pod, replicas=_replicas(kind, spec)), place)
+
+
+def _addresses(status: Object) -> Iterable[IPv4Address | IPv6Address]:
+    listed = [mapping(p, ("status", "podIPs")).get("ip") for p in items(status.get("podIPs"), ("status", "podIPs"))]
+    for address in listed or [status.get("podIP")]:
+        if address:
+            try:
+                yield ip_address(str(address))
+            except ValueError:
+                raise Bad(("status", "podIP"), "is no address") from None
 
 
 def _replicas(kind: str, spec: Object) -> int:

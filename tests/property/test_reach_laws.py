@@ -23,7 +23,7 @@ Flows = dict[tuple[str, str], tuple[int, int]]
 def flows(inventory: Inventory, *beside: Inventory) -> Flows:
     """All connections, on ports and addresses cut for the other inventories too."""
     reach = Reachability(inventory, Spaces(inventory, *beside))
-    reach.regroup([1 << i for i in range(len(reach.sides.external_signatures))], reach.versions)
+    reach.regroup([1 << i for i in range(len(reach.sides.external_signatures))])
     ids = [w.id for w in reach.workloads] + [str(e.intervals) for e in reach.externals]
     return {
         (ids[c.source], ids[c.destination]): (c.allow, c.undefined)
@@ -102,7 +102,6 @@ def test_a_cluster_does_not_differ_from_itself(inventory: Inventory) -> None:
 @law
 @given(inventories(), inventories())
 def test_a_diff_read_backwards_closes_what_it_opened(old: Inventory, new: Inventory) -> None:
-    new = replace(new, pod_cidrs=old.pod_cidrs)
     swap = {"opened": "closed", "closed": "opened", "changed": "changed"}
     forth = {(c.source, c.destination): (swap[c.kind], c.closes, c.opens) for c in Diff(old, new).changes()}
     back = {(c.source, c.destination): (c.kind, c.opens, c.closes) for c in Diff(new, old).changes()}
@@ -113,7 +112,6 @@ def test_a_diff_read_backwards_closes_what_it_opened(old: Inventory, new: Invent
 @given(inventories(with_tiers=False), inventories(with_tiers=False), inventories(with_tiers=False))
 def test_diffs_compose(a: Inventory, b: Inventory, c: Inventory) -> None:
     """Pods only: each diff cuts addresses as it needs."""
-    b, c = replace(b, pod_cidrs=a.pod_cidrs), replace(c, pod_cidrs=a.pod_cidrs)
 
     def states(old: Inventory, new: Inventory) -> dict[tuple[str, str], tuple[tuple[Ranges, Ranges], ...]]:
         found = Diff(old, new).changes()
@@ -136,8 +134,7 @@ def test_diffs_compose(a: Inventory, b: Inventory, c: Inventory) -> None:
 def test_external_peers_are_a_disjoint_partition_of_the_address_space(inventory: Inventory) -> None:
     reach = Reachability(inventory)
     found = sorted(interval for external in reach.externals for interval in external.intervals)
-    versions = {n.version for n in inventory.pod_cidrs} or {4, 6}
-    for version in versions:
+    for version in (4, 6):
         mine = [(low, high) for v, low, high in found if v == version]
         last = int(IPv4Address("255.255.255.255")) if version == 4 else int(IPv6Address("f" * 4 + ":ffff" * 7))
         assert mine[0][0] == 0

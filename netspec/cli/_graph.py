@@ -8,7 +8,7 @@ from math import ceil, sqrt
 from netspec.cli._report import TONES, Edge, Report, grouped
 
 _ROW, _PAD, _HEAD, _GAP, _CHAR, _MARGIN = 22, 12, 30, 120, 7.2, 60
-#: Above this many edges, curves are thinned so that the boxes stay readable, and labels become tooltips.
+#: Above this many edges, bands between the boxes sum them up; a single curve shows, with its tooltip, under the pointer.
 _MANY = 60
 
 
@@ -58,7 +58,9 @@ def svg(report: Report) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
         f'height="{height:.0f}" font-family="system-ui, sans-serif" font-size="12">',
         f"<title>{escape(report.title)}</title>",
-        "<style>.e{fill:none;stroke-width:1.3}.many .e{stroke-opacity:.28}.e:hover{stroke-width:3;stroke-opacity:1}"
+        "<style>.e{fill:none;stroke-width:1.3}.e:hover{stroke-width:3;stroke-opacity:1}"
+        ".many .e:not(:hover){stroke-opacity:0;marker-end:none;pointer-events:stroke}"
+        ".b{fill:none;stroke:#9fb3c8;stroke-opacity:.5}.b:hover{stroke:#1d5fa8}"
         ".l{font-size:10px;fill:#3e4c59;paint-order:stroke;stroke:#fff;stroke-width:3px}</style>",
         "<defs>",
         *(
@@ -69,6 +71,7 @@ def svg(report: Report) -> str:
         "</defs>",
         '<rect width="100%" height="100%" fill="#fff"/>',
     ]
+    parts += _bands(edges, where) if many else []
     for box in boxes:
         parts.append(
             f'<rect x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="8" '
@@ -79,9 +82,7 @@ def svg(report: Report) -> str:
                 f'<text x="{box.x + _PAD:.0f}" y="{box.y + 20:.0f}" font-weight="600" fill="#1f2933">'
                 f"{escape(box.group)}</text>"
             )
-    parts.append(f'<g class="{"many" if many else ""}">')
-    parts += [_curve(edge, where, many) for edge in edges]
-    parts.append("</g>")
+    parts += [f'<g class="{"many" if many else ""}">', *(_curve(edge, where, many) for edge in edges), "</g>"]
     for node, (box, y) in where.items():
         parts.append(f'<circle cx="{box.x:.0f}" cy="{y:.0f}" r="3" fill="#829ab1"/>')
         parts.append(f'<circle cx="{box.x + box.width:.0f}" cy="{y:.0f}" r="3" fill="#829ab1"/>')
@@ -92,19 +93,7 @@ def svg(report: Report) -> str:
 
 def _curve(edge: Edge, where: dict[str, tuple[Box, float]], many: bool) -> str:
     (tail, y1), (head, y2) = where[edge.tail], where[edge.head]
-    if tail is head:  # within a box: an arc on its right side
-        x1 = x2 = tail.x + tail.width
-        bend = 18 + min(70.0, abs(y2 - y1) * 0.35)
-        c1, c2 = x1 + bend, x2 + bend
-    elif tail.x + tail.width < head.x:
-        x1, x2 = tail.x + tail.width, head.x
-        c1, c2 = x1 + (x2 - x1) * 0.45, x2 - (x2 - x1) * 0.45
-    elif head.x + head.width < tail.x:
-        x1, x2 = tail.x, head.x + head.width
-        c1, c2 = x1 - (x1 - x2) * 0.45, x2 + (x1 - x2) * 0.45
-    else:  # one column: round the left side
-        x1, x2 = tail.x, head.x
-        c1, c2 = x1 - 46, x2 - 46
+    x1, c1, c2, x2 = _bend(tail, head, abs(y2 - y1))
     dash = ' stroke-dasharray="5 4"' if edge.maybe else ""
     text = escape(f"{edge.tail} -> {edge.head}: {edge.label}")
     label = ""
@@ -115,3 +104,37 @@ def _curve(edge: Edge, where: dict[str, tuple[Box, float]], many: bool) -> str:
         f'<g><path class="e" d="M{x1:.0f} {y1:.0f}C{c1:.0f} {y1:.0f} {c2:.0f} {y2:.0f} {x2:.0f} {y2:.0f}" '
         f'stroke="{TONES[edge.tone]}"{dash} marker-end="url(#a{edge.tone})"><title>{text}</title></path>{label}</g>'
     )
+
+
+def _bend(tail: Box, head: Box, rise: float) -> tuple[float, float, float, float]:
+    """Where a curve leaves one box and enters another, with its control points: x coordinates."""
+    if tail is head:  # within a box: an arc on its left side
+        bend = 18 + min(70.0, rise * 0.35)
+        return tail.x, tail.x - bend, tail.x - bend, tail.x
+    if tail.x + tail.width < head.x:
+        x1, x2 = tail.x + tail.width, head.x
+        return x1, x1 + (x2 - x1) * 0.45, x2 - (x2 - x1) * 0.45, x2
+    if head.x + head.width < tail.x:
+        x1, x2 = tail.x, head.x + head.width
+        return x1, x1 - (x1 - x2) * 0.45, x2 + (x1 - x2) * 0.45, x2
+    return tail.x, tail.x - 46, head.x - 46, head.x  # one column: round the left side
+
+
+def _bands(edges: Sequence[Edge], where: dict[str, tuple[Box, float]]) -> list[str]:
+    """One band for all rows between two boxes, as wide as they are many."""
+    counts: dict[tuple[Box, Box], int] = {}
+    for edge in edges:
+        one, other = sorted((where[edge.tail][0], where[edge.head][0]), key=lambda box: (box.x, box.y))
+        if one != other:
+            counts[one, other] = counts.get((one, other), 0) + 1
+    most = max(counts.values(), default=1)
+    out = []
+    for (one, other), count in counts.items():
+        y1, y2 = one.y + one.height / 2, other.y + other.height / 2
+        x1, c1, c2, x2 = _bend(one, other, abs(y2 - y1))
+        names = escape(f"{one.group or one.nodes[0]} and {other.group or other.nodes[0]}")
+        out.append(
+            f'<path class="b" d="M{x1:.0f} {y1:.0f}C{c1:.0f} {y1:.0f} {c2:.0f} {y2:.0f} {x2:.0f} {y2:.0f}" '
+            f'stroke-width="{1.5 + 10 * sqrt(count / most):.1f}"><title>{count} rows between {names}</title></path>'
+        )
+    return out

@@ -24,6 +24,15 @@ class Edge(NamedTuple):
     tone: str = ""
 
 
+def namespace_of(node: str) -> str:
+    """The box of a peer id: its namespace, or that of the addresses outside.
+
+    >>> namespace_of("shop/web"), namespace_of("external:0"), namespace_of("ingress")
+    ('shop', 'addresses', '')
+    """
+    return "addresses" if node.startswith("external:") else node.partition("/")[0] if "/" in node else ""
+
+
 #: Edge tone -> colour.
 TONES = {"": "#52606d", "good": "#2f7d4f", "bad": "#c0392b", "warn": "#b7791f"}
 
@@ -39,7 +48,7 @@ class Report:
     json: Callable[[], Iterable[str]]
     edges: Callable[[], Iterable[Edge]]
     nodes: tuple[str, ...] = ()
-    group: Callable[[str], str] = field(default=lambda node: node.partition("/")[0] if "/" in node else "")
+    group: Callable[[str], str] = namespace_of
     label: Callable[[str], str] = field(default=lambda node: node.partition("/")[2] or node)
     empty: str = "nothing found"
     #: What green, amber and red say where rows are pairs of peers: the page then has a matrix too.

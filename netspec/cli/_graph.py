@@ -8,8 +8,10 @@ from math import ceil, sqrt
 from netspec.cli._report import TONES, Edge, Report, grouped
 
 _ROW, _PAD, _HEAD, _GAP, _CHAR, _MARGIN = 22, 12, 30, 120, 7.2, 60
-#: Above this many edges, bands between the boxes sum them up; a single curve shows, with its tooltip, under the pointer.
+#: Above this many edges, bands between the boxes sum them up; a single curve shows under the pointer.
 _MANY = 60
+#: Longer labels are cut; the tooltip has them whole.
+_LABEL = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def _curve(edge: Edge, where: dict[str, tuple[Box, float]], many: bool) -> str:
     label = ""
     if not many:
         middle = f'x="{(x1 + 3 * c1 + 3 * c2 + x2) / 8:.0f}" y="{(y1 + y2) / 2 - 3:.0f}" text-anchor="middle"'
-        label = f'<text class="l" {middle}>{escape(edge.label)}</text>'
+        short = edge.label if len(edge.label) <= _LABEL else edge.label[: _LABEL - 1] + "\u2026"
+        label = f'<text class="l" {middle}>{escape(short)}</text>'
     return (
         f'<g><path class="e" d="M{x1:.0f} {y1:.0f}C{c1:.0f} {y1:.0f} {c2:.0f} {y2:.0f} {x2:.0f} {y2:.0f}" '
         f'stroke="{TONES[edge.tone]}"{dash} marker-end="url(#a{edge.tone})"><title>{text}</title></path>{label}</g>'

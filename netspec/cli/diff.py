@@ -64,7 +64,9 @@ def report(diff: Diff, changes: Sequence[Change], what: str) -> Report:
         for c in changes:
             words = [("+", c.opens), ("-", c.closes)]
             text = " ".join(f"{sign}{ports_text(ranges)}" for sign, ranges in words if ranges) or _state(c.after)
-            yield Edge(c.source, c.destination, f"{c.kind}: {text}", not c.after[0], _TONES[c.kind])
+            yield Edge(
+                c.source, c.destination, f"{c.kind}: {text}", bool(c.after[1]) and not c.after[0], _TONES[c.kind]
+            )
 
     def document() -> Iterator[str]:
         out = [

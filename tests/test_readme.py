@@ -1,24 +1,12 @@
-"""Every command of the README is run: `make` ones by .ci/run, in the README's order; `netspec` ones here."""
+"""Every command of the README is run: `make` ones by .ci/run, in the README's order; `netspec` ones here, and those
+that ask a running cluster in tests/live/test_readme_live.py."""
 
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.split("#")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", README, re.S)
-    for line in block.splitlines()
-    if line.strip()
-]
-#: These ask a running cluster.
-LIVE = ("preview", "status", "verify", "exec")
+from readme import COMMANDS, LIVE, README, ROOT, run
 
 
 def test_make_commands_are_what_ci_runs_in_order() -> None:
@@ -30,27 +18,10 @@ def test_make_commands_are_what_ci_runs_in_order() -> None:
     assert in_order[-1] == "make down"
 
 
-def run(command: str) -> subprocess.CompletedProcess[str]:
-    words = shlex.split(command)
-    assert words[0] == "netspec"
-    return subprocess.run(
-        [sys.executable, "-m", "netspec", *words[1:]], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
-
-
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("netspec") and c.split()[1] not in LIVE])
 def test_offline_command(command: str) -> None:
     done = run(command)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
-
-
-@pytest.mark.live
-@pytest.mark.usefixtures("cluster")
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("netspec") and c.split()[1] in LIVE])
-def test_live_command(command: str) -> None:
-    done = run(command)
-    assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.strip()
 
 

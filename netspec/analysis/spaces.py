@@ -8,6 +8,7 @@ from netspec.ir.model import ContainerPort, Inventory, IpBlock, IPNetwork, Proto
 
 PROTOCOLS: tuple[Protocol, ...] = ("TCP", "UDP", "SCTP")
 FIRST_PORT, LAST_PORT = 1, 65535
+DNS_PORT = 53
 _BITS = {4: 32, 6: 128}
 
 #: Every address, per family.
@@ -43,10 +44,15 @@ class PortSpace:
         self._ranges: dict[int, Ranges] = {}
 
     def mask(self, protocol: Protocol, low: int = FIRST_PORT, high: int = LAST_PORT) -> int:
+        """The ports from `low` to `high`, which must have been among the cuts. Raises ValueError otherwise."""
         key = (protocol, low, high)
         found = self._masks.get(key)
         if found is None:
             first, last = self._index(protocol, low), self._index(protocol, high)
+            starts = self._starts[protocol]
+            at, end = first - self._offsets[protocol], last - self._offsets[protocol] + 1
+            if starts[at] != low or (starts[end] if end < len(starts) else LAST_PORT + 1) != high + 1:
+                raise ValueError(f"{protocol} {low}-{high} is not cut out")
             found = self._masks[key] = (1 << (last + 1)) - (1 << first)
         return found
 
@@ -144,13 +150,23 @@ def _intervals(block: IpBlock) -> list[tuple[int, int]]:
 
 
 def port_cuts(inventory: Inventory) -> Iterable[tuple[Protocol, int, int]]:
-    """Every port range that a policy can tell apart, named ports resolved on every workload."""
+    """Every port range that a policy can tell apart or that is asked about: named ports resolved on every workload, the
+    target ports of Services that let the outside in, DNS."""
+    yield "UDP", DNS_PORT, DNS_PORT
     names: set[tuple[str, Protocol]] = set()
     for port in (p for rule in rules_of(inventory) for p in rule.ports):
         if isinstance(port.port, str):
             names.add((port.port, port.protocol))
         elif port.port is not None:
             yield port.protocol, port.port, port.end_port or port.port
+    routed = {(b.namespace, b.service) for route in inventory.routes for b in route.backends}
+    for service in inventory.services:
+        if service.type in ("NodePort", "LoadBalancer") or (service.namespace, service.name) in routed:
+            for target in service.ports:
+                if isinstance(target.target_port, str):
+                    names.add((target.target_port, target.protocol))
+                else:
+                    yield target.protocol, target.target_port, target.target_port
     seen: set[ContainerPort] = set()
     for workload in inventory.workloads:
         for declared in workload.ports:

@@ -7,6 +7,7 @@ from functools import cached_property
 from netspec.analysis.bits import from_members
 from netspec.analysis.engine import Reachability
 from netspec.analysis.sides import CompiledRule, SideKey
+from netspec.analysis.spaces import DNS_PORT
 from netspec.ir.model import (
     ContainerPort,
     Direction,
@@ -43,7 +44,7 @@ class Context:
     def __init__(self, inventory: Inventory) -> None:
         self._given = {w.id for w in inventory.workloads}
         if not any(is_dns(w) for w in inventory.workloads):
-            ports = (ContainerPort(53, "UDP", "dns"), ContainerPort(53, "TCP", "dns-tcp"))
+            ports = (ContainerPort(DNS_PORT, "UDP", "dns"), ContainerPort(DNS_PORT, "TCP", "dns-tcp"))
             dns = Workload(DNS_NAMESPACE, "coredns", dict((DNS_LABEL,)), ports)
             inventory = replace(inventory, workloads=(*inventory.workloads, dns))
         self.inventory = inventory

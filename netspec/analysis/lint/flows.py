@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from netspec.analysis.bits import from_members, to_members
 from netspec.analysis.lint.context import DIRECTIONS, DNS_NAMESPACE, SYSTEM, Context, Finding, is_dns
 from netspec.analysis.sides import CompiledRule
+from netspec.analysis.spaces import DNS_PORT
 from netspec.analysis.unknown import unknown_reach
 from netspec.ir.model import Direction, Place
-
-_DNS_PORT = 53
 
 
 def reachable_from_everywhere(context: Context) -> Iterator[Finding]:
@@ -74,10 +73,10 @@ def cut_off_from_dns(context: Context) -> Iterator[Finding]:
     """NL009: of pods whose egress is isolated."""
     reach = context.reach
     servers = from_members(reach.class_of(i) for i, w in enumerate(reach.workloads) if is_dns(w))
-    dns = reach.ports.mask("UDP", _DNS_PORT, _DNS_PORT)
+    dns = reach.ports.mask("UDP", DNS_PORT, DNS_PORT)
     for number, workload in context.workloads():
         if not reach.egress_keys[number].policies or is_dns(workload):
             continue
         if not any(where & servers and (allow | undefined) & dns for allow, undefined, where in reach.row(number)):
-            message = f"it cannot reach DNS ({DNS_NAMESPACE}, {_DNS_PORT}/UDP): names do not resolve"
+            message = f"it cannot reach DNS ({DNS_NAMESPACE}, {DNS_PORT}/UDP): names do not resolve"
             yield Finding("NL009", workload.id, message, workload.place)

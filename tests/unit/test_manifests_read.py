@@ -1,0 +1,236 @@
+"""Reading manifests: files and lists, what is refused, reported, skipped, and where it stands."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from netspec.analysis.evaluate import evaluate
+from netspec.analysis.verdict import Answer, PodEnd
+from netspec.diagnostics import Problem
+from netspec.ir.model import Place
+from netspec.manifests.read import Reading, read, read_texts
+from netspec.manifests.scalars import resolve
+
+POLICY = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: shop}
+spec:
+"""
+
+
+def of(text: str, file: str = "x.yaml") -> Reading:
+    return read_texts([(file, text)])
+
+
+def only_error(reading: Reading) -> str:
+    (found,) = reading.diagnostics
+    return found.render()
+
+
+def pod(name: str, **fields: object) -> str:
+    extra = "".join(f", {k}: {v}" for k, v in fields.items())
+    return f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}{extra}}}\nspec: {{containers: [{{name: c}}]}}\n"
+
+
+def test_directories_lists_and_json_are_read(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: List\nitems:\n- " + pod("one").replace("\n", "\n  "))
+    (tmp_path / "sub" / "b.yml").write_text(f"# first\n---\n{pod('two')}---\n---\n{pod('three')}")
+    (tmp_path / "c.json").write_text(
+        '{"apiVersion": "v1", "kind": "PodList", "items": [{"metadata": {"name": "four"}, "spec": {}}]}'
+    )
+    (tmp_path / ".git" / "d.yaml").write_text("not: [read")
+    (tmp_path / "README.md").write_text("not: [read")
+    reading = read([str(tmp_path)])
+    assert reading.diagnostics == ()
+    assert [w.id for w in reading.inventory.workloads] == [
+        "default/four",
+        "default/one",
+        "default/three",
+        "default/two",
+    ]
+    assert reading.objects == 4
+
+
+def test_standard_input_is_read() -> None:
+    assert [w.name for w in read(["-"], io.StringIO(pod("one"))).inventory.workloads] == ["one"]
+
+
+@pytest.mark.parametrize("path", ["nowhere.yaml", "/"])
+def test_what_cannot_be_read_at_all_is_a_problem(path: str, tmp_path: Path) -> None:
+    with pytest.raises(Problem):
+        read([str(tmp_path / path) if path != "/" else str(tmp_path)])
+
+
+def test_a_broken_document_is_reported_and_the_rest_is_read() -> None:
+    reading = of(f"{pod('one')}---\na: [b\nc: d\n---\n{pod('two')}")
+    assert only_error(reading).startswith("x.yaml:7:1: document is not YAML")
+    assert [w.name for w in reading.inventory.workloads] == ["one", "two"]
+
+
+def test_a_file_that_is_no_text_is_reported_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_bytes(b"a: b\nc: \xff\n")
+    (tmp_path / "good.yaml").write_text(pod("one"))
+    reading = read([str(tmp_path)])
+    assert ":2:1: file is not UTF-8 text [NM001]" in only_error(reading)
+    assert len(reading.inventory.workloads) == 1
+
+
+def test_other_kinds_are_counted() -> None:
+    reading = of("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n---\nkey: value\n---\n" + pod("one"))
+    assert dict(reading.skipped) == {"ConfigMap": 1, "(no kind)": 1}
+    assert reading.diagnostics == ()
+
+
+def test_an_object_twice_is_an_error_that_names_both_places() -> None:
+    reading = of(f"{pod('one')}---\n{pod('one')}")
+    assert only_error(reading).startswith("x.yaml:6:1: Pod one is declared twice; first at x.yaml:1:1 [NM003]")
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        ("crd.projectcalico.org/v1", "NetworkPolicy"),
+        ("projectcalico.org/v3", "GlobalNetworkPolicy"),
+        ("cilium.io/v2", "CiliumNetworkPolicy"),
+        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
+        ("policy.networking.k8s.io/v1beta9", "AdminNetworkPolicy"),
+    ],
+)
+def test_policies_in_other_languages_are_refused_by_name(version: str, kind: str) -> None:
+    reading = of(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: guard}}\nspec: {{}}\n")
+    message = only_error(reading)
+    assert f"{kind} guard" in message
+    assert "[NM004]" in message
+    assert message.startswith("x.yaml:")
+
+
+BAD_POLICIES = {
+    "{podSelector: {matchLabel: {a: b}}}": "spec.podSelector.matchLabel is an unknown field",
+    "{podSelector: {matchLabels: {a: 1}}}": "spec.podSelector.matchLabels.a is a label and must be text",
+    "{podSelector: {matchExpressions: [{key: a, operator: in, values: [b]}]}}": "operator is none of In, NotIn",
+    "{podSelector: {matchExpressions: [{key: a, operator: In}]}}": "values must be given with In",
+    "{podSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}": "values must not be given",
+    "{podSelector: [], policyTypes: [ingress]}": "spec.podSelector is no mapping",
+    "{policyTypes: [ingress]}": "spec.policyTypes[0] is neither Ingress nor Egress",
+    "{ingres: []}": "spec.ingres is an unknown field",
+    "{ingress: {}}": "spec.ingress is no list",
+    "{ingress: [{to: []}]}": "spec.ingress[0].to is an unknown field",
+    "{ingress: [{from: [{}]}]}": "spec.ingress[0].from[0] is an empty peer",
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}]}]}": "has an ipBlock and a selector",
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0}}]}]}": "ipBlock.cidr is no CIDR",
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/8]}}]}]}": "is not strictly within 10.0.0.0/8",
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}]}]}": "is not strictly within 10.0.0.0/8",
+    "{ingress: [{ports: [{port: 0}]}]}": "port is no port (1-65535)",
+    "{ingress: [{ports: [{port: '80'}]}]}": "is neither a port (1-65535) nor a port name",
+    "{ingress: [{ports: [{port: 80, protocol: ICMP}]}]}": "is none of TCP, UDP and SCTP",
+    "{ingress: [{ports: [{endPort: 80}]}]}": "endPort needs a port",
+    "{ingress: [{ports: [{port: http, endPort: 80}]}]}": "endPort must not be below port",
+    "{ingress: [{ports: [{port: 80, endPort: 79}]}]}": "endPort must not be below port",
+}
+
+
+@pytest.mark.parametrize("spec", BAD_POLICIES)
+def test_what_the_api_server_refuses_is_an_error(spec: str) -> None:
+    reading = of(f"{POLICY}  {spec}\n")
+    message = only_error(reading)
+    assert BAD_POLICIES[spec] in message
+    assert message.startswith("x.yaml:5:")
+    assert reading.inventory.policies == ()
+
+
+BAD_TIERS = {
+    "{priority: 1001, subject: {namespaces: {}}}": "spec.priority is no priority",
+    "{priority: 1, subject: {}}": "must have exactly one of namespaces, pods",
+    "{priority: 1, subject: {namespaces: {}}, ingress: [{action: Permit, from: []}]}": "none of Allow, Deny, Pass",
+    "{priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: []}]}": "from must name a peer",
+    "{priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{networks: []}]}]}": "not possible here",
+    "{priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{domainNames: [a.b]}]}]}": "which addresses",
+    "{priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{nodes: {}}]}]}": "without the Node objects",
+}
+
+
+@pytest.mark.parametrize("spec", BAD_TIERS)
+def test_bad_tier_policies_are_errors(spec: str) -> None:
+    head = "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: t}\n"
+    reading = of(f"{head}spec: {spec}\n")
+    assert BAD_TIERS[spec] in only_error(reading)
+    assert reading.inventory.tiers == ()
+
+
+def test_tier_policies_are_read() -> None:
+    reading = of(
+        """\
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec:
+  tier: Baseline
+  priority: 3
+  subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: db}}}}
+  ingress:
+  - action: Deny
+    from: [{namespaces: {}}]
+    protocols: [{tcp: {destinationPort: {range: {start: 10, end: 20}}}}, {udp: {}}, {destinationNamedPort: sql}]
+---
+"""
+        + pod("db", labels="{app: db}")
+        + "---\n"
+        + pod("web")
+    )
+    assert reading.diagnostics == ()
+    web, db = PodEnd("default/web"), PodEnd("default/db")
+    flows = {(15, "TCP"): "deny", (21, "TCP"): "allow", (9, "UDP"): "deny", (15, "SCTP"): "allow"}
+    for (port, protocol), expected in flows.items():
+        assert evaluate(reading.inventory, web, db, port, protocol).expected == expected  # type: ignore[arg-type]
+
+
+def test_nodes_of_a_tier_rule_are_their_addresses() -> None:
+    node = (
+        "apiVersion: v1\nkind: Node\nmetadata: {name: node-1, labels: {role: edge}}\n"
+        "status: {addresses: [{type: InternalIP, address: 192.0.2.7}, {type: Hostname, address: n}]}\n"
+    )
+    policy = (
+        "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: t}\n"
+        "spec: {priority: 1, subject: {namespaces: {}}, "
+        "egress: [{action: Deny, to: [{nodes: {matchLabels: {role: edge}}}]}]}\n"
+    )
+    reading = of(f"{policy}---\n{node}")
+    assert reading.diagnostics == ()
+    (block,) = [p.ip_block for p in reading.inventory.tiers[0].egress[0].peers]
+    assert str(block and block.cidr) == "192.0.2.7/32"
+
+
+def test_the_very_line_of_a_rule_is_found() -> None:
+    text = f"# head\n---\n{POLICY}  podSelector: {{}}\n  ingress:\n  - ports:\n    - port: 80\n  - {{}}\n"
+    reading = of(text)
+    policy = reading.inventory.policies[0]
+    position = policy.place.position
+    assert (position and position.line) == 3
+    rule = reading.locate(policy.ingress[1].place)
+    assert (rule and rule.line) == 11
+    assert reading.locate(Place()) is None
+
+
+def test_kubernetes_reads_scalars_its_own_way() -> None:
+    reading = of("apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {sha: 1e3}}\nspec: {}\n")
+    assert "is a label and must be text" in only_error(reading)
+    assert resolve("1e3") == 1000.0
+    assert resolve("on") is True
+    assert resolve("010") == 8
+    assert resolve("2024-01-01") == "2024-01-01"
+
+
+def test_a_cni_is_known_by_its_daemonset() -> None:
+    text = (
+        "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: cilium, namespace: kube-system}\nspec: {template: {}}\n"
+    )
+    assert of(text.replace("template: {}", "template: {spec: {}}")).inventory.cni == "cilium"
+    policy = f"{POLICY}  {{podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: 0.0.0.0/0}}}}]}}]}}\n"
+    pods = pod("a", namespace="shop") + "---\n" + pod("b", namespace="shop")
+    reading = read_texts([("x", f"{policy}---\n{pods}")], cni="cilium")
+    verdict = evaluate(reading.inventory, PodEnd("shop/a"), PodEnd("shop/b"), 1, "TCP")
+    assert (verdict.answer, verdict.expected) == (Answer.DIALECT, "deny")

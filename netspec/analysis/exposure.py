@@ -50,7 +50,7 @@ def exposures(inventory: Inventory) -> Iterator[Exposure]:
 def _cluster(reach: Reachability, workload: Workload, key: SideKey) -> Iterator[Exposure]:
     ports = unknown_reach(reach, key).every
     if ports:
-        by = "not isolated" if not key.policies else "its rules"
+        by = _by([ref for ref, rule in _rules(reach, key) if not rule.peers or any(map(is_every_pod, rule.peers))])
         yield Exposure(
             workload.id, "cluster", "every pod of the cluster", reach.ranges(ports), None, by, workload.place
         )

@@ -1,0 +1,76 @@
+"""What the cluster, the outside and unknown pods reach."""
+
+from netspec.analysis.exposure import Exposure, exposures
+from netspec.manifests.read import read_texts
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c}]}
+"""
+
+
+def policy(spec: str) -> str:
+    head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\n"
+    return f"---\n{head}spec: {{podSelector: {{}}, {spec}}}\n"
+
+
+def service(spec: str) -> str:
+    return f"---\napiVersion: v1\nkind: Service\nmetadata: {{name: web, namespace: shop}}\nspec: {spec}\n"
+
+
+def found(*objects: str) -> list[Exposure]:
+    reading = read_texts([("x.yaml", POD + "".join(objects))])
+    assert reading.diagnostics == ()
+    return list(exposures(reading.inventory))
+
+
+def rows(*objects: str) -> list[tuple[str, str, object]]:
+    return [(e.scope, e.peer, e.ports.get("TCP")) for e in found(*objects)]
+
+
+ALL = ((1, 65535),)
+
+
+def test_an_open_pod_is_exposed_to_everyone() -> None:
+    assert rows() == [("cluster", "every pod of the cluster", ALL), ("outside", "every address", ALL)]
+    assert {e.by for e in found()} == {"not isolated"}
+
+
+def test_a_closed_pod_is_exposed_to_no_one() -> None:
+    assert rows(policy("ingress: []")) == []
+
+
+def test_the_whole_cluster_and_the_rule_that_lets_it_in() -> None:
+    (row,) = found(policy("ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 80}]}]"))
+    assert (row.scope, row.ports, row.by) == ("cluster", {"TCP": ((80, 80),)}, "shop/p ingress[0]")
+
+
+def test_addresses_outside() -> None:
+    (row,) = found(policy("ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}]}]"))
+    assert (row.scope, row.peer) == ("outside", "192.0.2.0-192.0.2.255")
+
+
+def test_pods_that_may_come_are_described_and_counted() -> None:
+    (row,) = found(policy("ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]"))
+    assert (row.scope, row.peer, row.present) == ("pods", "pods {app=web} of namespace shop", 1)
+    (row,) = found(policy("ingress: [{from: [{namespaceSelector: {matchLabels: {team: ops}}}]}]"))
+    assert (row.peer, row.present) == ("every pod of namespaces {team=ops}", 0)
+
+
+def test_a_node_port_lets_the_outside_in_through_the_node() -> None:
+    ports = "{type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}"
+    assert rows(policy("ingress: []"), service(ports)) == [
+        ("node-port", "the outside, through node ports", ((8080, 8080),))
+    ]
+    local = ports.replace("type: NodePort", "type: NodePort, externalTrafficPolicy: Local")
+    assert rows(policy("ingress: []"), service(local)) == []
+
+
+def test_a_tier_that_denies_bounds_what_pods_may() -> None:
+    tier = (
+        "---\napiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: t}\n"
+        "spec: {priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}\n"
+    )
+    assert [e.scope for e in found(tier)] == ["outside"]

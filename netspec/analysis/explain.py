@@ -181,7 +181,8 @@ def _rules(flow: _Flow, policy: NetworkPolicy | TierPolicy, direction: Direction
         outcome = {"yes": action, "maybe": "maybe", "no": "no match"}[matched]
         yield Step(direction, policy.id, index, outcome, reason, rule.place)
     if not rules and isinstance(policy, NetworkPolicy):
-        yield Step(direction, policy.id, None, "no match", f"it has no {direction.lower()} rule: nothing is allowed")
+        reason = f"it has no {direction.lower()} rule: nothing is allowed"
+        yield Step(direction, policy.id, None, "no match", reason, policy.place)
 
 
 def _match(flow: _Flow, home: str | None, rule: Rule | TierRule, peer: End) -> tuple[str, str]:

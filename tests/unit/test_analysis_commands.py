@@ -1,0 +1,289 @@
+"""The commands: the same rows in every output, exit codes, where the input comes from."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netspec.cli import DIFFERENT, FAILED, OK, USAGE, main
+
+CLUSTER = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+spec: {containers: [{name: c, ports: [{name: sql, containerPort: 5432}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {selector: {app: db}, ports: [{port: 1, targetPort: sql}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: "db", namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: web}}}]
+    ports: [{port: sql}]
+"""
+SHOP = str(Path(__file__).parents[2] / "stacks" / "shop.yaml")
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command line; gives the exit code and both outputs."""
+
+    def go(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main(words)
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return go
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> str:
+    path = tmp_path / "cluster.yaml"
+    path.write_text(CLUSTER)
+    return str(path)
+
+
+def rows_of(output: str, text: str, key: str) -> int:
+    """How many rows an output holds. `key` is the JSON's list."""
+    match output:
+        case "csv":
+            return len(list(csv.reader(io.StringIO(text)))) - 1
+        case "md":
+            return len(text.splitlines()) - 2
+        case "json":
+            return len(json.loads(text)[key])
+        case "dot":
+            return len(re.findall(r'^  ".*" -> ".*" \[', text, re.M))
+        case "svg":
+            return text.count('class="e"')
+        case "html":
+            data = re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.S)
+            assert data is not None
+            return len(json.loads(data[1])["rows"])
+    return len(text.splitlines()) - 1
+
+
+COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
+    "matrix": (("matrix",), "connections"),
+    "matrix explained": (("matrix", "--explain"), "connections"),
+    "lint": (("lint",), "findings"),
+    "exposure": (("exposure",), "exposures"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_output_has_the_same_rows(name: str, run: Run, cluster: str) -> None:
+    words, key = COMMANDS[name]
+    counts = {}
+    for output in ("text", "json", "csv", "md", "dot", "svg", "html"):
+        code, text, _ = run(*words, "--manifests", cluster, "--output", output)
+        assert code == OK
+        counts[output] = rows_of(output, text, key)
+    assert len(set(counts.values())) == 1, counts
+    assert counts["csv"] > 0
+
+
+def test_the_rows_of_a_diff(run: Run, cluster: str, tmp_path: Path) -> None:
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(CLUSTER.replace("port: sql", "port: 5433"))
+    counts = {}
+    for output in ("text", "json", "csv", "md", "dot", "svg", "html"):
+        code, text, _ = run("diff", cluster, str(changed), "--output", output)
+        assert code == DIFFERENT
+        counts[output] = rows_of(output, text, "changes")
+    assert set(counts.values()) == {1}
+
+
+def test_exit_codes_of_diff(run: Run, cluster: str, tmp_path: Path) -> None:
+    narrower, wider = tmp_path / "narrower.yaml", tmp_path / "wider.yaml"
+    narrower.write_text(CLUSTER.replace("port: sql", "port: 1"))
+    wider.write_text(CLUSTER.replace("    ports: [{port: sql}]\n", ""))
+    assert run("diff", cluster, cluster)[:2] == (OK, "no difference\n")
+    assert run("diff", cluster, str(wider), "--fail-on", "opened")[0] == DIFFERENT
+    assert run("diff", str(wider), cluster, "--fail-on", "opened")[0] == OK
+    assert run("diff", str(wider), cluster)[0] == DIFFERENT
+
+
+def test_diff_against_a_git_revision(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deploy").mkdir()
+    manifest = tmp_path / "deploy" / "cluster.yaml"
+    manifest.write_text(CLUSTER)
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    for words in (("init", "-q", "-b", "main"), ("add", "."), (*identity, "commit", "-qm", "first")):
+        subprocess.run(("git", *words), check=True, cwd=tmp_path)
+    assert run("diff", "main:deploy", "deploy")[0] == OK
+    manifest.write_text(CLUSTER.replace("port: sql", "port: 9"))
+    code, text, _ = run("diff", "main:deploy", "deploy")
+    assert code == DIFFERENT
+    assert "shop/web" in text
+    code, _, error = run("diff", "main:nowhere", "deploy")
+    assert (code, "there is nothing at main:nowhere" in error) == (USAGE, True)
+
+
+def test_explain_in_every_output(run: Run, cluster: str) -> None:
+    words = ("explain", "shop/web", "shop/db", "5432", "--manifests", cluster)
+    code, text, _ = run(*words)
+    assert code == OK
+    assert text.startswith("shop/web -> shop/db 5432/TCP: allowed\n")
+    assert f"ingress[0] allows: pods {{app=web}} of namespace shop matches; sql/TCP (5432 there)  {cluster}:22" in text
+    steps = json.loads(run(*words, "--output", "json")[1])["flows"][0]["steps"]
+    for output in ("csv", "md", "dot", "svg", "html"):
+        assert rows_of(output, run(*words, "--output", output)[1], "flows") == 1 + len(steps)
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        (("shop/web", "shop/db", "80/UDP"), "shop/web -> shop/db 80/UDP: denied"),
+        (("shop/web", "shop/db"), "shop/web -> shop/db: allowed: TCP 5432"),
+        (("shop/web", "service:shop/db"), "shop/web -> service:shop/db 1/TCP (shop/db 5432): allowed"),
+        (("external", "shop/db"), "external:0 (0.0.0.0-255.255.255.255) -> shop/db: denied on every port"),
+        (("192.0.2.1", "shop/web", "443/tcp"), "192.0.2.1 -> shop/web 443/TCP: allowed"),
+        (("shop/db", "2001:db8::1", "53/UDP"), "shop/db -> 2001:db8::1 53/UDP: allowed"),
+    ],
+)
+def test_the_ends_that_explain_takes(words: tuple[str, ...], verdict: str, run: Run, cluster: str) -> None:
+    code, text, _ = run("explain", *words, "--manifests", cluster)
+    assert (code, text.splitlines()[0]) == (OK, verdict)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("shop/wob", "shop/db"), "there is no workload shop/wob"),
+        (("shop/web", "service:shop/x"), "there is no Service shop/x"),
+        (("shop/web", "service:shop/db", "2"), "it has no port 2/TCP"),
+        (("service:shop/db", "shop/web"), "a Service is no source"),
+        (("external", "192.0.2.1"), "both ends are outside"),
+        (("shop/web", "shop/db", "70000"), "70000 is no port"),
+        (("shop/web", "shop/db", "1", "a", "b"), "one argument too many"),
+    ],
+)
+def test_what_explain_does_not_take(words: tuple[str, ...], message: str, run: Run, cluster: str) -> None:
+    code, _, error = run("explain", *words, "--manifests", cluster)
+    assert code == USAGE
+    assert message in error
+
+
+def test_the_aws_dialect_of_a_service(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    policy = """\
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress: [{to: [{podSelector: {matchLabels: {tier: data}}}]}]
+"""
+    path.write_text(CLUSTER.replace("labels: {app: db}}", "labels: {app: db, tier: data}}", 1) + policy)
+    words = ("explain", "shop/web", "service:shop/db", "--manifests", str(path))
+    assert run(*words)[1].splitlines()[0].endswith(": allowed")
+    assert "denied by this CNI: AWS admits a cluster IP only" in run(*words, "--cni", "vpc-cni")[1]
+
+
+def test_bad_input_is_reported_and_the_rest_is_printed(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(f"{CLUSTER}---\na: [b\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\n")
+    code, text, error = run("matrix", "--manifests", str(path))
+    assert code == FAILED
+    assert "shop/web" in text
+    assert "[NM001]" in error
+    assert "skipped: 1 Secret" in error
+
+
+def test_what_to_analyse_is_exactly_one_thing(run: Run, cluster: str) -> None:
+    assert "say what to analyse" in run("matrix")[2]
+    assert "exclude each other" in run("matrix", SHOP, "--manifests", cluster)[2]
+    assert run("matrix", "nowhere.yaml")[0] == USAGE
+    code, _, error = run("matrix", "--manifests", cluster, "--focus", "shop/nobody")
+    assert (code, "there is no workload shop/nobody" in error) == (USAGE, True)
+
+
+def test_a_spec_is_analysed_with_the_lines_of_its_file(run: Run) -> None:
+    code, text, _ = run("explain", "shop/web", "shop/db", "5432", SHOP, "--output", "json")
+    assert code == OK
+    (flow,) = json.loads(text)["flows"]
+    assert flow["verdict"] == "deny"
+    assert all(re.fullmatch(rf"{re.escape(SHOP)}:\d+", s["place"]) for s in flow["steps"] if s["policy"])
+
+
+def test_a_stack_must_be_chosen_where_there_are_several(run: Run, tmp_path: Path) -> None:
+    spec = Path(SHOP).read_text()
+    path = tmp_path / "two.yaml"
+    path.write_text(spec + "  other: {cluster: {type: kind}, cni: {provider: calico}}\n")
+    code, _, error = run("matrix", str(path))
+    assert (code, "choose one with --stack: other, shop" in error) == (USAGE, True)
+    assert run("matrix", str(path), "--stack", "shop")[0] == OK
+
+
+def test_a_live_cluster_is_read_with_kubectl(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: str
+) -> None:
+    pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "live"}, "spec": {}}
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": [pod]})
+    (tmp_path / "list.json").write_text(listed)
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(
+        f"""#!/bin/sh
+case "$*" in
+  *version*) echo 'Client Version: v1.34.4' ;;
+  *api-resources*) printf 'pods\\nnamespaces\\n' ;;
+  *"get namespaces,pods"*) cat {tmp_path}/list.json ;;
+  *) echo "error: unexpected $*" >&2; exit 1 ;;
+esac
+"""
+    )
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("NETSPEC_KUBECTL", str(kubectl))
+    code, text, _ = run("matrix", "--kubeconfig", "kubeconfig", "--output", "json")
+    assert code == OK
+    assert json.loads(text)["peers"][0]["id"] == "default/live"
+
+
+def test_lint_as_sarif_and_strict(run: Run, cluster: str) -> None:
+    code, text, _ = run("lint", "--manifests", cluster, "--output", "sarif")
+    assert code == OK
+    log = json.loads(text)["runs"][0]
+    found = {r["ruleId"] for r in log["results"]}
+    assert found <= {r["id"] for r in log["tool"]["driver"]["rules"]}
+    place = log["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == cluster
+    assert run("lint", "--manifests", cluster, "--strict")[0] == FAILED
+    ignored = [word for code in found for word in ("--ignore", code)]
+    assert run("lint", "--manifests", cluster, "--strict", *ignored)[0] == OK
+
+
+def test_names_cannot_break_out_of_any_output(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    evil = '</script><script>alert(1)</script>"|\\\\'
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": evil}, "spec": {}}))
+    page = run("matrix", "--manifests", str(path), "--output", "html")[1]
+    assert "alert(1)</script>" not in page
+    assert "<script>alert" not in run("matrix", "--manifests", str(path), "--output", "svg")[1]
+    assert '\\"|' in run("matrix", "--manifests", str(path), "--output", "dot")[1]
+    assert "\\|" in run("matrix", "--manifests", str(path), "--output", "md")[1]

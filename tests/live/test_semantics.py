@@ -29,8 +29,8 @@ from verify.script import Question, replies, script
 from verify.script import outcome as outcome_of
 
 #: Pods that ask at once; inside a pod verify.script bounds what is asked at once.
-PODS_AT_ONCE = 3
-DENY_TIMEOUT = 1.5
+PODS_AT_ONCE = 4
+DENY_TIMEOUT = 1.0
 READY_LIMIT, SETTLE_LIMIT, EXEC_LIMIT = 240, 90, 240
 DIALLED: tuple[tuple[int, Protocol], ...] = ((cases.HTTP, "TCP"), (cases.OTHER, "TCP"), (cases.UDP, "UDP"))
 NODE_DIALLED: tuple[tuple[int, Protocol], ...] = ((cases.NODE_HTTP, "TCP"), (cases.NODE_UDP, "UDP"))

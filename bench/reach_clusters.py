@@ -160,7 +160,8 @@ def _peers(dice: random.Random, number: int, near: list[int]) -> Iterator[str]:
         yield f"    - namespaceSelector:\n        matchLabels:\n          team: team-{dice.randint(0, 6)}\n"
         yield "      podSelector:\n        matchExpressions:\n        - {key: tier, operator: In, values: [front]}\n"
     if number % 9 == 2:
-        yield f"    - ipBlock:\n        cidr: 192.0.{number % 200}.0/24\n        except:\n        - 192.0.{number % 200}.64/26\n"
+        block = f"192.0.{number % 200}"
+        yield f"    - ipBlock:\n        cidr: {block}.0/24\n        except:\n        - {block}.64/26\n"
 
 
 def main() -> None:

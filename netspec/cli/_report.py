@@ -1,6 +1,5 @@
 """One report, many outputs: the same rows as text, CSV, Markdown, DOT, SVG or a page. JSON is each command's own."""
 
-import csv
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +60,8 @@ def write(report: Report, output: str, to: TextIO | None = None) -> None:
     if output == "json":
         stream.writelines(report.json())
     elif output == "csv":
+        import csv
+
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(report.columns)
         writer.writerows(report.rows())

@@ -2,13 +2,16 @@
 
 import argparse
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from netspec.analysis.engine import Connection
 from netspec.analysis.matrix import Focus, Matrix, ports_text
-from netspec.analysis.why import because
 from netspec.cli import FAILED, OK, _sources
 from netspec.cli._report import OUTPUTS, Edge, Report, Row, write
 from netspec.diagnostics import Problem
+
+if TYPE_CHECKING:
+    from netspec.analysis.why import Because
 
 EXAMPLES = """\
   netspec matrix stacks/boutique.yaml --stack dev
@@ -63,25 +66,27 @@ def _report(matrix: Matrix, focus: Focus, name: str, explain: bool) -> Report:
             text = texts[mask] = ports_text(reach.ranges(mask))
         return text
 
+    def reason(connection: Connection) -> "Because":
+        from netspec.analysis.why import because  # only where it is asked for: starting fast counts
+
+        return because(reach, connection)
+
     def rows() -> Iterator[Row]:
         for c in matrix.connections(focus):
             row = (labels[c.source], labels[c.destination], ports(c.allow), ports(c.undefined))
-            yield (*row, str(because(reach, c))) if explain else row
+            yield (*row, str(reason(c))) if explain else row
 
     def edges() -> Iterator[Edge]:
         for c in matrix.connections(focus):
             label = ports(c.allow) or f"undefined {ports(c.undefined)}"
             yield Edge(ids[c.source], ids[c.destination], label, not c.allow, "good" if c.allow else "warn")
 
-    def why(connection: Connection) -> object:
-        return because(reach, connection).to_json()
-
     shown = {peer.id: peer.label for peer in matrix.peers}
     return Report(
         f"who reaches whom: {name}",
         ("source", "destination", "allow", "undefined", *(("because",) if explain else ())),
         rows,
-        lambda: matrix.to_json(focus, why if explain else None),
+        lambda: matrix.to_json(focus, (lambda c: reason(c).to_json()) if explain else None),
         edges,
         nodes=() if focus.workloads else tuple(ids),
         label=lambda node: node.partition("/")[2] or shown.get(node, node),

@@ -1,6 +1,5 @@
 """Reading an object's fields as the API server would: a wrong type or an unknown field is an error, never a guess."""
 
-import difflib
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_network
@@ -53,6 +52,8 @@ def known(value: Any, path: Path, fields: frozenset[str]) -> Object:
     found = mapping(value, path)
     if not found.keys() <= fields:
         name = next(k for k in found if k not in fields)
+        import difflib
+
         close = difflib.get_close_matches(str(name), fields, n=1)
         raise Bad((*path, name), "is an unknown field", f"did you mean {close[0]}?" if close else None)
     return found

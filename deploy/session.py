@@ -7,7 +7,7 @@ runs for `pulumi up` by hand; project, stack and state are the same too.
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,8 @@ from toolchain import project
 #: What Pulumi itself writes into a stack's configuration file.
 _PULUMI_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey")
 SPEC_KEY = "netspec:spec"
+#: The type token of deploy.cluster.KindCluster.
+CLUSTER_TYPE = "pulumi-python:dynamic/netspec:KindCluster"
 
 OnEvent = Callable[[Event], None]
 Say = Callable[[str], None]
@@ -35,10 +37,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a stack has in its state. `outputs` without secrets."""
+    """What a stack has in its state. `outputs` without secrets. `objects` are the Kubernetes objects as they were
+    declared, `cluster` the inputs of the kind cluster they are on, {} for none (deploy.cluster)."""
 
     resources: tuple[str, ...]
     outputs: Mapping[str, Any]
+    objects: tuple[Mapping[str, Any], ...] = ()
+    cluster: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Stack(Stack):
@@ -90,9 +95,15 @@ class Session:
             return None
         except CommandError as error:
             raise self._explained(error) from error
-        found = [r["urn"] for r in (state or {}).get("resources") or [] if r.get("custom") and "id" in r]
+        custom = [r for r in (state or {}).get("resources") or [] if r.get("custom") and "id" in r]
+        found = [r for r in custom if not r["type"].startswith("pulumi:providers:")]
         plain = {key: output.value for key, output in outputs.items() if not output.secret}
-        return Applied(tuple(urn for urn in found if "pulumi:providers:" not in urn), plain)
+        return Applied(
+            tuple(r["urn"] for r in found),
+            plain,
+            tuple(r["inputs"] for r in found if r["type"].startswith("kubernetes:")),
+            next((r["inputs"] for r in found if r["type"] == CLUSTER_TYPE and not r.get("delete")), {}),
+        )
 
     @contextlib.contextmanager
     def _working(self, create: bool, plan: Plan | None) -> Iterator[Stack]:

@@ -78,10 +78,10 @@ def write(report: Report, output: str, to: TextIO | None = None) -> None:
 
         stream.write(page(report))
     else:
-        stream.writelines(_text(report))
+        stream.writelines(text(report))
 
 
-def _text(report: Report) -> Iterator[str]:
+def text(report: Report) -> Iterator[str]:
     rows = iter(report.rows())
     first = list(islice(rows, _ALIGNED))
     if not first:

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from netspec.diagnostics import Diagnostic, Position, Problem, Severity
 from netspec.ir.model import Inventory, Place
 from netspec.manifests.documents import Broken
-from netspec.manifests.read import SUFFIXES, Reading, read, read_texts
+from netspec.manifests.read import MAX_BYTES, SUFFIXES, Reading, read, read_texts
 
 if TYPE_CHECKING:
     from netspec.spec.load import LoadedSpec
@@ -91,6 +91,8 @@ def from_path(name: str, stack: str | None, cni: str | None) -> Source:
         try:
             with path.open(errors="replace") as stream:
                 head = stream.read(_HEAD)
+                if not path.is_file():  # a pipe, as in `netspec diff <(kustomize build old) new`, is read once
+                    return _of_texts(name, [(name, head + stream.read(MAX_BYTES))], stack, cni)
         except FileNotFoundError:
             raise Problem(f"there is no file {name}", "name a spec, manifests, or revision:path") from None
         except OSError as error:
@@ -100,7 +102,10 @@ def from_path(name: str, stack: str | None, cni: str | None) -> Source:
 
             return _of_spec(name, load(name), stack)
         return _of_reading(name, read([name], sys.stdin, cni))
-    texts = list(_revision(name))
+    return _of_texts(name, list(_revision(name)), stack, cni)
+
+
+def _of_texts(name: str, texts: Sequence[tuple[str, str | Broken]], stack: str | None, cni: str | None) -> Source:
     if len(texts) == 1 and isinstance(texts[0][1], str) and _is_spec(texts[0][1][:_HEAD]):
         from netspec.spec.load import loads
 

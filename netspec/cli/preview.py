@@ -1,10 +1,17 @@
-"""netspec preview: what `up` would change, and why something would be made anew."""
+"""netspec preview: what `up` would change: who reaches whom, then the resources, and why one would be made anew."""
 
 import argparse
+import json
+from typing import TYPE_CHECKING
 
 from deploy.events import Step
 from netspec.cli import FAILED, OK
+from netspec.cli._report import Report, text
 from netspec.cli._session import Operation, compiled, recorded, reported, show, spec_path, stack_argument, summary
+from netspec.compiler import CompileResult
+
+if TYPE_CHECKING:
+    from deploy.session import Applied
 
 EXAMPLES = """\
   netspec preview --stack dev
@@ -24,18 +31,35 @@ def run(args: argparse.Namespace) -> int:
     from deploy.layers import layers
 
     spec = spec_path(args.stack, args.spec)
-    plan = compiled(spec, args.stack).plan
-    if plan is None:
+    result = compiled(spec, args.stack)
+    if result.plan is None:
         return FAILED
     toolchain.activate()
-    with reported(args.stack, f"preview {args.stack}", layers(plan)) as (progress, log):
+    with reported(args.stack, f"preview {args.stack}", layers(result.plan)) as (progress, log):
         operation = Operation(args.stack, recorded(spec), progress, log)
-        changes = operation.session.preview(plan, operation.on_event, operation.output)
+        flows = _flows(result, operation.session.applied(), args.stack)
+        changes = operation.session.preview(result.plan, operation.on_event, operation.output)
     steps = [step for step in operation.steps if step.phase == "started" and step.operation in _SHOWN]
-    lines = [*map(_line, steps), f"{args.stack}: {summary(changes, past=False)}"]
+    table = "nothing is applied to compare with\n" if flows is None else "".join(text(flows))
+    lines = [f"who reaches whom:\n{table}", *map(_line, steps), f"{args.stack}: {summary(changes, past=False)}"]
     listed = [{"operation": s.operation, "name": s.name, "type": s.type, "because": list(s.keys)} for s in steps]
-    show(args, "\n".join(lines), changes=changes, steps=listed)
+    reachability = None if flows is None else json.loads("".join(flows.json()))
+    show(args, "\n".join(lines), reachability=reachability, changes=changes, steps=listed)
     return OK
+
+
+def _flows(result: CompileResult, applied: "Applied | None", stack: str) -> Report | None:
+    """The change in who reaches whom, None where no object is applied."""
+    from netspec.cli._changes import reachability_change
+    from netspec.cli.diff import report
+
+    if applied is None or not applied.objects:
+        return None
+    assert result.ir is not None and result.plan is not None
+    cluster = applied.cluster
+    cni = cluster.get("immutable", {}).get("cni")
+    diff = reachability_change(result.ir, result.plan, applied.objects, cluster.get("config"), cni)
+    return report(diff, list(diff.changes()), f"stack {stack}")
 
 
 def _line(step: Step) -> str:

@@ -83,6 +83,21 @@ def test_what_changes_in_place_and_what_replaces(world: World) -> None:
     assert world.up() == {"same": made}
 
 
+def test_preview_says_what_changes_in_who_reaches_whom(world: World) -> None:
+    assert world.preview()["reachability"] is None
+    made = world.up()["create"]
+    same = world.preview()
+    assert same["reachability"]["changes"] == [] and same["changes"] == {"same": made}
+
+    closing = "  - {name: web-to-api, from: {workload: shop/web}, to: {service: shop/api}}\n"
+    expected = "  - {from: shop/web, to: shop/api:8080, expect: allow}\n"
+    world.write_spec(SPEC.replace(closing, "").replace(expected, ""))
+    who, _, steps = world.run("preview", "--stack", "shop").stdout.partition("\n\n")
+    row = ["closed", "shop/web", "shop/api", "TCP", "8080", "TCP", "8080", "none"]
+    assert [line.split() for line in who.splitlines()[2:]] == [row]
+    assert "networkpolicy:shop/" in steps and "shop: " in steps
+
+
 def test_faults_are_one_sentence_and_leave_what_is_not_ours(world: World) -> None:
     nothing = world.docker
     theirs = {"name": "shop-shop-control-plane", "id": "f" * 64, "state": "running", "network": "kind", "image": "x"}

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,19 @@ def test_exit_codes_of_diff(run: Run, cluster: str, tmp_path: Path) -> None:
     assert run("diff", cluster, str(wider), "--fail-on", "opened")[0] == DIFFERENT
     assert run("diff", str(wider), cluster, "--fail-on", "opened")[0] == OK
     assert run("diff", str(wider), cluster)[0] == DIFFERENT
+
+
+@pytest.mark.parametrize("text", [CLUSTER, Path(SHOP).read_text()], ids=["manifests", "a spec"])
+def test_diff_reads_a_pipe(run: Run, tmp_path: Path, text: str) -> None:
+    """What a shell makes of `netspec diff <(kustomize build old) new`."""
+    file, pipe = tmp_path / "file.yaml", tmp_path / "pipe"
+    file.write_text(text)
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writer.start()
+    assert run("diff", str(pipe), str(file)) == (OK, "no difference\n", "")
+    writer.join(10)
+    assert not writer.is_alive()
 
 
 def test_diff_against_a_git_revision(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

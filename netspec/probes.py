@@ -72,6 +72,7 @@ class DnsProbe:
 Fact = Literal[
     "pod-ips-in-pod-cidrs",
     "service-ip-in-service-cidrs",
+    "service-endpoints",
     "source-address-kept",
     "resolv-conf",
     "pod-mtu",

@@ -10,7 +10,7 @@ from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome, Probe
 from verify.model import Dial, Observation, Status
 from verify.resolve import Asker
 from verify.script import Reply
-from verify.state import State
+from verify.state import Endpoint, State
 
 #: VXLAN's headers over IPv4: outer Ethernet 14, IP 20, UDP 8, VXLAN 8.
 VXLAN_OVERHEAD = 50
@@ -118,6 +118,8 @@ class Judge:
             if service is None:
                 return self.failed(probe, f"Service {probe.subject} is not on the cluster")
             return self._fact(probe, _within(service.cluster_ip, probe.expect), service.cluster_ip, "API server")
+        if probe.fact == "service-endpoints":
+            return self._endpoints(probe)
         if probe.fact == "dns-replicas":
             seen = state.ready_replicas.get(probe.subject, 0)
         elif probe.fact == "calico-pool":
@@ -125,6 +127,22 @@ class Judge:
         else:
             seen = {domain: parse_corefile(settings.corefile).get(domain) for domain in probe.expect}
         return self._fact(probe, seen == probe.expect, seen, "API server")
+
+    def _endpoints(self, probe: FactProbe) -> Observation:
+        """Every ready pod of the workloads behind the Service, and no other, each on its port."""
+        wanted = {
+            Endpoint(name, pod.id, number, protocol)
+            for name, workload, number, protocol in probe.expect
+            for pod in self._state.pods_of(self._workloads[workload])
+        }
+        if not wanted:
+            return self.failed(probe, f"no ready pod of {', '.join(sorted({row[1] for row in probe.expect}))}")
+        found = set(self._state.endpoints.get(probe.subject, ()))
+        missing = sorted({e.pod for e in wanted - found})
+        detail = f"not behind it: {', '.join(missing)}" if missing else ""
+        workload_of = {p.id: w.id for w in self._workloads.values() for p in self._state.pods_of(w)}
+        seen = sorted({(e.name, workload_of.get(e.pod, e.pod), e.number, e.protocol) for e in found})
+        return self._fact(probe, found == wanted, [list(row) for row in seen], "API server", detail=detail)
 
 
 def _within(address: str, cidrs: Sequence[str]) -> bool:

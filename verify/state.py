@@ -55,6 +55,17 @@ class LiveService:
     ports: Mapping[tuple[int, str], int]
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A ready pod behind a port of a Service, from an EndpointSlice; `pod` is "namespace/name", or an address where
+    the endpoint is no pod. `name` is the Service port's, "" for none."""
+
+    name: str
+    pod: str
+    number: int
+    protocol: str
+
+
 @dataclass(frozen=True)
 class State:
     nodes: tuple[Node, ...]
@@ -62,6 +73,7 @@ class State:
     services: Mapping[str, LiveService]
     ready_replicas: Mapping[str, int]
     stale_canaries: tuple[str, ...] = ()
+    endpoints: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
     settings: "Settings" = field(default_factory=lambda: Settings())
 
     def pods_of(self, workload: Workload) -> tuple[Pod, ...]:
@@ -82,7 +94,8 @@ class Settings:
 
 
 def read_state(access: Access) -> State:
-    done = access.kubectl("get", "nodes,namespaces,pods,services,deployments.apps", "-A", "-o", "json")
+    kinds = "nodes,namespaces,pods,services,deployments.apps,endpointslices.discovery.k8s.io"
+    done = access.kubectl("get", kinds, "-A", "-o", "json")
     if done.returncode:
         raise Problem(
             f"the cluster's API server does not answer: {last_line(done.stderr)}",
@@ -118,7 +131,30 @@ def parse_state(items: list[dict[str, Any]]) -> State:
         stale_canaries=tuple(
             i["metadata"]["name"] for i in by_kind.get("Namespace", []) if _is_stale_canary(i) and not _is_ending(i)
         ),
+        endpoints=_endpoints(by_kind.get("EndpointSlice", [])),
     )
+
+
+def _endpoints(slices: list[dict[str, Any]]) -> dict[str, tuple[Endpoint, ...]]:
+    """Service id -> what is behind its ports. A condition that is absent means ready (discovery.k8s.io/v1)."""
+    out: dict[str, tuple[Endpoint, ...]] = {}
+    for item in slices:
+        meta = item["metadata"]
+        service = f"{meta['namespace']}/{meta.get('labels', {}).get('kubernetes.io/service-name', '')}"
+        ready = [e for e in item.get("endpoints") or () if (e.get("conditions") or {}).get("ready") is not False]
+        out[service] = out.get(service, ()) + tuple(
+            Endpoint(
+                port.get("name") or "", _endpoint_id(e, meta["namespace"]), port.get("port") or 0, port["protocol"]
+            )
+            for port in item.get("ports") or ()
+            for e in ready
+        )
+    return out
+
+
+def _endpoint_id(endpoint: Mapping[str, Any], namespace: str) -> str:
+    target = endpoint.get("targetRef") or {}
+    return f"{namespace}/{target['name']}" if target.get("kind") == "Pod" else str(endpoint["addresses"][0])
 
 
 def _id(item: Mapping[str, Any]) -> str:

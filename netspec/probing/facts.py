@@ -60,6 +60,8 @@ def facts(ir: Ir) -> Iterator[FactProbe]:
     for service in sorted(ir.inventory.services, key=lambda s: s.id):
         if service.type != "ExternalName" and not service.headless:
             yield _fact("service-ip-in-service-cidrs", service.id, [str(c) for c in ir.network.service_cidrs])
+        if not service.publish_not_ready and (behind := _endpoints(ir, service)):
+            yield _fact("service-endpoints", service.id, behind)
     yield _fact("proxy-mode", "nodes", ir.network.proxy_mode)
     yield _fact("encapsulation", "nodes", ir.cni.encapsulation)
     yield _fact(
@@ -76,6 +78,16 @@ def facts(ir: Ir) -> Iterator[FactProbe]:
     yield _fact("dns-replicas", DNS_DEPLOYMENT, ir.dns.replicas)
     if ir.dns.stub_domains:
         yield _fact("stub-domains", "dns", {domain: sorted(servers) for domain, servers in ir.dns.stub_domains})
+
+
+def _endpoints(ir: Ir, service: Service) -> list[list[object]]:
+    """Which workload's pods serve which port of a Service (its name, workload, port, protocol). A flow through the
+    Service shows that something answers, not what."""
+    return sorted(
+        [port.name or "", workload.id, number, port.protocol]
+        for port in service.ports
+        for workload, number in backends(ir, service, port)
+    )
 
 
 def kept_addresses(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:

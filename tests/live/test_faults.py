@@ -129,12 +129,21 @@ def test_a_workload_scaled_to_nothing_is_check_failed(live: Live) -> None:
     assert f"no ready pod of {target.id}" in said_of(run, ends[0].probe.id)
 
 
-def test_a_changed_selector_is_red_and_names_the_service(live: Live) -> None:
+def other_workload(live: Live, service: str) -> dict[str, str]:
+    """The labels of a workload that the Service is not for."""
+    behind = {w for p in live.probes if isinstance(p, FlowProbe) and p.destination == service for w in p.backends}
+    right = next(w for w in live.ir.workloads if w.id in behind)
+    wrong = next(w for w in live.ir.workloads if w.id not in behind and w.namespace == right.namespace and not w.system)
+    return dict(wrong.labels)
+
+
+@pytest.mark.parametrize("whom", ["nobody", "another workload"])
+def test_a_changed_selector_is_red_and_names_the_service(live: Live, whom: str) -> None:
     probe = flow(live, "cluster-ip", Outcome.CONNECTED)
     namespace, name = split(probe.destination)
     service = json.loads(live.kubectl("get", "service", name, "-n", namespace, "-o", "json"))
     right = service["spec"]["selector"]
-    wrong = dict.fromkeys(right, "netspec-nobody")
+    wrong = dict.fromkeys(right, "netspec-nobody") if whom == "nobody" else other_workload(live, probe.destination)
 
     def select(selector: dict[str, str]) -> None:
         change = json.dumps({"spec": {"selector": selector}})
@@ -146,9 +155,11 @@ def test_a_changed_selector_is_red_and_names_the_service(live: Live) -> None:
     finally:
         select(right)
     assert run.answer is Answer.RED
-    said = said_of(run, probe.id)
-    assert said.startswith("wrong: ")
-    assert f"-> {probe.destination}:{probe.port}" in said
+    assert probe.destination in said_of(run, f"fact:service-endpoints:{probe.destination}")
+    if whom == "nobody":
+        said = said_of(run, probe.id)
+        assert said.startswith("wrong: ")
+        assert f"-> {probe.destination}:{probe.port}" in said
 
 
 def test_changed_ndots_are_red_and_name_the_workload(live: Live) -> None:

@@ -182,6 +182,18 @@ def test_facts_carry_the_specs_values():
     assert facts[("calico-pool", "calico")]["blockSize"] == 24
     assert facts[("stub-domains", "dns")] == {"corp.example": ["10.0.0.53", "10.0.0.54"]}
     assert facts[("dns-replicas", "kube-system/coredns")] == 2
+    assert facts[("service-endpoints", "shop/web")] == [["http", "shop/web", 8080, "TCP"]]
+    assert len(facts[("service-endpoints", "kube-system/kube-dns")]) == 2
+
+
+def test_endpoints_are_asked_where_the_spec_says_who_is_behind():
+    services = (
+        replace(WEB_SERVICE, name="nobody", selector=Selector.of({"app": "nobody"})),
+        replace(WEB_SERVICE, name="by-hand", selector=None),
+        replace(WEB_SERVICE, name="early", publish_not_ready=True),
+        Service("shop", "alias", "ExternalName", external_name="db.example.com."),
+    )
+    assert [p for p in derive_probes(ir(services=services)) if isinstance(p, FactProbe) and "endpoints" in p.fact] == []
 
 
 def test_addresses_are_checked_on_every_allowed_tcp_flow_to_a_stand_in():

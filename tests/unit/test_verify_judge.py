@@ -10,7 +10,7 @@ from verify.judge import Judge, parse_corefile, parse_lookup, parse_resolv_conf
 from verify.model import Dial, Status
 from verify.resolve import Asker
 from verify.script import Reply
-from verify.state import Settings
+from verify.state import Endpoint, Settings
 
 BUSYBOX_SRV = "Server:  10.96.0.10|Address: 10.96.0.10:53||_h._tcp.web.shop service = 0 100 80 web.shop.svc|"
 BIND_A = (
@@ -141,6 +141,35 @@ def test_addresses_and_pools_are_compared() -> None:
     assert state_fact("calico-pool", "calico", pool) is Status.PASS
     assert state_fact("calico-pool", "calico", pool | {"blockSize": 24}) is Status.WRONG
     assert state_fact("calico-pool", "calico", pool, settings=Settings(problem="no such type")) is Status.CHECK_FAILED
+
+
+WEB_BEHIND = Endpoint("http", "shop/web-1", 8080, "TCP")
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "status"),
+    [
+        ((WEB_BEHIND,), Status.PASS),
+        ((), Status.WRONG),
+        ((WEB_BEHIND, replace(WEB_BEHIND, pod="shop/api-2")), Status.WRONG),
+        ((WEB_BEHIND, replace(WEB_BEHIND, pod="203.0.113.7")), Status.WRONG),
+        ((replace(WEB_BEHIND, number=8081),), Status.WRONG),
+        ((replace(WEB_BEHIND, name="admin"),), Status.WRONG),
+        ((replace(WEB_BEHIND, protocol="UDP"),), Status.WRONG),
+    ],
+)
+def test_a_service_leads_to_its_own_pods_alone(endpoints: tuple[Endpoint, ...], status: Status) -> None:
+    wanted = [["http", "shop/web", 8080, "TCP"]]
+    assert state_fact("service-endpoints", "shop/web", wanted, endpoints={"shop/web": endpoints}) is status
+
+
+def test_every_replica_is_behind_its_service() -> None:
+    pods = (*STATE.pods, pod("web", 3))
+    wanted = [["http", "shop/web", 8080, "TCP"]]
+    probe = FactProbe("s", "service-endpoints", "shop/web", wanted)
+    seen = judge(pods=pods, endpoints={"shop/web": (WEB_BEHIND,)}).state_fact(probe)
+    assert (seen.status, seen.detail) == (Status.WRONG, "not behind it: shop/web-3")
+    assert judge(pods=()).state_fact(probe).status is Status.CHECK_FAILED
 
 
 def test_stub_domains_are_read_from_the_corefile() -> None:

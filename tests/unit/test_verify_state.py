@@ -17,7 +17,7 @@ from verify.access import Access, kubeconfig_for, run
 from verify.model import Status
 from verify.nodes import NodeFacts, read_nodes
 from verify.stack import spec_of
-from verify.state import WORKLOAD_LABEL, parse_state, read_state
+from verify.state import WORKLOAD_LABEL, Endpoint, parse_state, read_state
 
 
 def meta(name: str, namespace: str = "shop", **more: Any) -> dict[str, Any]:
@@ -66,6 +66,26 @@ def test_nodes_and_services_are_read() -> None:
     state = parse_state(items)
     assert (state.nodes[0].address, state.nodes[0].open) == ("172.30.0.2", False)
     assert state.services["shop/web"].ports == {(80, "TCP"): 30080}
+
+
+def test_endpoints_are_read_from_every_slice_of_a_service() -> None:
+    def endpoint_slice(*endpoints: dict[str, Any], **port: Any) -> dict[str, Any]:
+        of_web = {"kubernetes.io/service-name": "web"}
+        ports = [{"name": "http", "port": 8080, "protocol": "TCP"} | port]
+        return {
+            "kind": "EndpointSlice",
+            "metadata": meta("web-x", labels=of_web),
+            "ports": ports,
+            "endpoints": endpoints,
+        }
+
+    web = {"targetRef": {"kind": "Pod", "name": "web-1"}, "addresses": ["10.244.1.9"]}
+    unready = {"targetRef": {"kind": "Pod", "name": "web-2"}, "conditions": {"ready": False}}
+    alien = {"addresses": ["203.0.113.7"], "conditions": {"ready": True}}
+    state = parse_state([endpoint_slice(web, unready), endpoint_slice(alien, name="", port=9)])
+    assert state.endpoints == {
+        "shop/web": (Endpoint("http", "shop/web-1", 8080, "TCP"), Endpoint("", "203.0.113.7", 9, "TCP"))
+    }
 
 
 def test_only_old_canaries_are_stale() -> None:

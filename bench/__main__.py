@@ -1,6 +1,8 @@
 """Runs every benchmark."""
 
-from bench import commands
+from bench import commands, reach
 
 print(f"{'what':<44}{'median':>10}{'ratio':>10}  against")
 commands.main()
+print()
+reach.main(["--quick"])

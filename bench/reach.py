@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -222,10 +222,10 @@ def curve(open_namespaces: int, workloads: int = 2000, policies: int = 520) -> t
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the two small sizes, no curve")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     print(" | ".join(COLUMNS))
     for case in SIZES[:2] if args.quick else SIZES:
         print(" | ".join(size(*case)), flush=True)

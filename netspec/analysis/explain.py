@@ -227,11 +227,11 @@ def _match_block(flow: _Flow, home: str | None, wanted: Peer, peer: End, workloa
     dialect = DIALECTS.get(flow.about.cni or "")
     if not overlaps:
         return "no", f"{text} is not where pods are"
-    if dialect is not None and not dialect.blocks_match_pods and not workload.host_network and home is not None:
+    if home is not None and dialect is None:
+        return "maybe", f"{text}: Kubernetes leaves open whether a block matches a pod"
+    if home is not None and dialect is not None and not dialect.blocks_match(workload):
         return "no", f"{text}: {dialect.because}"
-    certain = home is None or (dialect is not None and dialect.blocks_match_pods) or workload.host_network
-    why = "the pod's address decides" if certain else "Kubernetes leaves open whether a block matches a pod"
-    return "maybe", f"{text}: {why}"
+    return "maybe", f"{text}: the pod's address decides"
 
 
 def _selector_mismatch(flow: _Flow, home: str | None, wanted: Peer, workload: Workload) -> str | None:

@@ -50,6 +50,7 @@ class _World:
     """One way to answer what Kubernetes leaves open."""
 
     blocks_match_pods: bool
+    blocks_match_nodes: bool
     host_pods_are_pods: bool
     same_node: bool
     source: _Party
@@ -113,15 +114,17 @@ def _why_open(parties: tuple[_Party, _Party], tie: bool) -> str:
 def _worlds(inventory: Inventory, versions: tuple[int, ...], source: _Party, destination: _Party) -> Iterator[_World]:
     """Strict worlds first, so that a verdict that holds everywhere is explained without them."""
     host = source.host_network or destination.host_network
-    for blocks, host_pods, same_node in product(
-        (False, True), (True, False) if host else (True,), (False, True) if host else (False,)
+    open_of_hosts = (False, True) if host else (False,)
+    for blocks, node_blocks, host_pods, same_node in product(
+        (False, True), open_of_hosts, (True, False) if host else (True,), open_of_hosts
     ):
         for ours, theirs in product(
-            _addresses(inventory, versions, source), _addresses(inventory, versions, destination)
+            _addresses(inventory, versions, source, True), _addresses(inventory, versions, destination, False)
         ):
             if ours.version == theirs.version or source.workload is None or destination.workload is None:
                 yield _World(
                     blocks,
+                    node_blocks,
                     host_pods,
                     same_node,
                     replace(source, address=ours),
@@ -132,11 +135,12 @@ def _worlds(inventory: Inventory, versions: tuple[int, ...], source: _Party, des
 def _is_world_of(dialect: Dialect, world: _World) -> bool:
     return world.blocks_match_pods == dialect.blocks_match_pods and (
         not (world.source.host_network or world.destination.host_network)
-        or world.host_pods_are_pods == dialect.host_pods_are_pods
+        or (world.host_pods_are_pods, world.blocks_match_nodes)
+        == (dialect.host_pods_are_pods, dialect.blocks_match_nodes)
     )
 
 
-def _addresses(inventory: Inventory, versions: tuple[int, ...], party: _Party) -> list[Address]:
+def _addresses(inventory: Inventory, versions: tuple[int, ...], party: _Party, is_source: bool) -> list[Address]:
     """An address of every kind that the party may have: one of each interval that the policies' blocks cut."""
     if party.address is not None:
         return [party.address]
@@ -152,7 +156,9 @@ def _addresses(inventory: Inventory, versions: tuple[int, ...], party: _Party) -
                 cuts |= {int(block.network_address), int(block.broadcast_address) + 1}
         make = IPv4Address if space.version == 4 else IPv6Address
         out += [make(c) for c in sorted(cuts) if int(space.network_address) <= c <= int(space.broadcast_address)]
-    if party.host_network:  # a node's address is not a pod's
+    if (
+        party.host_network and not is_source
+    ):  # a node's address is not a pod's; but an overlay's, which it sends from, is
         out = [a for a in out if not any(a in cidr for cidr in inventory.pod_cidrs)]
     return out or [ip_address("192.0.2.1")]
 
@@ -256,7 +262,8 @@ def _peer_matches(wanted: Peer, namespace: str, peer: _Party, world: _World) -> 
     workload = peer.workload
     is_pod = workload is not None and (not workload.host_network or world.host_pods_are_pods)
     if wanted.ip_block is not None:
-        return (not is_pod or world.blocks_match_pods) and _block_holds(wanted.ip_block, peer.address)
+        seen = world.blocks_match_pods if is_pod else world.blocks_match_nodes or workload is None
+        return seen and _block_holds(wanted.ip_block, peer.address)
     if workload is None or not is_pod:
         return False
     if wanted.namespaces is None:

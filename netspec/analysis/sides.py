@@ -73,11 +73,18 @@ class Sides:
         self.open = {ports.full: self.everyone}
         dialect = DIALECTS.get(inventory.cni or "")
         self._blocks_match = (False, True) if dialect is None else (dialect.blocks_match_pods,)
+        self._blocks_match_nodes = (False, True) if dialect is None else (dialect.blocks_match_nodes,)
         self._host_is_pod = (True, False) if dialect is None else (dialect.host_pods_are_pods,)
         whole = [n for n in WHOLE if n.version in families(inventory)]
         ranges, known = pod_ranges(inventory), inventory.pod_cidrs
         self._pod_signatures = [addresses.signatures(n.version, ranges) for n in whole]
-        self._node_signatures = [addresses.signatures(n.version, (n,), known) or frozenset((0,)) for n in whole]
+        # A node's address is not a pod's, but through an overlay it sends from one of the pod range.
+        self._node_signatures: dict[Direction, frozenset[int]] = {
+            "Ingress": frozenset(s for n in whole for s in addresses.signatures(n.version, (n,))),
+            "Egress": frozenset(
+                s for n in whole for s in addresses.signatures(n.version, (n,), known) or frozenset((0,))
+            ),
+        }
         self._outside: dict[int, int] = {}
         self._compiled: dict[tuple[int, Direction], tuple[CompiledRule, ...]] = {}
         self._known: dict[SideKey, Side] = {}
@@ -161,12 +168,15 @@ class Sides:
         for family, worlds in enumerate(pods):
             _add(upper[family], self._join(key, worlds))
         if self._pods.host:
-            nodes = frozenset(s for signatures in self._node_signatures for s in signatures)
+            nodes = self._node_signatures[key.direction]
             hosts = []
             if True in self._host_is_pod:
                 hosts += [_World(self._pods.host, *seen) for seen in self._seen(nodes, blocks, self._blocks_match)]
             if False in self._host_is_pod and not key.host:  # a subject that is a pod has host peers that are pods
-                hosts += [_World(self._pods.host, *seen, False) for seen in self._seen(nodes, blocks, (True,))]
+                hosts += [
+                    _World(self._pods.host, *seen, False)
+                    for seen in self._seen(nodes, blocks, self._blocks_match_nodes)
+                ]
             _add(lower, self._meet(key, hosts))
             always = {self._ports.full: self._pods.host}  # a node and its own pods reach each other
             for family in range(families):
@@ -247,14 +257,14 @@ class Sides:
             found = self._outside[blocks] = from_members(inside) << self._pods.count
         return found
 
-    def _in_blocks(self, blocks: int) -> int:
+    def _in_blocks(self, blocks: int, direction: Direction) -> int:
         """The peers whose address may be in one of the blocks."""
         if not blocks:
             return 0
         peers = self.outside_of(blocks)
         if any(s & blocks for signatures in self._pod_signatures for s in signatures):
             peers |= self._pods.everyone & ~self._pods.host
-        if any(s & blocks for signatures in self._node_signatures for s in signatures):
+        if any(s & blocks for s in self._node_signatures[direction]):
             peers |= self._pods.host
         return peers
 
@@ -281,7 +291,7 @@ class Sides:
             where = self.everyone if rule.anyone or rule.selected or rule.blocks else 0
         else:
             bit = 1 << peer
-            where = bit if rule.anyone or bit & (rule.selected | self._in_blocks(rule.blocks)) else 0
+            where = bit if rule.anyone or bit & (rule.selected | self._in_blocks(rule.blocks, key.direction)) else 0
         return any(found & ports for found, _ in self.spread(rule, key, where))
 
     # Tiers

@@ -223,6 +223,30 @@ def test_a_known_cni_closes_what_kubernetes_leaves_open(cni: str, expected: str)
     assert verdict.expected == expected
 
 
+@pytest.mark.parametrize(
+    ("cni", "excluded", "answer", "expected"),
+    [
+        ("calico", (), Answer.DIALECT, "allow"),
+        ("calico", ("10.244.0.0/16",), Answer.UNDEFINED, None),  # VXLAN sends from the node's tunnel address
+        ("calico", ("192.0.2.0/24",), Answer.UNDEFINED, None),
+        ("cilium", (), Answer.UNDEFINED, None),  # its own node reaches the pod, another one does not
+        (None, (), Answer.UNDEFINED, None),
+    ],
+)
+def test_a_node_that_calls_a_pod_may_come_from_the_pod_range(
+    cni: str | None, excluded: tuple[str, ...], answer: Answer, expected: str | None
+) -> None:
+    around = inventory(from_peers(block("0.0.0.0/0", *excluded)), cni=cni)
+    verdict = evaluate(around, pod(NODE), pod(API), 1, "TCP")
+    assert (verdict.answer, verdict.expected) == (answer, expected)
+
+
+def test_a_node_that_is_called_has_no_address_of_the_pod_range() -> None:
+    out = policy(types=("Egress",), egress=(Rule((block("0.0.0.0/0", "10.244.0.0/16"),)),))
+    verdict = evaluate(inventory(out, cni="calico"), pod(API), pod(NODE), 1, "TCP")
+    assert (verdict.answer, verdict.expected) == (Answer.DIALECT, "allow")
+
+
 def test_a_block_over_part_of_the_pod_range_stays_open_when_the_cni_is_known() -> None:
     verdict = evaluate(inventory(from_peers(block("10.244.1.0/24")), cni="calico"), pod(WEB), pod(API), 1, "TCP")
     assert verdict.answer is Answer.UNDEFINED

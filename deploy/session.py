@@ -26,7 +26,6 @@ from toolchain import project
 
 #: What Pulumi itself writes into a stack's configuration file.
 _PULUMI_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey")
-SPEC_KEY = "netspec:spec"
 #: The type token of deploy.cluster.KindCluster.
 CLUSTER_TYPE = "pulumi-python:dynamic/netspec:KindCluster"
 
@@ -155,45 +154,26 @@ class Session:
 
 def prepare(stack: str, spec: str | None) -> Path:
     """Write the work directory's project and stack files; what Pulumi added to the stack's file before is kept."""
-    directory = project.private_dir() / "pulumi"
+    directory = project.work_dir()
     directory.mkdir(exist_ok=True)
     _write(directory / "Pulumi.yaml", {"name": project_name(), "runtime": "python"})
     file = directory / f"Pulumi.{stack}.yaml"
-    kept = {key: value for key, value in read_yaml(file).items() if key in _PULUMI_KEYS}
-    settings = kept | (read_yaml(project.stack_file(stack)) or {"config": read_yaml(file).get("config") or {}})
+    kept = {key: value for key, value in project.read_yaml(file).items() if key in _PULUMI_KEYS}
+    settings = kept | (
+        project.read_yaml(project.stack_file(stack)) or {"config": project.read_yaml(file).get("config") or {}}
+    )
     if spec is not None:
-        settings["config"] = (settings.get("config") or {}) | {SPEC_KEY: spec}
+        settings["config"] = (settings.get("config") or {}) | {project.SPEC_KEY: spec}
     _write(file, settings)
     return directory
 
 
-def spec_of(stack: str) -> str | None:
-    """The spec file that a stack's configuration names: the committed one, else the one of an earlier run."""
-    for file in (project.stack_file(stack), project.private_dir() / "pulumi" / f"Pulumi.{stack}.yaml"):
-        if found := (read_yaml(file).get("config") or {}).get(SPEC_KEY):
-            return str(found)
-    return None
-
-
 def project_name() -> str:
-    return str(read_yaml(project.root() / "Pulumi.yaml").get("name"))
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """A YAML file of Pulumi's, {} when there is none. Raises `Problem` when it is not one."""
-    if not file.is_file():
-        return {}
-    try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Problem(f"{file} is not YAML: {' '.join(str(error).split())}.", "Correct it.") from error
-    if not isinstance(found or {}, dict):
-        raise Problem(f"{file} is not a mapping.", "Correct it; docs/deploy.md shows what belongs in it.")
-    return found or {}
+    return str(project.read_yaml(project.root() / "Pulumi.yaml").get("name"))
 
 
 def _write(file: Path, content: Mapping[str, Any]) -> None:
-    if read_yaml(file) != content:
+    if project.read_yaml(file) != content:
         temporary = file.with_suffix(".new")
         temporary.write_text(yaml.safe_dump(dict(content)), encoding="utf-8")
         temporary.rename(file)

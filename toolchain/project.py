@@ -5,10 +5,15 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from netspec.diagnostics import Problem
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+#: What names a stack's spec file in its configuration.
+SPEC_KEY = "netspec:spec"
 
 
 def root() -> Path:
@@ -36,6 +41,36 @@ def private_dir() -> Path:
 def stack_file(stack: str) -> Path:
     """The committed configuration of a stack."""
     return root() / "stacks" / f"Pulumi.{stack}.yaml"
+
+
+def work_dir() -> Path:
+    """Where Pulumi's Automation API works, with a copy of each stack's configuration."""
+    return private_dir() / "pulumi"
+
+
+def spec_of(stack: str) -> str | None:
+    """The spec file that a stack's configuration names, relative to the project: the committed configuration, else
+    that of an earlier run."""
+    for file in (stack_file(stack), work_dir() / f"Pulumi.{stack}.yaml"):
+        config = read_yaml(file).get("config") or {}
+        if not isinstance(config, dict):
+            raise Problem(f"config in {file} is not a mapping.", "Correct it; docs/deploy.md shows what belongs in it.")
+        if found := config.get(SPEC_KEY):
+            return str(found)
+    return None
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """A YAML file of Pulumi's, {} when there is none. Raises `Problem` when it is not one."""
+    if not file.is_file():
+        return {}
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Problem(f"{file} is not YAML: {' '.join(str(error).split())}.", "Correct it.") from error
+    if not isinstance(found or {}, dict):
+        raise Problem(f"{file} is not a mapping.", "Correct it; docs/deploy.md shows what belongs in it.")
+    return found or {}
 
 
 def cache_root() -> Path:

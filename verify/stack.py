@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import yaml
-
 from netspec.diagnostics import Problem, Report
 from netspec.ir.model import Ir
 from netspec.passes import resolve_and_check
@@ -30,17 +28,11 @@ def load_stack(stack: str, spec: str | None = None) -> tuple[Ir, tuple[Probe, ..
 
 
 def spec_of(stack: str) -> Path:
-    """`netspec:spec` in stacks/Pulumi.<stack>.yaml, relative to the project."""
-    root = project.root()
-    settings = root / "stacks" / f"Pulumi.{stack}.yaml"
-    if not settings.is_file():
+    """The file that the stack's configuration names. Raises Problem where none does."""
+    named = project.spec_of(stack)
+    if named is None:
         raise Problem(
-            f"there is no {settings.relative_to(root)}", "name the spec file: netspec verify SPEC --stack STACK"
+            f"nothing says which spec the stack {stack} is made from",
+            "name the file: netspec verify SPEC --stack STACK",
         )
-    content = yaml.safe_load(settings.read_text(encoding="utf-8")) or {}
-    named = (content.get("config") or {}).get("netspec:spec") if isinstance(content, dict) else None
-    if not isinstance(named, str):
-        raise Problem(
-            f"{settings.relative_to(root)} does not say netspec:spec under config", "name the spec file there"
-        )
-    return root / named
+    return project.root() / named

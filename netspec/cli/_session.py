@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from deploy.events import Event, Message, Step
-from deploy.session import Session, spec_of
+from deploy.session import Session
 from netspec.cli._progress import Log, Progress
 from netspec.compiler import CompileResult, compile_spec
 from netspec.diagnostics import Problem
@@ -24,7 +24,7 @@ def spec_path(stack: str, given: str | None) -> Path:
     """
     check_name(stack)
     root = project.root()
-    named = spec_of(stack)
+    named = project.spec_of(stack)
     if named is None:
         if given is None:
             raise Problem(

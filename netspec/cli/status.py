@@ -18,17 +18,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import toolchain
     from deploy.containers import EngineDown, nodes
-    from deploy.session import Session, spec_of
+    from deploy.session import Session
     from toolchain import project
     from toolchain.find import say
 
     check_name(args.stack)
+    spec = project.spec_of(args.stack)
     applied = None
     if project.has_state():
         toolchain.activate(start=False)
         applied = Session(args.stack, None, say).applied()
     if applied is None or not applied.resources:
-        show(args, f"{args.stack}: nothing is applied", spec=spec_of(args.stack), resources={}, nodes={})
+        show(args, f"{args.stack}: nothing is applied", spec=spec, resources={}, nodes={})
         return OK
     cluster = str(applied.outputs.get("cluster", ""))
     try:
@@ -37,11 +38,11 @@ def run(args: argparse.Namespace) -> int:
         found = {}
     kinds = Counter(urn.split("::")[2].rpartition(":")[2] for urn in applied.resources)
     lines = [
-        f"{args.stack}: {len(applied.resources)} resources applied from {spec_of(args.stack)}",
+        f"{args.stack}: {len(applied.resources)} resources applied from {spec}",
         f"cluster {cluster}: "
         + (", ".join(f"{n} {s}" for n, s in found.items()) or "no node is there; `up` makes it again"),
         *(f"  {count:>3} {kind}" for kind, count in sorted(kinds.items())),
     ]
-    data = {"spec": spec_of(args.stack), "cluster": cluster, "nodes": found, "resources": dict(sorted(kinds.items()))}
+    data = {"spec": spec, "cluster": cluster, "nodes": found, "resources": dict(sorted(kinds.items()))}
     show(args, "\n".join(lines), **data)
     return OK

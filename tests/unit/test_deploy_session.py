@@ -170,7 +170,7 @@ def test_a_stack_without_a_committed_file_remembers_its_spec(checkout: Path, mon
         spec_path("qa", "other.yaml")
 
 
-@pytest.mark.parametrize("text", ["a: [", "- a list", "config: {netspec:spec: [1"])
+@pytest.mark.parametrize("text", ["a: [", "- a list", "config: {netspec:spec: [1", "config: [a]"])
 def test_a_stack_file_that_is_none_is_a_sentence(checkout: Path, text: str) -> None:
     (checkout / "stacks" / "Pulumi.dev.yaml").write_text(text)
     with pytest.raises(Problem):

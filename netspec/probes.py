@@ -73,6 +73,7 @@ Fact = Literal[
     "pod-ips-in-pod-cidrs",
     "service-ip-in-service-cidrs",
     "service-endpoints",
+    "policies",
     "source-address-kept",
     "resolv-conf",
     "pod-mtu",

@@ -13,6 +13,7 @@ from netspec.probes import FactProbe, Probe
 from verify.access import Access, kubeconfig_for
 from verify.asking import Prober, is_asked_of_pod, source_of
 from verify.canary import canary_pods
+from verify.drift import read_drift
 from verify.ephemeral import ensure_probe_containers
 from verify.judge import Judge
 from verify.model import Canary, Observation, Run
@@ -45,6 +46,7 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], kubeconfig: Path, say: Say =
         nodes = pool.submit(read_nodes, access, state)
         outside_name = f"{ir.cluster.name}-outside"
         outside = pool.submit(access.address_of_container, outside_name)
+        drift = pool.submit(read_drift, access, ir)
         state = replace(state, settings=settings.result())
         resolver = Resolver(ir, state, outside_name, outside.result())
         unready = ensure_probe_containers(access, _foreign_pods(resolver, probes))
@@ -64,7 +66,10 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], kubeconfig: Path, say: Say =
     clock.lap("clean-up")
     for probe in probes:
         if isinstance(probe, FactProbe) and not is_asked_of_pod(probe):
-            seen[probe.id] = node_facts.observe(probe) if probe.fact in NODE_FACTS else judge.state_fact(probe)
+            if probe.fact == "policies":
+                seen[probe.id] = drift.result().observe(probe)
+            else:
+                seen[probe.id] = node_facts.observe(probe) if probe.fact in NODE_FACTS else judge.state_fact(probe)
     why = "this probe was never asked" if canary.ok else "not asked: the canary failed, so no answer could be trusted"
     observations = every_one(probes, seen, judge, why)
     return Run(ir.name, ir.stack, ir.cluster.name, clock.started, clock.total(), canary, observations, clock.laps)

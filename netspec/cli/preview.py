@@ -18,7 +18,7 @@ EXAMPLES = """\
   netspec preview --stack dev --output json"""
 
 #: Of a replacement Pulumi reports three steps; this one stands for it.
-_SHOWN = {"create": "create", "update": "update", "delete": "delete", "replace": "replace"}
+_SHOWN = ("create", "update", "delete", "replace")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,4 +64,4 @@ def _flows(result: CompileResult, applied: "Applied | None", stack: str) -> Repo
 
 def _line(step: Step) -> str:
     because = f"  because of {', '.join(step.keys)}" if step.keys else ""
-    return f"{_SHOWN[step.operation]:<8} {step.name}{because}"
+    return f"{step.operation:<8} {step.name}{because}"

@@ -62,6 +62,7 @@ def facts(ir: Ir) -> Iterator[FactProbe]:
             yield _fact("service-ip-in-service-cidrs", service.id, [str(c) for c in ir.network.service_cidrs])
         if not service.publish_not_ready and (behind := _endpoints(ir, service)):
             yield _fact("service-endpoints", service.id, behind)
+    yield _fact("policies", "cluster", "those of the spec")
     yield _fact("proxy-mode", "nodes", ir.network.proxy_mode)
     yield _fact("encapsulation", "nodes", ir.cni.encapsulation)
     yield _fact(

@@ -111,6 +111,26 @@ def test_an_extra_allow_all_is_red_and_names_the_flow(live: Live) -> None:
     assert "expected timed-out, saw connected" in said_of(run, probe.id)
 
 
+def test_a_policy_for_pods_that_the_spec_does_not_have_is_red(live: Live) -> None:
+    """No probe between the spec's own pods can see it."""
+    target = next(w for w in live.ir.workloads if w.stand_in and w.ports)
+    from_default = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}}}
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "netspec-fault-strangers", "namespace": target.namespace},
+        "spec": {"podSelector": {"matchLabels": dict(target.labels)}, "ingress": [{"from": [from_default]}]},
+    }
+    live.kubectl("create", "-f", "-", stdin=json.dumps(policy))
+    try:
+        run = live.verify()
+    finally:
+        live.kubectl("delete", "networkpolicy", "netspec-fault-strangers", "-n", target.namespace)
+    assert run.answer is Answer.RED
+    assert [o.probe.id for o in run.unexpected] == ["fact:policies:cluster"]
+    assert "netspec-fault-strangers is none of the spec's" in said_of(run, "fact:policies:cluster")
+
+
 def test_a_workload_scaled_to_nothing_is_check_failed(live: Live) -> None:
     target = next(w for w in live.ir.workloads if w.stand_in and w.replicas == 1 and w.ports)
     live.kubectl("scale", f"deployment/{target.name}", "-n", target.namespace, "--replicas=0")

@@ -45,11 +45,10 @@ class Drift:
     def observe(self, probe: FactProbe) -> Observation:
         if self.problem:
             return Observation(probe, Status.CHECK_FAILED, None, self.problem, "API server")
-        same = not self.policies and not self.connections
-        seen: object = probe.expect if same else list(self.policies) or "policies as in the spec, but other labels"
-        return Observation(
-            probe, Status.PASS if same else Status.WRONG, seen, "; ".join(self.connections), "API server"
-        )
+        if not self.policies and not self.connections:
+            return Observation(probe, Status.PASS, probe.expect, asked_from="API server")
+        seen = list(self.policies) or "those of the spec, but others, or labels, change connections"
+        return Observation(probe, Status.WRONG, seen, "; ".join(self.connections), "API server")
 
 
 def read_drift(access: Access, ir: Ir) -> Drift:

@@ -156,9 +156,8 @@ def _addresses(inventory: Inventory, versions: tuple[int, ...], party: _Party, i
                 cuts |= {int(block.network_address), int(block.broadcast_address) + 1}
         make = IPv4Address if space.version == 4 else IPv6Address
         out += [make(c) for c in sorted(cuts) if int(space.network_address) <= c <= int(space.broadcast_address)]
-    if (
-        party.host_network and not is_source
-    ):  # a node's address is not a pod's; but an overlay's, which it sends from, is
+    # A node's address is not a pod's; but it may send from an overlay's, which is one of the pod range.
+    if party.host_network and not is_source:
         out = [a for a in out if not any(a in cidr for cidr in inventory.pod_cidrs)]
     return out or [ip_address("192.0.2.1")]
 

@@ -36,11 +36,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a stack has in its state. `outputs` without secrets. `objects` are the Kubernetes objects as they were
-    declared, `cluster` the inputs of the kind cluster they are on, {} for none (deploy.cluster)."""
+    """What a stack has in its state. `objects` are the Kubernetes objects as they were declared, `cluster` the inputs
+    of the kind cluster they are on, {} for none (deploy.cluster)."""
 
     resources: tuple[str, ...]
-    outputs: Mapping[str, Any]
     objects: tuple[Mapping[str, Any], ...] = ()
     cluster: Mapping[str, Any] = field(default_factory=dict)
 
@@ -89,17 +88,14 @@ class Session:
         try:
             stack = self._stack(create=False, plan=None)
             state = stack.export_stack().deployment
-            outputs = stack.workspace.stack_outputs(self._name)
         except StackNotFoundError:
             return None
         except CommandError as error:
             raise self._explained(error) from error
         custom = [r for r in (state or {}).get("resources") or [] if r.get("custom") and "id" in r]
         found = [r for r in custom if not r["type"].startswith("pulumi:providers:")]
-        plain = {key: output.value for key, output in outputs.items() if not output.secret}
         return Applied(
             tuple(r["urn"] for r in found),
-            plain,
             tuple(r["inputs"] for r in found if r["type"].startswith("kubernetes:")),
             next((r["inputs"] for r in found if r["type"] == CLUSTER_TYPE and not r.get("delete")), {}),
         )

@@ -9,26 +9,14 @@ from typing import Any
 
 from netspec.analysis.diff import Diff
 from netspec.analysis.matrix import ports_text
-from netspec.ir.model import IpBlock, Ir, NetworkPolicy, Peer, Rule
+from netspec.ir.model import Ir, NetworkPolicy, Peer, Rule
 from netspec.ir.selectors import Selector
-from netspec.manifests.objects import REFUSED
+from netspec.manifests.objects import POLICY_RESOURCES, REFUSED
 from netspec.manifests.read import read_texts
 from netspec.probes import FactProbe
 from verify.access import Access, last_line
 from verify.model import Observation, Status
 
-#: As `kubectl get` knows them; those that the cluster does not serve are left out.
-KINDS = (
-    "namespaces",
-    "networkpolicies.networking.k8s.io",
-    "adminnetworkpolicies.policy.networking.k8s.io",
-    "baselineadminnetworkpolicies.policy.networking.k8s.io",
-    "clusternetworkpolicies.policy.networking.k8s.io",
-    "networkpolicies.crd.projectcalico.org",
-    "globalnetworkpolicies.crd.projectcalico.org",
-    "ciliumnetworkpolicies.cilium.io",
-    "ciliumclusterwidenetworkpolicies.cilium.io",
-)
 #: Connections that differ: so many are named.
 NAMED = 12
 
@@ -55,8 +43,8 @@ def read_drift(access: Access, ir: Ir) -> Drift:
     served = access.kubectl("api-resources", "--verbs=list", "--output=name")
     if served.returncode:
         return Drift(problem=last_line(served.stderr))
-    wanted = [kind for kind in KINDS if kind in served.stdout.split()]
-    done = access.kubectl("get", ",".join(wanted), "-A", "-o", "json")
+    wanted = [kind for kind in POLICY_RESOURCES if kind in served.stdout.split()]
+    done = access.kubectl("get", ",".join(["namespaces", *wanted]), "-A", "-o", "json")
     if done.returncode:
         return Drift(problem=last_line(done.stderr))
     return compare(ir, json.loads(done.stdout)["items"])
@@ -84,10 +72,10 @@ def compare(ir: Ir, items: Sequence[Mapping[str, Any]]) -> Drift:
         *foreign,
         *(d.message for d in reading.diagnostics),
     ]
-    labels = {n.name: n for n in live.namespaces}
+    labels = {n.name: n.labels for n in live.namespaces}
     there = replace(
         ir.inventory,
-        namespaces=tuple(replace(n, labels=labels[n.name].labels) if n.name in labels else n for n in ir.namespaces),
+        namespaces=tuple(replace(n, labels=labels.get(n.name, n.labels)) for n in ir.namespaces),
         policies=live.policies,
         tiers=live.tiers,
     )
@@ -133,7 +121,7 @@ def _rule(rule: Rule) -> object:
 
 
 def _peer(peer: Peer) -> object:
-    if isinstance(peer.ip_block, IpBlock):
+    if peer.ip_block is not None:
         return peer.ip_block.cidr, frozenset(peer.ip_block.excluded)
     return peer.pods and _selector(peer.pods), peer.namespaces and _selector(peer.namespaces)
 

@@ -68,8 +68,10 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], kubeconfig: Path, say: Say =
         if isinstance(probe, FactProbe) and not is_asked_of_pod(probe):
             if probe.fact == "policies":
                 seen[probe.id] = drift.result().observe(probe)
+            elif probe.fact in NODE_FACTS:
+                seen[probe.id] = node_facts.observe(probe)
             else:
-                seen[probe.id] = node_facts.observe(probe) if probe.fact in NODE_FACTS else judge.state_fact(probe)
+                seen[probe.id] = judge.state_fact(probe)
     why = "this probe was never asked" if canary.ok else "not asked: the canary failed, so no answer could be trusted"
     observations = every_one(probes, seen, judge, why)
     return Run(ir.name, ir.stack, ir.cluster.name, clock.started, clock.total(), canary, observations, clock.laps)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from netspec.diagnostics import Diagnostic, Position, Problem, Severity
 from netspec.ir.model import Inventory, Place
 from netspec.manifests.documents import Broken
+from netspec.manifests.objects import POLICY_RESOURCES
 from netspec.manifests.read import MAX_BYTES, SUFFIXES, Reading, read, read_texts
 
 if TYPE_CHECKING:
@@ -177,23 +178,14 @@ _KINDS = (
     "daemonsets.apps",
     "jobs.batch",
     "cronjobs.batch",
-    "networkpolicies.networking.k8s.io",
     "ingresses.networking.k8s.io",
-    "adminnetworkpolicies.policy.networking.k8s.io",
-    "baselineadminnetworkpolicies.policy.networking.k8s.io",
-    "clusternetworkpolicies.policy.networking.k8s.io",
     "httproutes.gateway.networking.k8s.io",
     "grpcroutes.gateway.networking.k8s.io",
     "tcproutes.gateway.networking.k8s.io",
     "tlsroutes.gateway.networking.k8s.io",
     "udproutes.gateway.networking.k8s.io",
     "referencegrants.gateway.networking.k8s.io",
-    "networkpolicies.crd.projectcalico.org",
-    "globalnetworkpolicies.crd.projectcalico.org",
-    "ciliumnetworkpolicies.cilium.io",
-    "ciliumclusterwidenetworkpolicies.cilium.io",
-    "networkpolicies.crd.antrea.io",
-    "clusternetworkpolicies.crd.antrea.io",
+    *POLICY_RESOURCES,
 )
 
 

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     if applied is None or not applied.resources:
         show(args, f"{args.stack}: nothing is applied", spec=spec, resources={}, nodes={})
         return OK
-    cluster = str(applied.outputs.get("cluster", ""))
+    cluster = str(applied.cluster.get("name", ""))
     try:
         found = {node.name: node.state for node in nodes(cluster)}
     except EngineDown:

@@ -53,6 +53,19 @@ REFUSED = {
     ("k8s.cni.cncf.io", "MultiNetworkPolicy"),
     ("k8s.ovn.org", "EgressFirewall"),
 }
+#: Every kind of policy, read or refused, as `kubectl get` knows it.
+POLICY_RESOURCES = (
+    "networkpolicies.networking.k8s.io",
+    "adminnetworkpolicies.policy.networking.k8s.io",
+    "baselineadminnetworkpolicies.policy.networking.k8s.io",
+    "clusternetworkpolicies.policy.networking.k8s.io",
+    "networkpolicies.crd.projectcalico.org",
+    "globalnetworkpolicies.crd.projectcalico.org",
+    "ciliumnetworkpolicies.cilium.io",
+    "ciliumclusterwidenetworkpolicies.cilium.io",
+    "networkpolicies.crd.antrea.io",
+    "clusternetworkpolicies.crd.antrea.io",
+)
 #: A pod's address stands for its network of this length, by IP version: pods come and go in it.
 _AROUND = {4: 24, 6: 64}
 #: DaemonSets by which a CNI is known.

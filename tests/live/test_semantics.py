@@ -25,12 +25,11 @@ from netspec.catalogue import IMAGES
 from netspec.ir.model import Inventory, Protocol
 from netspec.manifests.read import read_texts
 from netspec.probes import OUTSIDE_PORTS, Outcome
-from verify.script import Question, replies, script
+from verify.script import LANES, Question, replies, script
 from verify.script import outcome as outcome_of
 
 #: Pods that ask at once; inside a pod verify.script bounds what is asked at once.
 PODS_AT_ONCE = 8
-DENY_TIMEOUT = 1.0
 READY_LIMIT, SETTLE_LIMIT, EXEC_LIMIT = 240, 90, 240
 DIALLED: tuple[tuple[int, Protocol], ...] = ((cases.HTTP, "TCP"), (cases.OTHER, "TCP"), (cases.UDP, "UDP"))
 NODE_DIALLED: tuple[tuple[int, Protocol], ...] = ((cases.NODE_HTTP, "TCP"), (cases.NODE_UDP, "UDP"))
@@ -157,10 +156,7 @@ def _flow(ground: Ground, source: Pod, name: str, destination: End, target: str,
 def _ask(ground: Ground, source: Pod, flows: list[Flow], lanes: int) -> None:
     """Dials all flows of one pod in one exec; a control to the pod's own port, first and last, must connect."""
     control = Question(0, "flow", f"{source.address}:{source.http}", timeout=5)
-    questions = [
-        Question(i, "flow", f"{f.target}:{f.port}", protocol=f.protocol, timeout=DENY_TIMEOUT)
-        for i, f in enumerate(flows, 1)
-    ]
+    questions = [Question(i, "flow", f"{f.target}:{f.port}", protocol=f.protocol) for i, f in enumerate(flows, 1)]
     words = ("exec", "-i", "-n", source.namespace, source.name, "--", "sh", "-s")
     said = replies(ground.live.kubectl(*words, stdin=script([control], questions, lanes), limit=EXEC_LIMIT))
     controls = [outcome_of(r) for r in said.get(0, [])]
@@ -178,9 +174,8 @@ def _ask(ground: Ground, source: Pod, flows: list[Flow], lanes: int) -> None:
 
 def test_every_verdict_is_what_the_cluster_does(ground: Ground, record_property: Any) -> None:
     flows = _flows(ground)
-    lanes = 10
     with ThreadPoolExecutor(PODS_AT_ONCE) as pool:
-        list(pool.map(lambda item: _ask(ground, item[0], item[1], lanes), flows.items()))
+        list(pool.map(lambda item: _ask(ground, item[0], item[1], LANES), flows.items()))
     for source, found in flows.items():  # what surprises is asked again, alone
         surprising = [f for f in found if not f.agrees or f.seen == "check-failed"]
         if surprising:

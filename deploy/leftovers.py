@@ -4,18 +4,22 @@ import contextlib
 import fcntl
 import os
 import re
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from datetime import datetime
+
+import psutil
 
 from netspec.diagnostics import Problem
 from toolchain import project
 
 #: In the environment of every process that a run starts: project and stack, so that the next run knows them.
 MARK = "NETSPEC_RUN"
-_PROC = Path("/proc")
+#: Seconds that a killed process may take to end.
+_PATIENCE = 5
+#: Seconds by which a lock's time and a process's may differ: both are cut to whole seconds or ticks somewhere.
+_CLOCKS = 2
 
 Say = Callable[[str], None]
 
@@ -62,40 +66,47 @@ def _write(handle: int, text: str) -> None:
 
 
 def kill_marked(value: str) -> int:
-    """Kill the processes of an earlier run of this project and stack, found by their environment (Linux only)."""
-    wanted = f"{MARK}={value}".encode()
+    """Kill the processes of an earlier run of this project and stack, found by their environment."""
     killed = []
-    for entry in _PROC.glob("[0-9]*") if _PROC.is_dir() else ():
-        with contextlib.suppress(OSError):
-            if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                os.kill(int(entry.name), signal.SIGKILL)
-                killed.append(entry)
-    for _ in range(100):
-        if not any(_is_alive(entry) for entry in killed):
-            break
+    for process in psutil.process_iter():
+        # Another user's is not readable, and a system program's is not on macOS: neither is ours.
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == value:
+                process.kill()
+                killed.append(process)
+    deadline = time.monotonic() + _PATIENCE
+    while any(_works(process.pid) for process in killed) and time.monotonic() < deadline:
         time.sleep(0.05)
     return len(killed)
 
 
-def _is_alive(entry: Path) -> bool:
-    """A zombie has an empty environment already, and holds nothing."""
-    try:
-        return bool((entry / "environ").read_bytes())
-    except OSError:
-        return False
-
-
 def is_stale(message: str) -> bool:
     """Whether every lock that Pulumi's message names is of a process of this machine that is gone."""
-    holders = re.findall(r"created by [^@\s]*@(\S+) \(pid (\d+)\)", message)
-    return bool(holders) and all(host == socket.gethostname() and not _exists(int(pid)) for host, pid in holders)
+    holders = re.findall(r"created by [^@\s]*@(\S+) \(pid (\d+)\)(?: at (\S+))?", message)
+    return bool(holders) and all(
+        host == socket.gethostname() and not _works(int(pid), _seconds(made)) for host, pid, made in holders
+    )
 
 
-def _exists(pid: int) -> bool:
+def _works(pid: int, since: float | None = None) -> bool:
+    """Whether this process is there, and has been `since` then (seconds of the epoch).
+
+    A zombie holds nothing: it stays for as long as its parent does not ask for it, which is for ever below a first
+    process of a container that is no init. One that began after `since` is another one that was given the same number.
+    """
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return since is None or process.create_time() <= since + _CLOCKS
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
+    except psutil.Error:  # it is there, and not ours to look at
         return True
-    return True
+
+
+def _seconds(moment: str) -> float | None:
+    try:
+        return datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return None

@@ -1,5 +1,7 @@
 """A project of its own, the real Pulumi engine, and stand-ins for docker, kind, kubectl and the API server."""
 
+import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -16,6 +18,9 @@ from tests.engine.apiserver import ApiServer
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+
+#: Of <linux/prctl.h>.
+PR_SET_CHILD_SUBREAPER = 36
 
 #: Seconds until something that a test waits for must have happened.
 PATIENCE = 600
@@ -131,3 +136,18 @@ def api() -> Iterator[ApiServer]:
 @pytest.fixture
 def world(tmp_path: Path, pulumi: Path, api: ApiServer) -> World:
     return World(tmp_path, pulumi, api)
+
+
+@pytest.fixture
+def adopter() -> Iterator[None]:
+    """Orphans become children of this process, which does not ask how they ended, as in a container without an init."""
+    if sys.platform != "linux":
+        yield
+        return
+    library = ctypes.CDLL(None, use_errno=True)
+    assert library.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    yield
+    assert library.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass

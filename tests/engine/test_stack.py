@@ -131,7 +131,7 @@ def test_wrong_passphrase(world: World) -> None:
 
 
 @pytest.mark.parametrize("moment", ["creating the cluster", "creating objects"])
-def test_kill_then_up_converges(world: World, moment: str) -> None:
+def test_kill_then_up_converges(world: World, adopter: None, moment: str) -> None:
     if moment == "creating the cluster":
         world.steer("kind-hangs")
         process = world.start("up", "--stack", "shop", "--no-verify")

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,8 @@ def test_a_problem_crosses_the_plugin_protocol_as_its_sentence(monkeypatch: pyte
         assert traceback.format_exc().startswith("Traceback")
 
 
-def lock_message(host: str, pid: int) -> str:
-    return f"locked by 1 lock(s).\n  file:///x.json: created by root@{host} (pid {pid}) at 2026-01-01T00:00:00Z"
+def lock_message(host: str, pid: int, made: str = "2999-01-01T00:00:00Z") -> str:
+    return f"locked by 1 lock(s).\n  file:///x.json: created by root@{host} (pid {pid}) at {made}"
 
 
 def test_a_lock_is_stale_only_when_its_process_of_this_machine_is_gone() -> None:
@@ -130,7 +131,20 @@ def test_the_next_run_knows_of_a_cut_one_and_of_one_at_work(checkout: Path) -> N
         assert not was_cut
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="by /proc")
+def test_a_zombie_holds_no_lock() -> None:
+    process = subprocess.Popen(["true"])  # nobody has asked how it ended: what a container without an init does
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert leftovers.is_stale(lock_message(socket.gethostname(), process.pid))
+    assert process.wait() == 0
+
+
+def test_a_lock_older_than_the_process_of_its_number_is_stale() -> None:
+    old, new = "2001-01-01T00:00:00Z", datetime.now(UTC).isoformat()
+    assert leftovers.is_stale(lock_message(socket.gethostname(), os.getpid(), old))
+    assert not leftovers.is_stale(lock_message(socket.gethostname(), os.getpid(), new))
+    assert not leftovers.is_stale(lock_message(socket.gethostname(), os.getpid(), "once"))
+
+
 def test_only_what_carries_the_mark_is_killed(checkout: Path) -> None:
     value = leftovers.mark("dev")
     ours, theirs = (

@@ -61,7 +61,7 @@ def path_of(name: str, components: Mapping[str, Component] = COMPONENTS) -> Path
     closure(components, [name])
     entry = next(entry for entry in entries(components) if entry.name == name)
     if not entry.cached:
-        raise AirgapError(f"The component {name} is not built.", f"Build it with: python -m airgap build {name}")
+        raise AirgapError(f"the component {name} is not built", f"build it with: python -m airgap build {name}")
     return entry.path
 
 
@@ -159,8 +159,8 @@ def _failure(entry: Entry, log_path: Path, reason: str) -> AirgapError:
     tail = log_path.read_text(errors="replace").splitlines()[-15:]
     lines = "".join(f"\n    {line}" for line in tail)
     return AirgapError(
-        f"Building {entry.name} {entry.version} failed: {reason}.",
-        f"The log is {log_path}; run the same command again to resume. It ends with:{lines}",
+        f"building {entry.name} {entry.version} failed: {reason}",
+        f"the log is {log_path}; run the same command again to resume. It ends with:{lines}",
     )
 
 

@@ -126,7 +126,7 @@ def closure(components: Mapping[str, Component], names: Iterable[str]) -> list[s
     while pending:
         name = pending.pop()
         if name not in components:
-            raise AirgapError(f"There is no component named {name!r}.", f"The components are {', '.join(components)}.")
+            raise AirgapError(f"there is no component named {name!r}", f"the components are {', '.join(components)}")
         if name not in wanted:
             wanted.add(name)
             pending += components[name].needs
@@ -146,6 +146,6 @@ def check_disk(needed: Mapping[Path, float]) -> None:
         free = shutil.disk_usage(existing).free / GIB
         if free < size:
             raise AirgapError(
-                f"The build needs {size:.1f} GiB free on the filesystem of {existing}, which has {free:.1f} GiB.",
-                "Free some space there, or point NETSPEC_CACHE, GOCACHE and GOMODCACHE at a larger disk.",
+                f"the build needs {size:.1f} GiB free on the filesystem of {existing}, which has {free:.1f} GiB",
+                "free some space there, or point NETSPEC_CACHE, GOCACHE and GOMODCACHE at a larger disk",
             )

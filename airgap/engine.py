@@ -117,7 +117,7 @@ def _start() -> None:
         if process.poll() is not None or time.monotonic() > deadline:
             last = (log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
             _clear()
-            raise AirgapError(f"The private container engine did not start: {last}", f"Its log is {log}.")
+            raise AirgapError(f"the private container engine did not start: {last}", f"its log is {log}")
         time.sleep(0.05)
 
 
@@ -167,14 +167,14 @@ def enter() -> EngineInfo:
     Nothing outside the namespace (a package registry) can be reached any more. Raises `AirgapError`.
     """
     if not NETNS.exists():
-        raise AirgapError("The private container engine is not running.", "Start it with: python -m airgap engine up")
+        raise AirgapError("the private container engine is not running", "start it with: python -m airgap engine up")
     if Path("/proc/thread-self/ns/net").stat().st_ino != NETNS.stat().st_ino:
         libc = ctypes.CDLL(None, use_errno=True)
         with NETNS.open("rb") as handle:
             if libc.setns(handle.fileno(), _CLONE_NEWNET) != 0:
                 raise AirgapError(
-                    f"Entering the engine's network namespace failed: {os.strerror(ctypes.get_errno())}.",
-                    "Run the same command as root.",
+                    f"entering the engine's network namespace failed: {os.strerror(ctypes.get_errno())}",
+                    "run the same command as root",
                 )
     os.environ["DOCKER_HOST"] = INFO.docker_host
     return INFO
@@ -210,7 +210,7 @@ def docker(*arguments: str) -> str:
     if done.returncode:
         raise AirgapError(
             f"`docker {' '.join(arguments)}` failed: {done.stderr.strip()}",
-            "Restart the engine: python -m airgap engine down, then up.",
+            "restart the engine: python -m airgap engine down, then up",
         )
     return done.stdout
 

@@ -42,13 +42,13 @@ class GoBuild:
 
 def check_go() -> None:
     """Raise `AirgapError` unless a Go toolchain that can build everything is on PATH."""
-    hint = f"Install Go {'.'.join(map(str, MINIMUM_GO))} or newer and put its bin directory on PATH."
+    hint = f"install Go {'.'.join(map(str, MINIMUM_GO))} or newer and put its bin directory on PATH"
     if shutil.which("go") is None:
-        raise AirgapError("Building the components needs the Go toolchain, and no `go` is on PATH.", hint)
+        raise AirgapError("building the components needs the Go toolchain, and no `go` is on PATH", hint)
     text = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout.strip()
     found = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", text)
     if not found or tuple(int(part or 0) for part in found.groups()) < MINIMUM_GO:
-        raise AirgapError(f"The `go` on PATH is too old for the components: {text or 'unknown version'}.", hint)
+        raise AirgapError(f"the `go` on PATH is too old for the components: {text or 'unknown version'}", hint)
 
 
 def go_caches() -> tuple[Path, Path]:
@@ -96,9 +96,9 @@ def _own_go_mod(build: GoBuild) -> dict[str, object]:
     answer = json.loads(done.stdout or "{}")
     if done.returncode or "GoMod" not in answer:
         raise AirgapError(
-            f"The module {build.module} {build.version} cannot be downloaded: "
+            f"the module {build.module} {build.version} cannot be downloaded: "
             f"{str(answer.get('Error') or done.stderr).strip()[:300]}",
-            "Check that the Go module proxy (`go env GOPROXY`) is reachable, then run the build again.",
+            "check that the Go module proxy (`go env GOPROXY`) is reachable, then run the build again",
         )
     text = subprocess.run(
         ["go", "mod", "edit", "-json", answer["GoMod"]], env=env, capture_output=True, text=True, check=True

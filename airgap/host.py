@@ -34,7 +34,7 @@ def which(program: str) -> str | None:
 def require_root(what: str) -> None:
     """Raise `AirgapError` unless this process is root."""
     if os.geteuid() != 0:
-        raise AirgapError(f"{what} needs root.", "Run the same command as root, or use a Docker engine that answers.")
+        raise AirgapError(f"{what} needs root", "run the same command as root, or use a Docker engine that answers")
 
 
 def missing_packages(programs: Mapping[str, str]) -> list[str]:
@@ -48,9 +48,9 @@ def install(programs: Mapping[str, str], what: str) -> None:
     if not packages:
         return
     names = " ".join(packages)
-    hint = f"Install them by hand: apt-get install {names}"
+    hint = f"install them by hand: apt-get install {names}"
     if which("apt-get") is None:
-        raise AirgapError(f"{what} needs the Debian packages {names}, and there is no apt-get here.", hint)
+        raise AirgapError(f"{what} needs the Debian packages {names}, and there is no apt-get here", hint)
     require_root(f"Installing the Debian packages {names}")
     # RUNLEVEL=1 is how a package's scripts are told not to start its daemon.
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
@@ -79,8 +79,8 @@ def debian_mirror(suite: str) -> str:
         if (release, component) == (suite, "main"):
             return site
     raise AirgapError(
-        f"The node's base system is Debian {suite}, and apt on this host has no source for it.",
-        f"Add a source with the suite {suite} and component main to /etc/apt/sources.list.d, then run the build again.",
+        f"the node's base system is Debian {suite}, and apt on this host has no source for it",
+        f"add a source with the suite {suite} and component main to /etc/apt/sources.list.d, then run the build again",
     )
 
 

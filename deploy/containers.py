@@ -55,9 +55,9 @@ def run(arguments: Sequence[str], hint: str | None = None) -> str:
             check=False,
         )
     except FileNotFoundError as error:
-        raise Problem("There is no docker command on PATH.", "Start through netspec: netspec exec -- CMD") from error
+        raise Problem("there is no docker command on PATH", "start through netspec: netspec exec -- CMD") from error
     except subprocess.TimeoutExpired as error:
-        raise Problem(f"`docker {arguments[0]}` did not end within {TIMEOUT} seconds.", "Restart Docker.") from error
+        raise Problem(f"`docker {arguments[0]}` did not end within {TIMEOUT} seconds", "restart Docker") from error
     if done.returncode == 0:
         return done.stdout
     said = done.stderr.strip()
@@ -65,7 +65,7 @@ def run(arguments: Sequence[str], hint: str | None = None) -> str:
         raise EngineDown("The container engine does not answer.", "Start Docker, or check DOCKER_HOST.")
     if "no space left on device" in said:
         raise Problem(
-            "The disk of the container engine is full.", "Free some space: docker system df says what takes it."
+            "the disk of the container engine is full", "free some space: docker system df says what takes it"
         )
     raise Problem(f"`docker {' '.join(arguments[:2])}` failed: {' '.join(said.split())}", hint)
 
@@ -121,8 +121,8 @@ def make_network(network: Network, cidr: str) -> None:
     except Problem as problem:
         if "overlaps with" in problem.message:
             raise Problem(
-                f"The address range {cidr} of the cluster's container network is taken by another network.",
-                "Set another one in the spec (stacks.<stack>.cluster.networkCIDR), or remove the network that has it: "
+                f"the address range {cidr} of the cluster's container network is taken by another network",
+                "set another one in the spec (stacks.<stack>.cluster.networkCIDR), or remove the network that has it: "
                 "docker network ls",
             ) from problem
         raise

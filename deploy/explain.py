@@ -9,28 +9,28 @@ from netspec.diagnostics import Problem
 _KNOWN: tuple[tuple[str, str, str], ...] = (
     (
         r"incorrect passphrase|passphrase must be set",
-        "The passphrase does not open the state of the stack {stack}.",
-        "Set PULUMI_CONFIG_PASSPHRASE (or _FILE) to the one the stack was made with; unset it for netspec's own.",
+        "the passphrase does not open the state of the stack {stack}",
+        "set PULUMI_CONFIG_PASSPHRASE (or _FILE) to the one the stack was made with; unset it for netspec's own",
     ),
     (
         r"the stack is currently locked by|\[409\] Conflict",
-        "Another Pulumi process holds the stack {stack}.",
-        "Wait until it ends; if it is gone, remove its lock: netspec exec -- pulumi cancel --stack {stack}",
+        "another Pulumi process holds the stack {stack}",
+        "wait until it ends; if it is gone, remove its lock: netspec exec -- pulumi cancel --stack {stack}",
     ),
     (
         r"no resource plugin '?pulumi-resource-(\S+?)'? found|could not (?:install|load|download) plugin",
-        "A plugin that Pulumi needs cannot be had: {detail}",
-        "Check the connection, or install it by hand: netspec exec -- pulumi plugin install resource kubernetes",
+        "a plugin that Pulumi needs cannot be had: {detail}",
+        "check the connection, or install it by hand: netspec exec -- pulumi plugin install resource kubernetes",
     ),
     (
         r"unable to (?:open bucket|check if bucket)|problem logging in|PULUMI_ACCESS_TOKEN must be set",
-        "The place where the stack's state is kept cannot be used: {detail}",
-        "Check PULUMI_BACKEND_URL; without it netspec keeps the state in .netspec/state.",
+        "the place where the stack's state is kept cannot be used: {detail}",
+        "check PULUMI_BACKEND_URL; without it netspec keeps the state in .netspec/state",
     ),
     (
         r"no space left on device",
-        "The disk is full.",
-        "Free some space, then run the same command again.",
+        "the disk is full",
+        "free some space, then run the same command again",
     ),
 )
 
@@ -50,7 +50,7 @@ def explain(stack: str, output: str, errors: Sequence[str]) -> Problem:
         sentence, _, hint = said[0].partition("\n  hint: ")
         return Problem(" ".join(sentence.split()), hint.strip() or None)
     lines = [line.strip() for line in output.splitlines() if line.strip().startswith("error:")]
-    return Problem(lines[0].removeprefix("error:").strip() if lines else "Pulumi failed without saying why.")
+    return Problem(lines[0].removeprefix("error:").strip() if lines else "Pulumi failed without saying why")
 
 
 def _line_of(text: str, position: int) -> str:

@@ -67,7 +67,7 @@ def create(cluster: Cluster, say: Say) -> Made:
         identity = _identity(cluster.name)
         if identity is None:
             raise Problem(
-                f"kind made no control-plane node for {cluster.name}.", "Run it again; the log has all it said."
+                f"kind made no control-plane node for {cluster.name}", "run it again; the log has all it said"
             )
         return Made(identity, kubeconfig(cluster.name))
 
@@ -126,13 +126,13 @@ def _is_private() -> bool:
 
 
 def _refuse_foreign(cluster: Cluster) -> None:
-    hint = f"Remove it (kind delete cluster --name {cluster.name}), or give the stack's cluster another name."
+    hint = f"remove it (kind delete cluster --name {cluster.name}), or give the stack's cluster another name"
     if containers.nodes(cluster.name):
-        raise Problem(f"There is a kind cluster {cluster.name} that this stack did not make.", hint)
+        raise Problem(f"there is a kind cluster {cluster.name} that this stack did not make", hint)
     if containers.has_network(cluster.network.name):
         raise Problem(
-            f"There is a container network {cluster.network.name} that this stack did not make.",
-            f"Remove it (docker network rm {cluster.network.name}), or give the stack's cluster another name.",
+            f"there is a container network {cluster.network.name} that this stack did not make",
+            f"remove it (docker network rm {cluster.network.name}), or give the stack's cluster another name",
         )
 
 
@@ -150,7 +150,7 @@ def kubeconfig(cluster: str) -> str:
         ["kind", "get", "kubeconfig", "--name", cluster], capture_output=True, text=True, timeout=60, check=False
     )
     if done.returncode:
-        raise Problem(f"kind does not give the kubeconfig of {cluster}: {done.stderr.strip()}.", "Run it again.")
+        raise Problem(f"kind does not give the kubeconfig of {cluster}: {done.stderr.strip()}", "run it again")
     return done.stdout
 
 
@@ -186,7 +186,7 @@ def _kind_create(cluster: Cluster, say: Say, lock: int) -> None:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            raise Problem("There is no kind command on PATH.", "Start through netspec: netspec exec -- CMD") from error
+            raise Problem("there is no kind command on PATH", "start through netspec: netspec exec -- CMD") from error
         assert process.stdin and process.stdout
         limit = threading.Timer(CREATE_TIMEOUT, os.killpg, (process.pid, signal.SIGKILL))
         limit.daemon = True
@@ -224,19 +224,19 @@ def explained(cluster: Cluster, said: list[str]) -> Problem:
         port = re.search(r"Bind for (\S+) failed|listen tcp\d? (\S+): bind", text)
         where = next((g for g in port.groups() if g), "") if port else ""
         return Problem(
-            f"A port that the cluster needs is taken{f': {where}' if where else ''}.", "Free it, then run again."
+            f"a port that the cluster needs is taken{f': {where}' if where else ''}", "free it, then run again"
         )
     if "no space left on device" in text:
         return Problem(
-            "The disk of the container engine is full.", "Free some space: docker system df says what takes it."
+            "the disk of the container engine is full", "free some space: docker system df says what takes it"
         )
     if re.search(r"failed to pull image|pull access denied|manifest unknown", text):
         return Problem(
-            f"The node image {cluster.image} cannot be pulled.", "Check its name and the connection to its registry."
+            f"the node image {cluster.image} cannot be pulled", "check its name and the connection to its registry"
         )
     errors = [line for line in said if line.startswith("ERROR")] or [line for line in said if line.strip()]
     last = errors[-1].removeprefix("ERROR:").strip() if errors else "it printed nothing"
-    return Problem(f"kind could not make the cluster {cluster.name}: {last}.", "The log has all that kind printed.")
+    return Problem(f"kind could not make the cluster {cluster.name}: {last}", "the log has all that kind printed")
 
 
 @contextlib.contextmanager

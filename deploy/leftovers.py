@@ -41,8 +41,8 @@ def exclusive(stack: str, say: Say) -> Iterator[bool]:
             handle.seek(0)
             who = handle.read().strip() or "unknown"
             raise Problem(
-                f"Another netspec command is at work on the stack {stack} (process {who}).",
-                "Wait until it ends, or stop it with Ctrl-C.",
+                f"another netspec command is at work on the stack {stack} (process {who})",
+                "wait until it ends, or stop it with Ctrl-C",
             ) from None
         handle.seek(0)
         was_killed = bool(handle.read().strip())

@@ -99,9 +99,9 @@ def wait(props: Mapping[str, Any]) -> None:
             if time.monotonic() > deadline:
                 pods = unready_pods(_get(file.name, "pods"))
                 raise Problem(
-                    f"Not ready after {props['timeout']} s: {'; '.join(missing)}."
-                    + (f" Pods that are not ready: {'; '.join(pods)}." if pods else ""),
-                    "Run it again to wait on; `netspec exec -- kubectl describe` says more about a pod.",
+                    f"not ready after {props['timeout']} s: {'; '.join(missing)}"
+                    + (f". Pods that are not ready: {'; '.join(pods)}" if pods else ""),
+                    "run it again to wait on; `netspec exec -- kubectl describe` says more about a pod",
                 )
             time.sleep(INTERVAL)
 
@@ -120,7 +120,7 @@ def _get(kubeconfig: str, resource: str, namespace: str | None = None) -> list[d
             check=False,
         )
     except FileNotFoundError as error:
-        raise Problem("There is no kubectl command on PATH.", "Start through netspec: netspec exec -- CMD") from error
+        raise Problem("there is no kubectl command on PATH", "start through netspec: netspec exec -- CMD") from error
     except subprocess.TimeoutExpired:
         return None
     if done.returncode:

@@ -84,6 +84,6 @@ def set_environment(directories: Sequence[Path], chosen: Engine) -> None:
         given = os.environ.setdefault("PULUMI_CONFIG_PASSPHRASE_FILE", str(project.passphrase_file()))
         if not Path(given).is_file():
             raise Problem(
-                f"PULUMI_CONFIG_PASSPHRASE_FILE names {given}, which is not a file.",
-                "Correct it, or unset it to let netspec keep a passphrase of its own in .netspec/.",
+                f"PULUMI_CONFIG_PASSPHRASE_FILE names {given}, which is not a file",
+                "correct it, or unset it to let netspec keep a passphrase of its own in .netspec/",
             )

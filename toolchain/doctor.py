@@ -80,7 +80,7 @@ def _engine() -> list[Finding]:
         rows.append(Finding(name, "ok" if there else "missing", detail, entries[name].version, "airgap", mend))
     if not all(entries[name].cached for name in ENGINE_IMAGES) and shutil.which("go") is None:
         rows.append(
-            Finding("go", "missing", "nothing can be built without it", mend="Install Go 1.25 or newer on PATH.")
+            Finding("go", "missing", "nothing can be built without it", mend="install Go 1.25 or newer on PATH")
         )
     return rows
 
@@ -93,7 +93,7 @@ def _disk() -> Finding:
     detail = f"{free:.0f} GiB free in {folder}"
     if free < engine.NEEDED_DISK:
         return Finding(
-            "disk", "missing", detail, mend=f"Free {engine.NEEDED_DISK:.0f} GiB; building takes {BUILD_DISK}."
+            "disk", "missing", detail, mend=f"free {engine.NEEDED_DISK:.0f} GiB; building takes {BUILD_DISK}"
         )
     return Finding("disk", "ok", detail)
 

@@ -71,8 +71,8 @@ def release(name: str, system: str | None = None, machine: str | None = None) ->
     arch = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(machine)
     if operating_system is None or arch is None:
         raise Problem(
-            f"There is no official {name} for {system} on {machine} that netspec knows.",
-            f"Install {name} {TOOLS[name].minimum} or newer on PATH.",
+            f"there is no official {name} for {system} on {machine} that netspec knows",
+            f"install {name} {TOOLS[name].minimum} or newer on PATH",
         )
     base, version = os.environ.get(f"NETSPEC_{name.upper()}_URL", _BASES[name]).rstrip("/"), TOOLS[name].official
     if name == "pulumi":
@@ -124,7 +124,7 @@ def _published_checksum(published: Release) -> str:
         if words and (len(words) == 1 or words[1].lstrip("*") == published.file):
             return words[0].lower()
     raise Problem(
-        f"{published.checksum_url} holds no checksum of {published.file}.", "Install the program on PATH instead."
+        f"{published.checksum_url} holds no checksum of {published.file}", "install the program on PATH instead"
     )
 
 
@@ -161,8 +161,8 @@ def _fetch(url: str, to: Path, name: str) -> None:
             if attempt == 0:
                 raise
     raise Problem(
-        f"Downloading {name} from {urllib.parse.urlsplit(url).hostname} was cut {ATTEMPTS} times.",
-        "Run the same command again when the connection is better.",
+        f"downloading {name} from {urllib.parse.urlsplit(url).hostname} was cut {ATTEMPTS} times",
+        "run the same command again when the connection is better",
     )
 
 
@@ -171,8 +171,8 @@ def _verify(path: Path, expected: str, published: Release) -> None:
         found = hashlib.file_digest(handle, "sha256").hexdigest()
     if found != expected:
         raise Problem(
-            f"{published.url} has the SHA-256 {found}, but {expected} is published: it was not kept.",
-            "Try again; if it stays so, the download site or something before it is not to be trusted.",
+            f"{published.url} has the SHA-256 {found}, but {expected} is published: it was not kept",
+            "try again; if it stays so, the download site or something before it is not to be trusted",
         )
 
 

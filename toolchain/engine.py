@@ -43,19 +43,19 @@ def choose() -> Engine:
     """Which engine this machine gives. Raises `Problem` where there is none."""
     wanted = os.environ.get(VARIABLE, "auto")
     if wanted not in ("auto", "docker", "private"):
-        raise Problem(f"{VARIABLE} is {wanted!r}.", "Set it to auto, docker or private, or unset it.")
+        raise Problem(f"{VARIABLE} is {wanted!r}", "set it to auto, docker or private, or unset it")
     if wanted != "private":
         if docker_answers():
             return "docker"
         if wanted == "docker":
             raise Problem(
-                f"{VARIABLE} is docker, and no Docker engine answers within {TIMEOUT} seconds.",
-                "Start Docker, or check DOCKER_HOST.",
+                f"{VARIABLE} is docker, and no Docker engine answers within {TIMEOUT} seconds",
+                "start Docker, or check DOCKER_HOST",
             )
     if sys.platform != "linux" or os.geteuid() != 0:
         raise Problem(
-            "There is no container engine: Docker does not answer, and the private one needs Linux and root.",
-            "Start Docker, or run the same command as root on Debian.",
+            "there is no container engine: Docker does not answer, and the private one needs Linux and root",
+            "start Docker, or run the same command as root on Debian",
         )
     return "private"
 
@@ -73,9 +73,9 @@ def start_private(report: Say = say) -> None:
         raise Problem(error.message, error.hint) from error
     except subprocess.CalledProcessError as error:
         raise Problem(
-            f"The private container engine did not start: `{' '.join(map(str, error.cmd))}` failed: "
-            f"{str(error.stderr or '').strip()}.",
-            "Run `netspec doctor` to see what is missing.",
+            f"the private container engine did not start: `{' '.join(map(str, error.cmd))}` failed: "
+            f"{str(error.stderr or '').strip()}",
+            "run `netspec doctor` to see what is missing",
         ) from error
 
 
@@ -127,8 +127,8 @@ def check_disk(chosen: Engine) -> None:
     free = shutil.disk_usage(folder).free / (1 << 30) if folder.exists() else NEEDED_DISK  # in a virtual machine
     if free < NEEDED_DISK:
         raise Problem(
-            f"A cluster needs {NEEDED_DISK:.0f} GiB free on the disk of {folder}, which has {free:.1f} GiB.",
-            "Free some space there, then run the same command again.",
+            f"a cluster needs {NEEDED_DISK:.0f} GiB free on the disk of {folder}, which has {free:.1f} GiB",
+            "free some space there, then run the same command again",
         )
 
 

@@ -52,8 +52,8 @@ def find(name: str, report: Say = say) -> Found:
     except download.Unreachable as unreachable:
         if sys.platform != "linux":
             raise Problem(
-                f"{name} is not on PATH, and {unreachable.host} cannot be reached ({unreachable.reason}).",
-                f"Install {name} {TOOLS[name].minimum} or newer, or run again when the download site answers.",
+                f"{name} is not on PATH, and {unreachable.host} cannot be reached ({unreachable.reason})",
+                f"install {name} {TOOLS[name].minimum} or newer, or run again when the download site answers",
             ) from unreachable
         report(f"{unreachable.host} cannot be reached ({unreachable.reason}): {name} is built from package registries")
         return _build(name, report)
@@ -101,13 +101,13 @@ def _explicit(name: str) -> Found | None:
     if not text:
         return None
     path = Path(text).expanduser().absolute()
-    hint = f"Unset {variable(name)} to let netspec find {name} itself, or point it at another one."
+    hint = f"unset {variable(name)} to let netspec find {name} itself, or point it at another one"
     version = version_of(name, path) if os.access(path, os.X_OK) and path.is_file() else None
     if version is None:
-        raise Problem(f"{variable(name)} names {path}, which is not a {name} that runs.", hint)
+        raise Problem(f"{variable(name)} names {path}, which is not a {name} that runs", hint)
     if _is_old(name, version):
         raise Problem(
-            f"{variable(name)} names {name} {version}, which is too old: {TOOLS[name].minimum} is needed.", hint
+            f"{variable(name)} names {name} {version}, which is too old: {TOOLS[name].minimum} is needed", hint
         )
     return Found(name, path, version, "explicit")
 

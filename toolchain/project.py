@@ -25,8 +25,8 @@ def root() -> Path:
     found = Path(explicit).expanduser().resolve() if explicit else CHECKOUT
     if not (found / "Pulumi.yaml").is_file():
         raise Problem(
-            f"There is no Pulumi.yaml in {found}.",
-            "Run netspec from a checkout of the repository, or name the project's directory in NETSPEC_PROJECT.",
+            f"there is no Pulumi.yaml in {found}",
+            "run netspec from a checkout of the repository, or name the project's directory in NETSPEC_PROJECT",
         )
     return found
 
@@ -54,7 +54,7 @@ def spec_of(stack: str) -> str | None:
     for file in (stack_file(stack), work_dir() / f"Pulumi.{stack}.yaml"):
         config = read_yaml(file).get("config") or {}
         if not isinstance(config, dict):
-            raise Problem(f"config in {file} is not a mapping.", "Correct it; docs/deploy.md shows what belongs in it.")
+            raise Problem(f"config in {file} is not a mapping", "correct it; docs/deploy.md shows what belongs in it")
         if found := config.get(SPEC_KEY):
             return str(found)
     return None
@@ -67,9 +67,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Problem(f"{file} is not YAML: {' '.join(str(error).split())}.", "Correct it.") from error
+        raise Problem(f"{file} is not YAML: {' '.join(str(error).split())}", "correct it") from error
     if not isinstance(found or {}, dict):
-        raise Problem(f"{file} is not a mapping.", "Correct it; docs/deploy.md shows what belongs in it.")
+        raise Problem(f"{file} is not a mapping", "correct it; docs/deploy.md shows what belongs in it")
     return found or {}
 
 

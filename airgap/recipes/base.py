@@ -77,8 +77,8 @@ def _debootstrap(context: Context, rootfs: Path) -> None:
         if log.exists():
             context.log.write(log.read_text(errors="replace"))
         raise AirgapError(
-            f"debootstrap could not make a Debian {SUITE}.",
-            f"Its log is {context.log.name}; check that apt's mirror is reachable, then run the build again.",
+            f"debootstrap could not make a Debian {SUITE}",
+            f"its log is {context.log.name}; check that apt's mirror is reachable, then run the build again",
         ) from error
 
 

@@ -128,8 +128,8 @@ def check_kubeadm(listed: list[str], built: list[str]) -> None:
     """Raise `AirgapError` if kubeadm asks for an image that is not built."""
     if missing := sorted(set(listed) - set(built)):
         raise AirgapError(
-            f"kubeadm {programs.KUBERNETES_VERSION} asks for images that are not built: {', '.join(missing)}.",
-            "Correct the tags in airgap/recipes/images.py or the versions in netspec/catalogue.py.",
+            f"kubeadm {programs.KUBERNETES_VERSION} asks for images that are not built: {', '.join(missing)}",
+            "correct the tags in airgap/recipes/images.py or the versions in netspec/catalogue.py",
         )
 
 

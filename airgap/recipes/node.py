@@ -48,8 +48,8 @@ def _containerd(context: Context, store: Path, state: Path) -> Iterator[Path]:
             while _ctr(socket, "version") != 0:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise AirgapError(
-                        "The containerd that preloads the node's images did not start.",
-                        f"See the end of {context.log.name}.",
+                        "the containerd that preloads the node's images did not start",
+                        f"see the end of {context.log.name}",
                     )
                 time.sleep(0.1)
             yield socket

@@ -50,7 +50,7 @@ class Log:
     def point_to(self, problem: Problem) -> Problem:
         """The same problem with a hint to this file."""
         hint = f"{problem.hint}\n  " if problem.hint else ""
-        return Problem(problem.message, f"{hint}The full log is {self.path}.")
+        return Problem(problem.message, f"{hint}the full log is {self.path}")
 
 
 class Progress:

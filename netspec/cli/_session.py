@@ -28,14 +28,14 @@ def spec_path(stack: str, given: str | None) -> Path:
     if named is None:
         if given is None:
             raise Problem(
-                f"Nothing says which spec the stack {stack} is made from.",
-                f"Name it: netspec up SPEC --stack {stack}; or write netspec:spec into stacks/Pulumi.{stack}.yaml.",
+                f"nothing says which spec the stack {stack} is made from",
+                f"name it: netspec up SPEC --stack {stack}; or write netspec:spec into stacks/Pulumi.{stack}.yaml",
             )
         return Path(given)
     if given is not None and Path(given).resolve() != (root / named).resolve():
         raise Problem(
-            f"The stack {stack} is made from {named}, not from {given}.",
-            f"Leave the spec out, name another stack, or change netspec:spec in stacks/Pulumi.{stack}.yaml.",
+            f"the stack {stack} is made from {named}, not from {given}",
+            f"leave the spec out, name another stack, or change netspec:spec in stacks/Pulumi.{stack}.yaml",
         )
     found = root / named
     cwd = Path.cwd()
@@ -44,7 +44,7 @@ def spec_path(stack: str, given: str | None) -> Path:
 
 def check_name(stack: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", stack):
-        raise Problem(f"{stack!r} is not a stack's name.", "Use letters, digits, hyphens, underscores and dots.")
+        raise Problem(f"{stack!r} is not a stack's name", "use letters, digits, hyphens, underscores and dots")
 
 
 def recorded(spec: Path) -> str:

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             process = subprocess.Popen(args.words, env={**os.environ, **env})
         except OSError as error:
-            raise Problem(f"{args.words[0]} cannot be run: {error.strerror}.", "Check the command's name.") from error
+            raise Problem(f"{args.words[0]} cannot be run: {error.strerror}", "check the command's name") from error
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's
         try:
             code = process.wait()
@@ -56,7 +56,7 @@ def _kubeconfig(stack: str | None) -> Iterator[dict[str, str]]:
     ]
     if not found:
         if stack is not None:
-            raise Problem(f"The stack {stack} has no running cluster.", f"Bring it up: netspec up --stack {stack}")
+            raise Problem(f"the stack {stack} has no running cluster", f"bring it up: netspec up --stack {stack}")
         yield {}
         return
     if len(found) > 1:

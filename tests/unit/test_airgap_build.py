@@ -258,7 +258,7 @@ def test_no_go_is_an_error_only_when_go_is_needed(cache: Path, monkeypatch: pyte
 def test_the_command_line_explains_failures_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["build", "no-such-thing"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: There is no component named 'no-such-thing'.")
+    assert error.startswith("error: there is no component named 'no-such-thing'\n")
     assert "Traceback" not in error
     assert cli.main(["list"]) == 0
     assert "node-image" in capsys.readouterr().out

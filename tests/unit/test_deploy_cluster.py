@@ -208,7 +208,7 @@ def test_an_owner_is_a_checkouts_own_and_lasts(docker: Docker) -> None:
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ("ERROR: failed: Bind for 0.0.0.0:80 failed: port is already allocated", "is taken: 0.0.0.0:80."),
+        ("ERROR: failed: Bind for 0.0.0.0:80 failed: port is already allocated", "is taken: 0.0.0.0:80"),
         ("ERROR: write /x: no space left on device", "disk of the container engine is full"),
         ('ERROR: failed to create cluster: failed to pull image "node:1"', "image node:1 cannot be pulled"),
         (

@@ -75,8 +75,8 @@ def test_an_object_that_is_not_waited_for_says_so_to_the_provider() -> None:
         ("", ["The range is taken.\n  hint: Set another."], "The range is taken.", "Set another."),
         ("", ["update failed", "kubernetes API 403: no"], "kubernetes API 403: no", None),
         ("error: it is broken\nmore", [], "it is broken", None),
-        ("", [], "Pulumi failed without saying why.", None),
-        ("error: the stack is currently locked by 1 lock(s).", [], "Another Pulumi process holds", "pulumi cancel"),
+        ("", [], "Pulumi failed without saying why", None),
+        ("error: the stack is currently locked by 1 lock(s).", [], "another Pulumi process holds", "pulumi cancel"),
     ],
 )
 def test_one_sentence_for_what_went_wrong(output: str, errors: list[str], sentence: str, hint: str | None) -> None:
@@ -175,7 +175,7 @@ def test_the_committed_file_is_copied_and_what_pulumi_adds_is_kept(checkout: Pat
 
 def test_a_stack_without_a_committed_file_remembers_its_spec(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(checkout)
-    with pytest.raises(Problem, match="Nothing says which spec the stack qa"):
+    with pytest.raises(Problem, match="nothing says which spec the stack qa"):
         spec_path("qa", None)
     assert spec_path("qa", "my.yaml") == Path("my.yaml")
     session.prepare("qa", "my.yaml")

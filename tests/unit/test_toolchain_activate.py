@@ -44,7 +44,7 @@ def test_docker_that_does_not_answer_is_not(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert engine.choose() == "private"
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(Problem, match="There is no container engine"):
+    with pytest.raises(Problem, match="there is no container engine"):
         engine.choose()
 
 

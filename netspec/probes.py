@@ -26,6 +26,9 @@ OUTSIDE = "outside"
 #: The ports on which the outside host serves (agnhost netexec).
 OUTSIDE_PORTS: tuple[tuple[int, Protocol], ...] = ((8080, "TCP"), (8081, "UDP"))
 
+#: A node port of the API server's choice, in the fact service-spec.
+ANY_NODE_PORT = "any"
+
 #: How a flow dials: the destination pod's own address, a Service's cluster IP, a node's address and node port, the
 #: Service's DNS name (headless), or the outside host's address.
 Via = Literal["pod", "cluster-ip", "node-port", "name", "outside"]
@@ -72,8 +75,11 @@ class DnsProbe:
 Fact = Literal[
     "pod-ips-in-pod-cidrs",
     "service-ip-in-service-cidrs",
+    "service-spec",
     "service-endpoints",
     "policies",
+    "nodes",
+    "replicas",
     "source-address-kept",
     "resolv-conf",
     "pod-mtu",

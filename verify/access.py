@@ -5,10 +5,12 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import psutil
 from testinfra.backend.base import BaseBackend
 from testinfra.backend.docker import DockerBackend
 from testinfra.backend.kubectl import KubectlBackend
@@ -20,6 +22,8 @@ from netspec.ir.model import Ir
 #: Seconds. A pod's script bounds itself; this is for a node or an API server that stops answering.
 EXEC_LIMIT = 120
 KUBECTL_LIMIT = 30
+#: A kubeconfig's file name: what is between is the process that needs it.
+_PREFIX, _SUFFIX = "netspec-verify-", ".kubeconfig"
 #: What kubectl and docker say when the program itself could not be run in the container.
 TIMED_OUT_STATUS = 124
 
@@ -33,7 +37,8 @@ def kubeconfig_for(ir: Ir) -> Iterator[Path]:
             f"there is no running kind cluster {ir.cluster.name}: {last_line(done.stderr)}",
             f"bring it up first: netspec up --stack {ir.stack}",
         )
-    handle, name = tempfile.mkstemp(prefix="netspec-", suffix=".kubeconfig")  # mkstemp makes it 0600
+    _remove_left_ones()
+    handle, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", suffix=_SUFFIX)  # mkstemp makes it 0600
     path = Path(name)
     try:
         with os.fdopen(handle, "w") as file:
@@ -43,10 +48,27 @@ def kubeconfig_for(ir: Ir) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
+def _remove_left_ones() -> None:
+    """The kubeconfigs of runs that were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*{_SUFFIX}"):
+        pid = path.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            with suppress(OSError):  # another user's
+                path.unlink()
+
+
 def run(command: Sequence[str], stdin: str = "", limit: float = KUBECTL_LIMIT) -> "subprocess.CompletedProcess[str]":
     """Runs a program; one that is missing or does not end in `limit` seconds is a failed one, not an exception."""
     try:
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=limit, check=False)
+        return subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",  # what a program on the cluster printed
+            timeout=limit,
+            check=False,
+        )
     except FileNotFoundError:
         return subprocess.CompletedProcess(command, 127, "", f"{command[0]} is not on PATH")
     except subprocess.TimeoutExpired:
@@ -80,12 +102,21 @@ def _run_local(backend: BaseBackend, command: str, *args: str) -> Any:
     return backend.result(process.returncode, quoted, stdout, stderr)
 
 
+def _decode(data: bytes) -> str:
+    """testinfra's own asks the pod's Python for an encoding as soon as a byte is not ASCII."""
+    return data.decode("utf-8", "replace")
+
+
 class _Kubectl(KubectlBackend):  # type: ignore[misc]
+    decode = staticmethod(_decode)
+
     def run_local(self, command: str, *args: str) -> Any:
         return _run_local(self, command, *args)
 
 
 class _Docker(DockerBackend):  # type: ignore[misc]
+    decode = staticmethod(_decode)
+
     def run_local(self, command: str, *args: str) -> Any:
         return _run_local(self, command, *args)
 
@@ -108,4 +139,13 @@ class Access:
     def address_of_container(self, name: str) -> list[str]:
         """Its addresses on every container network; none when it does not run."""
         template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-        return run(["docker", "inspect", "--format", template, name]).stdout.split()
+        words = run(["docker", "inspect", "--format", template, name]).stdout.split()
+        return [word for word in words if _is_address(word)]  # a stopped one has none, "invalid IP" or both words
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,27 +1,29 @@
-"""The prober: one exec a pod carries all its probes; denials need a control; surprises are asked again, alone."""
+"""The prober: one exec a pod carries all its probes; denials need a control; failures are asked again, alone."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome, Probe
 from verify.access import Access, last_line
+from verify.ephemeral import ProbeContainers
 from verify.judge import Judge
 from verify.model import Dial, Observation, Status
-from verify.resolve import Asker, Control, Resolver, Target, Unresolved
+from verify.resolve import Asker, Control, NothingToAsk, Resolver, Target, Unresolved
 from verify.script import LANES, Question, Reply, outcome, replies, script
 
 #: Pods asked at the same time.
 PODS_AT_ONCE = 8
-#: An unexpected answer is asked again alone, this often; of one pod at most so many (more is no accident).
+#: A connection that failed is tried again alone, this often; of one pod at most so many (more is no accident).
 AGAIN = 2
 ALONE_LIMIT = 24
 ALONE_AT_ONCE = 2
 #: Seconds that a flow gets when it is asked again.
 ALONE_TIMEOUT = 2.0
-#: Questions in one exec: its command line must stay below the system's 128 KiB for one argument.
-BATCH = 1000
+#: Questions in one exec: its command line must stay below the system's 128 KiB for one argument, and if all of them
+#: are denials, the exec within its time.
+BATCH = 600
 
 #: Facts that a pod is asked for; the others are read from the cluster's state or its nodes.
 POD_FACTS = ("resolv-conf", "pod-mtu", "source-address-kept")
@@ -37,9 +39,9 @@ def source_of(probe: Probe) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """What is asked of one source now; `all` are its probes whether asked now or not: controls come from them."""
+    """What is asked of one pod now; `all` are its source's probes whether asked now or not: controls come from them."""
 
-    source: str
+    asker: Asker
     probes: Sequence[Probe]
     all: Sequence[Probe]
     attempt: int
@@ -59,11 +61,16 @@ class Prober:
     """Asks every probe that is a pod's or the outside host's to answer. `run` gives one observation a probe."""
 
     def __init__(
-        self, access: Access, resolver: Resolver, judge: Judge, say: Callable[[str], None], unready: Mapping[str, str]
+        self,
+        access: Access,
+        resolver: Resolver,
+        judge: Judge,
+        say: Callable[[str], None],
+        containers: ProbeContainers,
     ) -> None:
-        """`unready`: pod id -> why its probe container does not run."""
+        """`containers`: where the pods that are not stand-ins are asked from."""
         self._access, self._resolver, self._judge, self._say = access, resolver, judge, say
-        self._unready = unready
+        self._containers = containers
 
     def run(self, probes: Sequence[Probe]) -> dict[str, Observation]:
         """Observations by probe id."""
@@ -71,41 +78,55 @@ class Prober:
         for probe in probes:
             by_source[source_of(probe)].append(probe)
         seen: dict[str, Observation] = {}
+        askers: dict[str, tuple[Asker, ...]] = {}
+        for source, group in by_source.items():
+            try:
+                askers[source] = self._resolver.askers(source)
+            except Unresolved as why:
+                seen |= {p.id: self._judge.failed(p, str(why)) for p in group}
         for attempt in range(1, AGAIN + 2):
             first = attempt == 1
-            unexpected = {
-                source: [p for p in group if first or _is_surprise(seen[p.id])] for source, group in by_source.items()
-            }
             rounds = [
-                _Round(source, group if first else group[:ALONE_LIMIT], by_source[source], attempt)
-                for source, group in unexpected.items()
-                if group
+                _Round(asker, probes, by_source[source], attempt)
+                for source in askers
+                for asker, probes in self._due(askers[source], by_source[source], None if first else seen)
+                if probes
             ]
             if not first and rounds:
-                self._say(f"asking {sum(len(r.probes) for r in rounds)} unexpected answers again, alone")
+                self._say(f"asking {sum(len(r.probes) for r in rounds)} failures again, alone")
             with ThreadPoolExecutor(PODS_AT_ONCE if first else ALONE_AT_ONCE) as pool:
-                for observations in pool.map(self._ask, rounds):
-                    seen |= {o.probe.id: o for o in observations}
+                answers = [o for observations in pool.map(self._ask, rounds) for o in observations]
+            by_probe: dict[str, list[Observation]] = defaultdict(list)
+            for observation in answers:
+                by_probe[observation.probe.id].append(observation)
+            for id_, found in by_probe.items():
+                seen[id_] = _after(seen.get(id_), _together(found))
         return seen
 
+    def _due(
+        self, askers: Sequence[Asker], probes: Sequence[Probe], seen: "dict[str, Observation] | None"
+    ) -> Iterator[tuple[Asker, list[Probe]]]:
+        """Which of a source's probes each of its pods is asked now: all at first, then those that may have been bad
+        luck. A name has one answer whoever asks, so one pod looks it up."""
+        for i, asker in enumerate(askers):
+            due = [p for p in probes if i == 0 or not isinstance(p, DnsProbe)]
+            yield asker, due if seen is None else [p for p in due if _may_be_bad_luck(seen[p.id])][:ALONE_LIMIT]
+
     def _ask(self, round_: _Round) -> list[Observation]:
-        attempt = round_.attempt
-        try:
-            asker = self._resolver.asker(round_.source)
-        except Unresolved as why:
-            return [self._judge.failed(p, str(why), attempts=attempt) for p in round_.probes]
-        if asker.id in self._unready:
-            return [self._judge.failed(p, self._unready[asker.id], asker.id, attempt) for p in round_.probes]
+        attempt, asker = round_.attempt, round_.asker
+        if problem := self._containers.problems.get(asker.id):
+            return [self._judge.failed(p, problem, asker.id, attempt) for p in round_.probes]
         asked: list[tuple[Probe, tuple[Target, ...]]] = []
         out: list[Observation] = []
         for probe in _mixed(round_.probes):
             try:
                 asked.append((probe, self._resolver.targets(probe, asker)))
+            except NothingToAsk as why:
+                out.append(Observation(probe, Status.SEEN, Outcome.CHECK_FAILED, str(why), asker.id, attempts=attempt))
             except Unresolved as why:
                 out.append(self._judge.failed(probe, str(why), asker.id, attempt))
         controls = self._resolver.controls(asker, round_.all)
-        for start in range(0, len(asked), BATCH):
-            part = asked[start : start + BATCH]
+        for part in _batches(asked):
             window, numbered = self._window(asker, controls, part, alone=attempt > 1)
             out += [self._observe(asker, window, probe, targets, attempt) for probe, targets in numbered]
         return out
@@ -136,7 +157,8 @@ class Prober:
         control_questions = [replace(c.question, number=i) for i, c in enumerate(controls)]
         window = _Window()
         if asker.pod:
-            host = self._access.pod(asker.pod.namespace, asker.pod.name, asker.container)
+            container = self._containers.names.get(asker.id, asker.container)
+            host = self._access.pod(asker.pod.namespace, asker.pod.name, container)
         else:
             host = self._access.container(asker.id)
         result = host.run(script(control_questions, questions, 1 if alone else LANES))
@@ -162,10 +184,46 @@ class Prober:
         return self._judge.pod_fact(probe, asker, answers, dials, attempt)
 
 
-def _is_surprise(observation: Observation) -> bool:
-    """What may come out otherwise when asked again: a file in a pod does not."""
-    settled = isinstance(observation.probe, FactProbe) and observation.status is Status.WRONG
+def _may_be_bad_luck(observation: Observation) -> bool:
+    """What may come out otherwise on a machine that is less busy. An open door does not: load makes allowed flows time
+    out, but no denied one connect. Nor does what a file says."""
+    probe = observation.probe
+    leak = isinstance(probe, FlowProbe) and observation.observed in (Outcome.CONNECTED, Outcome.REFUSED)
+    settled = observation.status is Status.WRONG and (leak or isinstance(probe, FactProbe))
     return observation.status in (Status.WRONG, Status.CHECK_FAILED) and not settled
+
+
+def _together(observations: Sequence[Observation]) -> Observation:
+    """What several pods of a source saw as one observation: the worst of them, with the dials of all."""
+    worst = min(observations, key=lambda o: _WORST_FIRST.index(o.status))
+    return replace(worst, dials=tuple(d for o in observations for d in o.dials))
+
+
+def _after(before: Observation | None, now: Observation) -> Observation:
+    """An answer that was asked for again says what came before it."""
+    if before is None or not isinstance(now.probe, FlowProbe) or before.observed is now.observed:
+        return now
+    detail = "; ".join(filter(None, [now.detail, f"asked before: {before.observed.value}"]))
+    return replace(now, detail=detail)
+
+
+_WORST_FIRST = (Status.WRONG, Status.CHECK_FAILED, Status.SEEN, Status.PASS)
+
+
+def _batches(
+    asked: Sequence[tuple[Probe, tuple[Target, ...]]],
+) -> Iterator[list[tuple[Probe, tuple[Target, ...]]]]:
+    """Parts of at most `BATCH` questions."""
+    part: list[tuple[Probe, tuple[Target, ...]]] = []
+    size = 0
+    for probe, targets in asked:
+        if part and size + len(targets) > BATCH:
+            yield part
+            part, size = [], 0
+        part.append((probe, targets))
+        size += len(targets)
+    if part:
+        yield part
 
 
 def _dial(target: Target, reply: Reply) -> Dial:

@@ -1,15 +1,18 @@
 """The canary: pods of our own that show, before all probes, that traffic flows and that policy is enforced at all.
 
-One client and two servers, one on the client's node and one on another. Every server listens on three ports. A
-policy on the servers lets in the open port and the one that egress guards; a policy on the client lets out to the open
-port and the one that ingress guards. So of the same two pods one flow must pass (the positive control), one must stop
-at the server and one at the client (the deny canary). Anything else, and no answer of this run can be trusted.
+A client and a server on every node that pods can run on; each client asks the server of its own node and that of the
+next. Every server listens on three ports. A policy on the servers lets in the open port and the one that egress guards;
+a policy on the clients lets out to the open port and the one that ingress guards. So of the same two pods one flow must
+pass (the positive control), one must stop at the server and one at the client (the deny canary). Anything else, and no
+answer of this run can be trusted. Its policies are younger than the spec's: a node that enforces them has had time to
+come to enforce the spec's.
 """
 
 import json
 import secrets
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +28,7 @@ PORTS = {"open": OPEN, "ingress-guarded": GUARDED_BY_INGRESS, "egress-guarded": 
 #: A policy takes a moment to reach its node; how often and how long (seconds) the checks are asked until they hold.
 ATTEMPTS, PAUSE = 6, 0.7
 READY_LIMIT = 60
+NODES_AT_ONCE = 8
 
 
 class CanaryPods:
@@ -34,10 +38,9 @@ class CanaryPods:
         self._access = access
         self.addresses: dict[str, str] = {}
         self.namespace = f"netspec-canary-{secrets.token_hex(4)}"
-        nodes = [n.name for n in state.nodes if n.open] or [n.name for n in state.nodes]
-        self.nodes = {"client": nodes[0], "same-node": nodes[0]}
-        if len(nodes) > 1:
-            self.nodes["other-node"] = nodes[1]
+        self._hosts = [n.name for n in state.nodes if n.open] or [n.name for n in state.nodes]
+        #: pod -> its node
+        self.nodes = {f"{role}-{i}": node for i, node in enumerate(self._hosts) for role in ("client", "server")}
 
     def start(self) -> str:
         """Makes the objects and waits for the pods; returns why they do not run, or nothing."""
@@ -69,24 +72,32 @@ class CanaryPods:
         return canary
 
     def _ask(self) -> Canary:
+        with ThreadPoolExecutor(NODES_AT_ONCE) as pool:
+            parts = list(pool.map(self._ask_from, range(len(self._hosts))))
+        problems = [part.problem for part in parts if part.problem]
+        return Canary(tuple(check for part in parts for check in part.checks), "; ".join(problems))
+
+    def _ask_from(self, client: int) -> Canary:
+        """What the client on one node sees of the server there and of the one on the next node."""
+        servers = dict.fromkeys((client, (client + 1) % len(self._hosts)))
         wanted = [
-            (f"{name} to {server}", server, port, Outcome.CONNECTED if name == "open" else Outcome.TIMED_OUT)
-            for server in self.nodes
-            if server != "client"
+            (f"{name}, {self._hosts[client]} to {self._hosts[server]}", server, port)
+            for server in servers
             for name, port in PORTS.items()
         ]
         questions = [
-            Question(number, "flow", f"{self.addresses[server]}:{port}")
-            for number, (_, server, port, _) in enumerate(wanted)
+            Question(number, "flow", f"{self.addresses[f'server-{server}']}:{port}")
+            for number, (_, server, port) in enumerate(wanted)
         ]
-        result = self._access.pod(self.namespace, "client", "agnhost").run(script((), questions))
+        result = self._access.pod(self.namespace, f"client-{client}", "agnhost").run(script((), questions))
         answers = replies(result.stdout)
         if not answers:
-            return Canary(problem=f"the canary could not be asked: {last_line(result.stderr)}")
+            return Canary(problem=f"the canary on {self._hosts[client]} could not be asked: {last_line(result.stderr)}")
         checks = []
-        for number, (name, _, _, expect) in enumerate(wanted):
+        for number, (name, _, port) in enumerate(wanted):
             rows = answers.get(number)
             seen = outcome(rows[0]) if rows else Outcome.CHECK_FAILED
+            expect = Outcome.CONNECTED if port == OPEN else Outcome.TIMED_OUT
             checks.append(CanaryCheck(name, expect, seen, rows[0].output if rows else "no answer"))
         return Canary(tuple(checks))
 
@@ -118,13 +129,14 @@ class CanaryPods:
         return self._object("networking.k8s.io/v1", "NetworkPolicy", name, spec=spec)
 
     def _pod(self, name: str, node: str) -> dict[str, Any]:
+        role = name.partition("-")[0]
         # agnhost's porter serves every port that a variable of this form names.
         serve = [{"name": f"SERVE_PORT_{port}", "value": "canary"} for port in PORTS.values()]
         container = {
             "name": "agnhost",
             "image": IMAGES["agnhost"],
             "imagePullPolicy": "IfNotPresent",
-            "args": ["pause" if name == "client" else "porter"],
+            "args": ["pause" if role == "client" else "porter"],
             "env": serve,
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
@@ -143,7 +155,7 @@ class CanaryPods:
             "containers": [container],
         }
         pod = self._object("v1", "Pod", name, spec=spec)
-        pod["metadata"]["labels"] = {"role": "client" if name == "client" else "server"}
+        pod["metadata"]["labels"] = {"role": role}
         return pod
 
 

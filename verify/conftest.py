@@ -1,6 +1,5 @@
 """`pytest verify/ --stack dev`: the same run as `netspec verify`, one test item a probe."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from netspec.diagnostics import Problem
 from netspec.ir.model import Ir
 from netspec.probes import Probe
+from netspec.stopping import stop_in_good_order
 from verify.model import Run
 from verify.report.data import EXIT_CODES
 
@@ -20,6 +20,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--stack", help="the stack whose cluster is asked")
     group.addoption("--spec", help="its spec file (default: netspec:spec of stacks/Pulumi.<stack>.yaml)")
     group.addoption("--report", help="where the report goes (default: out/<stack>)")
+
+
+def pytest_configure() -> None:
+    stop_in_good_order()
 
 
 def _load(config: pytest.Config) -> tuple[Ir, tuple[Probe, ...]]:
@@ -43,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def network_run(pytestconfig: pytest.Config) -> Iterator[Run]:
+def network_run(pytestconfig: pytest.Config) -> Run:
     """All probes, asked once."""
     from toolchain import activate
     from verify.report import write_reports
@@ -53,16 +57,16 @@ def network_run(pytestconfig: pytest.Config) -> Iterator[Run]:
     try:
         activate(("kind", "kubectl"))
         run = verify(ir, probes)
+        pytestconfig.stash[_RUN] = run
+        report = pytestconfig.getoption("--report")
+        write_reports(run, Path(report) if report else None)
     except Problem as problem:
         pytest.exit(str(problem), returncode=2)
-    pytestconfig.stash[_RUN] = run
-    yield run
-    report = pytestconfig.getoption("--report")
-    write_reports(run, Path(report) if report else Path("out") / ir.stack)
+    return run
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The exit code of `netspec verify`, inconclusive too."""
+    """The exit code of `netspec verify`, inconclusive too; a test of somebody else's that failed stays a failure."""
     run = session.config.stash.get(_RUN, None)
     if run is not None and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        session.exitstatus = EXIT_CODES[run.answer]
+        session.exitstatus = EXIT_CODES[run.answer] or session.exitstatus

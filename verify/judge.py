@@ -6,48 +6,61 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netspec.ir.model import Ir
-from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome, Probe
+from netspec.probes import ANY_NODE_PORT, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
 from verify.model import Dial, Observation, Status
 from verify.resolve import Asker
 from verify.script import Reply
-from verify.state import Endpoint, State
+from verify.state import Endpoint, State, pods_by_workload
 
 #: VXLAN's headers over IPv4: outer Ethernet 14, IP 20, UDP 8, VXLAN 8.
 VXLAN_OVERHEAD = 50
+
+#: Of dials that are not as expected the most telling one speaks: an open door before one that could not be tried.
+_TELLING = (Outcome.CONNECTED, Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNRESOLVED, Outcome.CHECK_FAILED)
 
 
 class Judge:
     """Compares with the prediction, given the cluster's state. `node_mtu`: the MTU of each node's own interface."""
 
     def __init__(self, ir: Ir, state: State, node_mtu: dict[str, int]) -> None:
-        self._workloads = {w.id: w for w in ir.inventory.workloads}
         self._state = state
+        self._pods = pods_by_workload(state.pods, ir.inventory.workloads)
         self._node_mtu = node_mtu
 
     def failed(self, probe: Probe, why: str, asked_from: str = "", attempts: int = 1) -> Observation:
-        observed = Outcome.CHECK_FAILED if isinstance(probe, FlowProbe) else None
-        return Observation(probe, Status.CHECK_FAILED, observed, why, asked_from, attempts=attempts)
+        """A probe that could not tell: where nothing is predicted, that is as good as any other answer."""
+        is_flow = isinstance(probe, FlowProbe)
+        status = Status.SEEN if is_flow and probe.expect is None else Status.CHECK_FAILED
+        return Observation(probe, status, Outcome.CHECK_FAILED if is_flow else None, why, asked_from, attempts=attempts)
 
     def flow(
         self, probe: FlowProbe, asked_from: str, dials: tuple[Dial, ...], control: str, control_failure: str, n: int
     ) -> Observation:
-        """Every dial must be as expected; the first that is not speaks for the probe."""
-        odd = next((d for d in dials if d.outcome is not probe.expect), dials[0])
+        """Every dial must be as expected; the most telling one that is not speaks for the probe."""
+        odd = min(
+            (d for d in dials if d.outcome is not probe.expect),
+            key=lambda d: _TELLING.index(d.outcome),
+            default=dials[0],
+        )
         seen, detail = odd.outcome, odd.detail if odd.outcome is not Outcome.CONNECTED else ""
         if len(dials) > 1 and len({d.outcome for d in dials}) > 1:
             detail = ", ".join(f"{d.address} {d.outcome.value}" for d in dials)
-        if seen is Outcome.CHECK_FAILED:
+        if probe.expect is None:
+            status = Status.SEEN
+        elif seen is Outcome.CHECK_FAILED:
             status = Status.CHECK_FAILED
         elif seen is Outcome.TIMED_OUT and probe.expect is not Outcome.CONNECTED and not control:
             status, seen = Status.CHECK_FAILED, Outcome.CHECK_FAILED
             detail = f"timed out, but so did the control, so this is no denial: {control_failure}"
-        elif probe.expect is None:
-            status = Status.SEEN
         else:
             status = Status.PASS if seen is probe.expect else Status.WRONG
         return Observation(probe, status, seen, detail, asked_from, dials, n, control)
 
     def lookup(self, probe: DnsProbe, asked_from: str, output: str, n: int) -> Observation:
+        if missing := self._missing(probe):
+            return self.failed(probe, missing, asked_from, n)
+        if not _ANSWERED.search(output):
+            return self.failed(probe, f"the lookup got no answer: {output or 'no output'}", asked_from, n)
         answers = parse_lookup(output, probe.record)
         wanted = self._wanted(probe)
         if probe.record == "SRV":
@@ -58,16 +71,24 @@ class Judge:
         detail = "" if status is Status.PASS else f"wanted {', '.join(wanted) or 'nothing'}; the answer: {output}"
         return Observation(probe, status, answers, detail, asked_from, attempts=n)
 
+    def _missing(self, probe: DnsProbe) -> str:
+        """What the answer would be, and is not on the cluster: a lookup that finds nothing then proves nothing."""
+        for symbol in probe.expect:
+            kind, _, rest = symbol.partition(":")
+            if kind == "service" and rest not in self._state.services:
+                return f"Service {rest} is not on the cluster"
+        pods = [rest for kind, _, rest in (symbol.partition(":") for symbol in probe.expect) if kind == "pods"]
+        return "" if not pods or any(self._pods[w] for w in pods) else f"no ready pod of {', '.join(pods)}"
+
     def _wanted(self, probe: DnsProbe) -> list[str]:
         """The symbols of `expect` as what a lookup prints."""
         out: list[str] = []
         for symbol in probe.expect:
             kind, _, rest = symbol.partition(":")
             if kind == "pods":
-                out += [pod.address for pod in self._state.pods_of(self._workloads[rest])]
+                out += [pod.address for pod in self._pods[rest]]
             elif kind == "service":
-                service = self._state.services.get(rest)
-                out += [service.cluster_ip] if service else []
+                out.append(self._state.services[rest].cluster_ip)
             else:
                 out.append(rest)
         return sorted(out)
@@ -109,7 +130,7 @@ class Judge:
             return self.failed(probe, settings.problem)
         seen: Any
         if probe.fact == "pod-ips-in-pod-cidrs":
-            seen = sorted(p.address for p in state.pods_of(self._workloads[probe.subject]))
+            seen = sorted(p.address for p in self._pods[probe.subject])
             if not seen:
                 return self.failed(probe, f"no ready pod of {probe.subject}")
             return self._fact(probe, all(_within(a, probe.expect) for a in seen), seen, "API server")
@@ -118,9 +139,15 @@ class Judge:
             if service is None:
                 return self.failed(probe, f"Service {probe.subject} is not on the cluster")
             return self._fact(probe, _within(service.cluster_ip, probe.expect), service.cluster_ip, "API server")
+        if probe.fact == "service-spec":
+            return self._service_spec(probe)
         if probe.fact == "service-endpoints":
             return self._endpoints(probe)
-        if probe.fact == "dns-replicas":
+        if probe.fact == "nodes":
+            seen = sum(node.ready for node in state.nodes)
+        elif probe.fact == "replicas":
+            seen = len(self._pods[probe.subject])
+        elif probe.fact == "dns-replicas":
             seen = state.ready_replicas.get(probe.subject, 0)
         elif probe.fact == "calico-pool":
             seen = _pools(settings.pools)
@@ -128,21 +155,45 @@ class Judge:
             seen = {domain: parse_corefile(settings.corefile).get(domain) for domain in probe.expect}
         return self._fact(probe, seen == probe.expect, seen, "API server")
 
+    def _service_spec(self, probe: FactProbe) -> Observation:
+        """What of a Service is open to whom: its type, its ports and their node ports, and no address besides."""
+        service = self._state.services.get(probe.subject)
+        if service is None:
+            return self.failed(probe, f"Service {probe.subject} is not on the cluster")
+        wanted = {tuple(key): number for *key, number in probe.expect["ports"]}
+        ports: list[list[object]] = []
+        for (port, protocol), number in service.ports.items():
+            key = (service.names.get((port, protocol), ""), port, protocol)
+            any_will_do = wanted.get(key) == ANY_NODE_PORT and number
+            ports.append([*key, ANY_NODE_PORT if any_will_do else number])
+        seen = {
+            "type": service.type,
+            "headless": service.cluster_ip == "None",
+            "externalTrafficPolicy": service.external_traffic_policy,
+            "externalIPs": list(service.external_ips),
+            "ports": sorted(ports, key=str),
+        }
+        return self._fact(probe, seen == probe.expect, seen, "API server")
+
     def _endpoints(self, probe: FactProbe) -> Observation:
         """Every ready pod of the workloads behind the Service, and no other, each on its port."""
         wanted = {
             Endpoint(name, pod.id, number, protocol)
             for name, workload, number, protocol in probe.expect
-            for pod in self._state.pods_of(self._workloads[workload])
+            for pod in self._pods[workload]
         }
-        if not wanted:
+        if probe.expect and not wanted:
             return self.failed(probe, f"no ready pod of {', '.join(sorted({row[1] for row in probe.expect}))}")
         found = set(self._state.endpoints.get(probe.subject, ()))
         missing = sorted({e.pod for e in wanted - found})
         detail = f"not behind it: {', '.join(missing)}" if missing else ""
-        workload_of = {p.id: w.id for w in self._workloads.values() for p in self._state.pods_of(w)}
+        workload_of = {pod.id: workload for workload, pods in self._pods.items() for pod in pods}
         seen = sorted({(e.name, workload_of.get(e.pod, e.pod), e.number, e.protocol) for e in found})
         return self._fact(probe, found == wanted, [list(row) for row in seen], "API server", detail=detail)
+
+
+#: What nslookup prints when a server answered, be it that there is no such name.
+_ANSWERED = re.compile(r"Name:|service = |canonical name|NXDOMAIN|No answer|can't find", re.IGNORECASE)
 
 
 def _within(address: str, cidrs: Sequence[str]) -> bool:

@@ -6,8 +6,9 @@ from ipaddress import ip_address
 
 from netspec.ir.model import Ir, Workload
 from netspec.probes import OUTSIDE, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
+from verify.ephemeral import NAME
 from verify.script import UDP_DATA, Kind, Question
-from verify.state import PROBE_CONTAINER, Node, Pod, State
+from verify.state import Node, Pod, State, pods_by_workload
 
 #: Files of a pod that facts are read from.
 FILES = {"resolv-conf": "/etc/resolv.conf", "pod-mtu": "/sys/class/net/eth0/mtu"}
@@ -47,6 +48,10 @@ class Unresolved(Exception):
     """Why a probe cannot be asked at all: check-failed."""
 
 
+class NothingToAsk(Unresolved):
+    """This cluster has no such place to ask, and need not have: seen."""
+
+
 class Resolver:
     """Looks symbolic ends up in the cluster's state. `outside` is the outside host's container and address."""
 
@@ -54,6 +59,7 @@ class Resolver:
         self._workloads: Mapping[str, Workload] = {w.id: w for w in ir.inventory.workloads}
         self._domain = ir.dns.cluster_domain
         self._state = state
+        self._pods = pods_by_workload(state.pods, ir.inventory.workloads)
         self._outside_name = outside_name
         network = ir.cluster.network_cidr
         self._outside_address = next((a for a in outside_addresses if ip_address(a) in network), "")
@@ -63,21 +69,22 @@ class Resolver:
             else f"container {outside_name} has no address in {network}"
         )
 
-    def asker(self, source: str) -> Asker:
+    def askers(self, source: str) -> tuple[Asker, ...]:
+        """A pod of the source on each node that has one: what a pod may send is enforced on its own node."""
         if source == OUTSIDE:
             self._outside()
-            return Asker(self._outside_name, None, "")
-        workload = self._workloads[source]
-        pod = self.pods(source)[0]
-        if workload.stand_in:
-            return Asker(pod.id, pod, pod.containers[0] if pod.containers else "")
-        return Asker(pod.id, pod, PROBE_CONTAINER)
+            return (Asker(self._outside_name, None, ""),)
+        foreign = not self._workloads[source].stand_in
+        on: dict[str, Pod] = {}
+        for pod in self.pods(source):
+            on.setdefault(pod.node, pod)
+        return tuple(Asker(p.id, p, NAME if foreign else next(iter(p.containers), "")) for p in on.values())
 
     def needs_ephemeral(self, source: str) -> bool:
         return source != OUTSIDE and not self._workloads[source].stand_in
 
     def pods(self, workload: str) -> tuple[Pod, ...]:
-        pods = self._state.pods_of(self._workloads[workload])
+        pods = self._pods[workload]
         if not pods:
             raise Unresolved(f"no ready pod of {workload}")
         return pods
@@ -140,7 +147,7 @@ class Resolver:
         service = self._state.services.get(probe.destination)
         if service is None:
             raise Unresolved(f"Service {probe.destination} is not on the cluster")
-        endpoints = [pod for workload in probe.backends for pod in self._state.pods_of(self._workloads[workload])]
+        endpoints = [pod for workload in probe.backends for pod in self._pods[workload]]
         if not endpoints:
             raise Unresolved(f"no ready pod of {', '.join(probe.backends)} behind Service {probe.destination}")
         if probe.via == "name":
@@ -161,7 +168,7 @@ class Resolver:
             if probe.nodes == "every" or (n.name in with_endpoint) is (probe.nodes == "with-endpoint")
         ]
         if not nodes:
-            raise Unresolved(f"the cluster has no node {probe.nodes.replace('-', ' ')} of {probe.destination}")
+            raise NothingToAsk(f"the cluster has no node {probe.nodes.replace('-', ' ')} of {probe.destination}")
         return nodes
 
     def _near_and_far(self, workload: str, asker: Asker) -> list[tuple[Pod, bool | None]]:

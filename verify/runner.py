@@ -49,7 +49,7 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], kubeconfig: Path, say: Say =
         drift = pool.submit(read_drift, access, ir)
         state = replace(state, settings=settings.result())
         resolver = Resolver(ir, state, outside_name, outside.result())
-        unready = ensure_probe_containers(access, _foreign_pods(resolver, probes))
+        containers = ensure_probe_containers(access, _foreign_pods(resolver, probes))
         node_facts = nodes.result()
         clock.lap("facts")
         problem = canary_problem.result()
@@ -61,7 +61,7 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], kubeconfig: Path, say: Say =
         seen: dict[str, Observation] = {}
         if canary.ok:
             asked = [p for p in probes if is_asked_of_pod(p)]
-            seen = Prober(access, resolver, judge, say, unready).run(asked)
+            seen = Prober(access, resolver, judge, say, containers).run(asked)
         clock.lap("probes")
     clock.lap("clean-up")
     for probe in probes:
@@ -86,14 +86,13 @@ def every_one(
 
 def _foreign_pods(resolver: Resolver, probes: Sequence[Probe]) -> list[Pod]:
     """The pods that probe and are not stand-ins."""
-    found = {}
+    found: dict[str, Pod] = {}
     for source in sorted({source_of(p) for p in probes if is_asked_of_pod(p)}):
         if resolver.needs_ephemeral(source):
             try:
-                pod = resolver.pods(source)[0]
+                found |= {a.id: a.pod for a in resolver.askers(source) if a.pod}
             except Unresolved:
                 continue
-            found[pod.id] = pod
     return list(found.values())
 
 

@@ -1,7 +1,7 @@
 """What runs on the cluster now: nodes, pods, Services and settings, from two kubectl calls."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,13 +16,12 @@ WORKLOAD_LABEL = "netspec.dev/workload"
 #: On the canary's namespace, and how long it lives at most.
 CANARY_LABEL = "netspec.dev/canary"
 CANARY_LIFE = timedelta(minutes=10)
-#: The ephemeral container that probes from a pod that is not a stand-in.
-PROBE_CONTAINER = "netspec-probe"
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """`containers` are the running ones, in the pod's order; ephemeral ones are apart."""
+    """`containers` are the running ones, in the pod's order; ephemeral ones are apart: name -> waiting, running or
+    terminated, "" where the kubelet has not said."""
 
     namespace: str
     name: str
@@ -31,7 +30,7 @@ class Pod:
     labels: Mapping[str, str]
     ready: bool
     containers: tuple[str, ...] = ()
-    ephemeral: tuple[str, ...] = ()
+    ephemeral: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -45,14 +44,20 @@ class Node:
     name: str
     address: str
     open: bool
+    ready: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class LiveService:
-    """`ports`: (port, protocol) -> node port, 0 where there is none."""
+    """`ports`: (port, protocol) -> node port, 0 where there is none; `names` the same to the port's name, "" for none.
+    `cluster_ip` is "None" for a headless Service, "" for one that is a name only."""
 
     cluster_ip: str
     ports: Mapping[tuple[int, str], int]
+    names: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    type: str = "ClusterIP"
+    external_traffic_policy: str = ""
+    external_ips: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +81,24 @@ class State:
     endpoints: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
     settings: "Settings" = field(default_factory=lambda: Settings())
 
-    def pods_of(self, workload: Workload) -> tuple[Pod, ...]:
-        """The workload's ready pods that are not being deleted, by name."""
-        selector = Selector.of({WORKLOAD_LABEL: workload.name} if workload.stand_in else workload.labels)
-        return tuple(
-            p for p in self.pods if p.namespace == workload.namespace and p.ready and selector.matches(p.labels)
+
+def pods_by_workload(pods: Sequence[Pod], workloads: Sequence[Workload]) -> dict[str, tuple[Pod, ...]]:
+    """Workload id -> its ready pods that are not being deleted, by name.
+
+    A pod is of one workload: a stand-in's by the label that its Deployment selects by, another one's by the labels of
+    the workload that says most of it, so that a pod of {app, tier} is not asked for one of {app}.
+    """
+    found: dict[str, list[Pod]] = {w.id: [] for w in workloads}
+    stand_ins = {(w.namespace, w.name): w for w in workloads if w.stand_in}
+    foreign = sorted((w for w in workloads if not w.stand_in), key=lambda w: (-len(w.labels), w.id))
+    selectors = [(w, Selector.of(w.labels)) for w in foreign]
+    for pod in sorted((p for p in pods if p.ready), key=lambda p: p.id):
+        owner = stand_ins.get((pod.namespace, pod.labels.get(WORKLOAD_LABEL, ""))) or next(
+            (w for w, selector in selectors if w.namespace == pod.namespace and selector.matches(pod.labels)), None
         )
+        if owner:
+            found[owner.id].append(pod)
+    return {workload: tuple(theirs) for workload, theirs in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,32 +197,39 @@ def _node(item: Mapping[str, Any]) -> Node:
         item["metadata"]["name"],
         addresses[0] if addresses else "",
         not any(t in ("NoSchedule", "NoExecute") for t in taints),
+        _is_ready(item),
     )
+
+
+def _is_ready(item: Mapping[str, Any]) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in item.get("status", {}).get("conditions", []))
 
 
 def _pod(item: Mapping[str, Any]) -> Pod | None:
     status, spec = item.get("status", {}), item["spec"]
     if _is_ending(item) or status.get("phase") in ("Succeeded", "Failed"):
         return None
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
+    declared = {c["name"]: "" for c in spec.get("ephemeralContainers", [])}
     return Pod(
         item["metadata"]["namespace"],
         item["metadata"]["name"],
         spec.get("nodeName", ""),
         status.get("podIP", ""),
         item["metadata"].get("labels", {}),
-        ready and bool(status.get("podIP")),
-        _running(status.get("containerStatuses", [])),
-        _running(status.get("ephemeralContainerStatuses", [])),
+        _is_ready(item) and bool(status.get("podIP")),
+        tuple(s["name"] for s in status.get("containerStatuses", []) if "running" in s.get("state", {})),
+        declared
+        | {s["name"]: next(iter(s.get("state", {})), "") for s in status.get("ephemeralContainerStatuses", [])},
     )
 
 
-def _running(statuses: list[dict[str, Any]]) -> tuple[str, ...]:
-    return tuple(s["name"] for s in statuses if "running" in s.get("state", {}))
-
-
 def _service(spec: Mapping[str, Any]) -> LiveService:
+    ports = {(p["port"], p.get("protocol", "TCP")): p for p in spec.get("ports", [])}
     return LiveService(
         spec.get("clusterIP", ""),
-        {(p["port"], p.get("protocol", "TCP")): p.get("nodePort", 0) for p in spec.get("ports", [])},
+        {key: port.get("nodePort", 0) for key, port in ports.items()},
+        {key: port.get("name", "") for key, port in ports.items()},
+        spec.get("type", "ClusterIP"),
+        spec.get("externalTrafficPolicy", ""),
+        tuple(spec.get("externalIPs", ())),
     )

@@ -2,11 +2,19 @@
 
 import argparse
 import importlib
+import io
+import signal
 import sys
+import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from netspec import __version__
 from netspec.diagnostics import Problem
+from netspec.stopping import Stopped, stop_in_good_order
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 #: Exit codes, the same for every command.
 OK, FAILED, USAGE, INCONCLUSIVE, DIFFERENT = 0, 1, 2, 3, 4
@@ -33,6 +41,8 @@ COMMANDS: dict[str, str] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; a `Problem` is printed as a sentence and a hint."""
+    if argv is None:
+        _own_the_process()
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="netspec",
@@ -63,9 +73,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Problem as problem:
         print(f"error: {problem}", file=sys.stderr)
         return USAGE
-    except BrokenPipeError:  # `netspec matrix | head`
-        sys.stderr.close()
-        return OK
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("interrupted; run the same command again to continue", file=sys.stderr)
-        return 130
+        return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
+    except Exception:  # a mistake of ours: never the exit code of an answer
+        traceback.print_exc()
+        print("error: a mistake in netspec itself; please report it with the lines above", file=sys.stderr)
+        return USAGE
+
+
+def _own_the_process() -> None:
+    """What holds for the command line and not for a caller of `main`."""
+    stop_in_good_order()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_UntilClosed(sys.stdout.fileno(), "w", closefd=False)),
+            encoding=sys.stdout.encoding,
+            errors="backslashreplace",  # a terminal that has no such character
+            line_buffering=sys.stdout.line_buffering,
+            write_through=sys.stdout.write_through,
+        )
+
+
+class _UntilClosed(io.FileIO):
+    """Standard output whose reader may go (`netspec diff | head`): the rest is written to nowhere, and the exit code
+    is the command's own."""
+
+    def write(self, data: "ReadableBuffer") -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes

@@ -22,6 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from deploy.layers import layers
     from netspec.cli.verify import verified, verify_stack
     from toolchain.engine import check_disk
+    from verify.report import write_reports
     from verify.report.data import EXIT_CODES, as_json
 
     spec = spec_path(args.stack, args.spec)
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
         show(args, done, **data)
         return OK if args.no_verify else verify_stack(args.stack, str(spec))
     # One JSON object for the whole command.
-    run, _ = verified(args.stack, str(spec))
+    run = verified(args.stack, str(spec))
     show(args, done, **data, verification=as_json(run))
+    write_reports(run, None)
     return EXIT_CODES[run.answer]

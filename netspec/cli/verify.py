@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netspec.diagnostics import Problem
-
 if TYPE_CHECKING:
     from verify.model import Run
 
@@ -39,27 +37,25 @@ def run(args: argparse.Namespace) -> int:
 
 def verify_stack(stack: str, spec: str | None = None, report: Path | None = None, output: str = "text") -> int:
     """Verifies, prints and writes the report; returns the exit code. The tools must be active."""
+    from verify.report import write_reports
     from verify.report.data import EXIT_CODES, as_json
     from verify.report.terminal import print_run
 
-    result, page = verified(stack, spec, report)
+    result = verified(stack, spec)
     if output == "json":
         print(json.dumps(as_json(result), indent=1, ensure_ascii=False))
     else:
         print_run(result)
+    page = write_reports(result, report)  # after the answer was printed: that is not lost with the report
+    if output == "text":
         print(f"report: {page}")
     return EXIT_CODES[result.answer]
 
 
-def verified(stack: str, spec: str | None = None, report: Path | None = None) -> "tuple[Run, Path]":
-    """The run, and the page of its report. The tools must be active."""
-    from verify.report import write_reports
+def verified(stack: str, spec: str | None = None) -> "Run":
+    """The tools must be active."""
     from verify.runner import verify
     from verify.stack import load_stack
 
     ir, probes = load_stack(stack, spec)
-    result = verify(ir, probes, lambda text: print(text, file=sys.stderr))
-    try:
-        return result, write_reports(result, report or Path("out") / stack)
-    except OSError as error:
-        raise Problem(f"the report could not be written: {error}", "name another directory with --report") from None
+    return verify(ir, probes, lambda text: print(text, file=sys.stderr))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from netspec.ir.model import Ir, Service, Workload
-from netspec.probes import DnsProbe, Fact, FactProbe, FlowProbe, Outcome
+from netspec.probes import ANY_NODE_PORT, DnsProbe, Fact, FactProbe, FlowProbe, Outcome
 from netspec.probing.flows import sources
 from netspec.probing.services import backends, dns_name, reaches_dns
 
@@ -57,11 +57,15 @@ def facts(ir: Ir) -> Iterator[FactProbe]:
         yield _fact("pod-ips-in-pod-cidrs", workload.id, [str(c) for c in ir.network.pod_cidrs])
         yield _fact("resolv-conf", workload.id, _resolv_conf(ir, workload))
         yield _fact("pod-mtu", workload.id, "interface - 50" if ir.cni.mtu is None else ir.cni.mtu)
+    for workload in sorted((w for w in ir.inventory.workloads if w.stand_in), key=lambda w: w.id):
+        yield _fact("replicas", workload.id, workload.replicas)
     for service in sorted(ir.inventory.services, key=lambda s: s.id):
+        yield _fact("service-spec", service.id, _service_spec(service))
         if service.type != "ExternalName" and not service.headless:
             yield _fact("service-ip-in-service-cidrs", service.id, [str(c) for c in ir.network.service_cidrs])
-        if not service.publish_not_ready and (behind := _endpoints(ir, service)):
-            yield _fact("service-endpoints", service.id, behind)
+        if service.selector is not None and service.type != "ExternalName" and not service.publish_not_ready:
+            yield _fact("service-endpoints", service.id, _endpoints(ir, service))
+    yield _fact("nodes", "cluster", 1 + ir.cluster.workers)
     yield _fact("policies", "cluster", "those of the spec")
     yield _fact("proxy-mode", "nodes", ir.network.proxy_mode)
     yield _fact("encapsulation", "nodes", ir.cni.encapsulation)
@@ -79,6 +83,21 @@ def facts(ir: Ir) -> Iterator[FactProbe]:
     yield _fact("dns-replicas", DNS_DEPLOYMENT, ir.dns.replicas)
     if ir.dns.stub_domains:
         yield _fact("stub-domains", "dns", {domain: sorted(servers) for domain, servers in ir.dns.stub_domains})
+
+
+def _service_spec(service: Service) -> dict[str, object]:
+    """What of a Service is open to whom. A flow to it shows that a port answers, not that no other one does."""
+    on_nodes = service.type in ("NodePort", "LoadBalancer")
+    ports: list[list[object]] = [
+        [p.name or "", p.port, p.protocol, (p.node_port or ANY_NODE_PORT) if on_nodes else 0] for p in service.ports
+    ]
+    return {
+        "type": service.type,
+        "headless": service.headless,
+        "externalTrafficPolicy": service.external_traffic_policy if on_nodes else "",
+        "externalIPs": [],
+        "ports": sorted(ports, key=str),
+    }
 
 
 def _endpoints(ir: Ir, service: Service) -> list[list[object]]:

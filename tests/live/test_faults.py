@@ -74,7 +74,9 @@ def test_the_untouched_cluster_is_green(live: Live) -> None:
     assert len(run.observations) == len(live.probes)
     placed = {d.same_node for o in run.flows for d in o.dials}
     assert {True, False} <= placed, "pairs on one node and across nodes"
-    assert {c.name.rpartition(" ")[2] for c in run.canary.checks} == {"same-node", "other-node"}
+    pairs = {tuple(c.name.partition(", ")[2].split(" to ")) for c in run.canary.checks}
+    assert {client for client, _ in pairs} == {f"{live.ir.cluster.name}-worker", f"{live.ir.cluster.name}-worker2"}
+    assert {client == server for client, server in pairs} == {True, False}
 
 
 def test_a_deleted_policy_is_red_and_names_the_flow(live: Live) -> None:
@@ -180,6 +182,40 @@ def test_a_changed_selector_is_red_and_names_the_service(live: Live, whom: str) 
         said = said_of(run, probe.id)
         assert said.startswith("wrong: ")
         assert f"-> {probe.destination}:{probe.port}" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"type": "NodePort"}, "'type': 'NodePort'"), ({"externalIPs": ["192.0.2.1"]}, "'externalIPs': ['192.0.2.1']")],
+)
+def test_a_service_that_was_opened_further_is_red_though_every_flow_passes(
+    live: Live, change: dict[str, object], said: str
+) -> None:
+    service = next(s for s in live.ir.services if s.type == "ClusterIP" and not s.headless)
+    patch = "patch", "service", service.name, "-n", service.namespace
+    live.kubectl(*patch, "--type=merge", "-p", json.dumps({"spec": change}))
+    try:
+        run = live.verify()
+    finally:
+        back = [{"op": "remove", "path": "/spec/externalIPs"}]
+        if "type" in change:
+            back = [{"op": "replace", "path": "/spec/type", "value": "ClusterIP"}]  # type: ignore[dict-item]
+        live.kubectl(*patch, "--type=json", "-p", json.dumps(back))
+    assert [o.probe.id for o in run.unexpected] == [f"fact:service-spec:{service.id}"]
+    assert said in explain(run.unexpected[0])
+
+
+def test_a_replica_too_many_is_red(live: Live) -> None:
+    target = next(w for w in live.ir.workloads if w.stand_in and w.replicas == 1)
+    scale = "scale", f"deployment/{target.name}", "-n", target.namespace
+    live.kubectl(*scale, "--replicas=2")
+    rolled_out(live, target.namespace, target.name)
+    try:
+        run = live.verify()
+    finally:
+        live.kubectl(*scale, "--replicas=1")
+        rolled_out(live, target.namespace, target.name)
+    assert [o.probe.id for o in run.unexpected] == [f"fact:replicas:{target.id}"]
 
 
 def test_changed_ndots_are_red_and_name_the_workload(live: Live) -> None:

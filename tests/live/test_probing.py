@@ -7,9 +7,10 @@ from live_cluster import Live
 from netspec.probes import FlowProbe, Outcome
 from netspec.probing import derive_probes
 from verify.asking import is_asked_of_pod, source_of
+from verify.ephemeral import NAME
 from verify.model import Answer, explain
 from verify.runner import verify_cluster
-from verify.state import PROBE_CONTAINER, WORKLOAD_LABEL
+from verify.state import WORKLOAD_LABEL
 
 
 def test_a_pod_that_is_not_a_stand_in_is_probed_from_an_ephemeral_container(live: Live) -> None:
@@ -23,7 +24,7 @@ def test_a_pod_that_is_not_a_stand_in_is_probed_from_an_ephemeral_container(live
     try:
         run = verify_cluster(ir, probes, live.kubeconfig)
         names = "-o=jsonpath={.items[*].spec.ephemeralContainers[*].name}"
-        assert live.kubectl("get", "pods", "-n", target.namespace, "-l", selector, names) == PROBE_CONTAINER
+        assert live.kubectl("get", "pods", "-n", target.namespace, "-l", selector, names) == NAME
         again = verify_cluster(ir, probes, live.kubeconfig)
     finally:  # an ephemeral container goes with its pod only
         live.kubectl("delete", "pods", "-n", target.namespace, "-l", selector, "--timeout=60s")

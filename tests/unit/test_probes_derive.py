@@ -184,16 +184,38 @@ def test_facts_carry_the_specs_values():
     assert facts[("dns-replicas", "kube-system/coredns")] == 2
     assert facts[("service-endpoints", "shop/web")] == [["http", "shop/web", 8080, "TCP"]]
     assert len(facts[("service-endpoints", "kube-system/kube-dns")]) == 2
+    assert facts[("replicas", "shop/web")] == 1
+    assert facts[("nodes", "cluster")] == 1 + spec.cluster.workers
+    assert ("replicas", "kube-system/coredns") not in facts
+    assert facts[("service-spec", "shop/web")] == {
+        "type": "ClusterIP",
+        "headless": False,
+        "externalTrafficPolicy": "",
+        "externalIPs": [],
+        "ports": [["http", 80, "TCP", 0]],
+    }
+
+
+def test_node_ports_are_asserted_as_far_as_the_spec_gives_them():
+    ports = (ServicePort(80, "http", name="http", node_port=30080), ServicePort(81, "http", name="more"))
+    services = (replace(WEB_SERVICE, type="NodePort", ports=ports, external_traffic_policy="Local"),)
+    fact = next(
+        p for p in derive_probes(ir(services=services)) if isinstance(p, FactProbe) and p.fact == "service-spec"
+    )
+    assert fact.expect["externalTrafficPolicy"] == "Local"
+    assert fact.expect["ports"] == [["http", 80, "TCP", 30080], ["more", 81, "TCP", "any"]]
 
 
 def test_endpoints_are_asked_where_the_spec_says_who_is_behind():
+    nobody = replace(WEB_SERVICE, name="nobody", selector=Selector.of({"app": "nobody"}))
     services = (
-        replace(WEB_SERVICE, name="nobody", selector=Selector.of({"app": "nobody"})),
+        nobody,
         replace(WEB_SERVICE, name="by-hand", selector=None),
         replace(WEB_SERVICE, name="early", publish_not_ready=True),
         Service("shop", "alias", "ExternalName", external_name="db.example.com."),
     )
-    assert [p for p in derive_probes(ir(services=services)) if isinstance(p, FactProbe) and "endpoints" in p.fact] == []
+    asked = [p for p in derive_probes(ir(services=services)) if isinstance(p, FactProbe) and "endpoints" in p.fact]
+    assert [(p.subject, p.expect) for p in asked] == [("shop/nobody", [])]
 
 
 def test_addresses_are_checked_on_every_allowed_tcp_flow_to_a_stand_in():

@@ -12,30 +12,31 @@ import verify.canary as canary_module
 from verify.canary import GUARDED_BY_EGRESS, GUARDED_BY_INGRESS, OPEN, CanaryPods, canary_pods
 from verify.model import Canary
 
-SAME, OTHER = "10.244.7.1", "10.244.8.1"
+FIRST, SECOND = "10.244.7.1", "10.244.8.1"
 ENFORCED = {
     f"{address}:{port}": said
-    for address in (SAME, OTHER)
+    for address in (FIRST, SECOND)
     for port, said in ((OPEN, ""), (GUARDED_BY_INGRESS, "TIMEOUT"), (GUARDED_BY_EGRESS, "TIMEOUT"))
 }
 
 
 class Access:
-    """A cluster that accepts everything; `host` answers for the client pod."""
+    """A cluster that accepts everything; `host` answers for the client pods, `broken` for that of one node."""
 
-    def __init__(self, host: Any, refuse: str = "") -> None:
-        self.host, self.refuse = host, refuse
+    def __init__(self, host: Any, refuse: str = "", broken: str = "") -> None:
+        self.host, self.refuse, self.broken = host, refuse, broken
         self.calls: list[tuple[str, ...]] = []
 
     def kubectl(self, *args: str, stdin: str = "", limit: float = 0) -> "CompletedProcess[str]":
         self.calls.append(args)
         if args[0] == self.refuse:
             return CompletedProcess(args, 1, "", "error: refused")
-        pods = f"client 10.244.7.9\nsame-node {SAME}\nother-node {OTHER}\n" if args[0] == "wait" else ""
+        pods = f"client-0 10.244.7.9\nclient-1 10.244.8.9\nserver-0 {FIRST}\nserver-1 {SECOND}\n"
+        pods = pods if args[0] == "wait" else ""
         return CompletedProcess(args, 0, pods, "")
 
     def pod(self, namespace: str, name: str, container: str) -> Any:
-        return self.host
+        return BrokenHost() if name == self.broken else self.host
 
 
 @pytest.fixture(autouse=True)
@@ -50,31 +51,32 @@ def conclude(tmp_path: Path, **changes: str) -> Canary:
     return pods.check()
 
 
-def test_traffic_and_enforcement_on_both_nodes_make_it_good(tmp_path: Path) -> None:
+def test_traffic_and_enforcement_on_every_node_make_it_good(tmp_path: Path) -> None:
     canary = conclude(tmp_path)
     assert canary.ok
     assert {c.name for c in canary.checks} == {
-        f"{what} to {where}"
+        f"{what}, {client} to {server}"
         for what in ("open", "ingress-guarded", "egress-guarded")
-        for where in ("same-node", "other-node")
+        for client in ("w1", "w2")
+        for server in ("w1", "w2")
     }
 
 
 @pytest.mark.parametrize(
     ("target", "says"),
     [
-        (f"{SAME}:{GUARDED_BY_INGRESS}", ""),
-        (f"{OTHER}:{GUARDED_BY_INGRESS}", ""),
-        (f"{OTHER}:{GUARDED_BY_EGRESS}", ""),
-        (f"{OTHER}:{GUARDED_BY_EGRESS}", "REFUSED"),
-        (f"{SAME}:{OPEN}", "TIMEOUT"),
-        (f"{OTHER}:{OPEN}", "REFUSED"),
+        (f"{FIRST}:{GUARDED_BY_INGRESS}", ""),
+        (f"{SECOND}:{GUARDED_BY_INGRESS}", ""),
+        (f"{SECOND}:{GUARDED_BY_EGRESS}", ""),
+        (f"{SECOND}:{GUARDED_BY_EGRESS}", "REFUSED"),
+        (f"{FIRST}:{OPEN}", "TIMEOUT"),
+        (f"{SECOND}:{OPEN}", "REFUSED"),
     ],
 )
 def test_one_flow_that_is_not_as_it_must_be_spoils_it(tmp_path: Path, target: str, says: str) -> None:
     canary = conclude(tmp_path, **{target: says})
     assert not canary.ok
-    assert len([c for c in canary.checks if not c.ok]) == 1
+    assert len([c for c in canary.checks if not c.ok]) == 2  # seen from both nodes
 
 
 def test_a_canary_that_cannot_be_asked_says_so() -> None:
@@ -82,6 +84,14 @@ def test_a_canary_that_cannot_be_asked_says_so() -> None:
     pods.start()
     assert not pods.check().ok
     assert "container not found" in pods.check().problem
+
+
+def test_one_node_that_cannot_be_asked_spoils_it(tmp_path: Path) -> None:
+    host = FakeHost(fake_agnhost(tmp_path / "agnhost", ENFORCED))
+    pods = CanaryPods(Access(host, broken="client-1"), STATE)  # type: ignore[arg-type]
+    assert pods.start() == ""
+    assert not pods.check().ok
+    assert "the canary on w2 could not be asked" in pods.check().problem
 
 
 @pytest.mark.parametrize(("step", "says"), [("create", "not accepted"), ("wait", "did not become ready")])
@@ -104,13 +114,15 @@ def test_it_is_removed_whatever_happens_and_so_is_what_was_left_behind() -> None
 def test_policies_stand_before_the_pods_they_guard() -> None:
     objects = CanaryPods(Access(None), STATE).objects()  # type: ignore[arg-type]
     kinds = [o["kind"] for o in objects]
-    assert kinds == ["Namespace", "ServiceAccount", "NetworkPolicy", "NetworkPolicy", "Pod", "Pod", "Pod"]
-    assert {o["spec"]["nodeName"] for o in objects if o["kind"] == "Pod"} == {"w1", "w2"}
+    assert kinds == ["Namespace", "ServiceAccount", "NetworkPolicy", "NetworkPolicy", *["Pod"] * 4]
+    assert [(o["metadata"]["labels"]["role"], o["spec"]["nodeName"]) for o in objects if o["kind"] == "Pod"] == [
+        *(("client", "w1"), ("server", "w1"), ("client", "w2"), ("server", "w2")),
+    ]
     servers, client = (o["spec"] for o in objects if o["kind"] == "NetworkPolicy")
     assert [p["port"] for p in servers["ingress"][0]["ports"]] == [OPEN, GUARDED_BY_EGRESS]
     assert [p["port"] for p in client["egress"][0]["ports"]] == [OPEN, GUARDED_BY_INGRESS]
 
 
-def test_a_single_node_has_no_other_node() -> None:
+def test_a_single_node_asks_itself() -> None:
     pods = CanaryPods(Access(None), replace(STATE, nodes=STATE.nodes[:1]))  # type: ignore[arg-type]
-    assert pods.nodes == {"client": "cp", "same-node": "cp"}
+    assert pods.nodes == {"client-0": "cp", "server-0": "cp"}

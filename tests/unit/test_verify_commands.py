@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,9 +32,17 @@ verify.runner.verify = lambda ir, probes, say=None: made_up(ir, probes, os.envir
 
 
 def made_up(ir, probes, how: str) -> Run:  # type: ignore[no-untyped-def]
-    """ "green", "red" (the first flow is wrong), "void" (the canary failed) or "none" (no cluster)."""
+    """ "green", "red" (the first flow is wrong), "void" (the canary failed), "none" (no cluster), "slow" or "bug"."""
     if how == "none":
         raise Problem("there is no running kind cluster", "netspec up")
+    if how == "bug":
+        raise KeyError(how)
+    if how == "slow":
+        try:
+            print("at work", file=sys.stderr, flush=True)
+            time.sleep(60)
+        finally:
+            print("cleaned up", file=sys.stderr, flush=True)
     observations = []
     for probe in probes:
         seen = (probe.expect or Outcome.CONNECTED) if isinstance(probe, FlowProbe) else "as predicted"
@@ -85,25 +95,81 @@ def test_json_on_standard_output_is_the_results_file(
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "results.json").read_text())
 
 
+def in_a_process(how: str, tmp_path: Path, *words: str) -> "subprocess.Popen[str]":
+    (tmp_path / "made_up_cluster.py").write_text(PLUGIN)
+    path = os.pathsep.join(map(str, (tmp_path, Path(__file__).parent, ROOT)))
+    return subprocess.Popen(
+        [sys.executable, *words],
+        env={**os.environ, "MADE_UP": how, "PYTHONPATH": path},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def by_pytest(how: str, tmp_path: Path, *words: str) -> "subprocess.Popen[str]":
+    plain = ("-m", "pytest", "-p", "made_up_cluster", "-p", "no:cacheprovider", "-q", "verify")
+    return in_a_process(how, tmp_path, *plain, *("--spec", SPEC, "--stack", stack_name()), *words)
+
+
+def by_command(how: str, tmp_path: Path, *words: str) -> "subprocess.Popen[str]":
+    """The installed command, with a made-up cluster."""
+    program = "import sys, made_up_cluster; from netspec.cli import main; sys.exit(main())"
+    return in_a_process(how, tmp_path, "-c", program, "verify", SPEC, "--stack", stack_name(), *words)
+
+
 @pytest.mark.parametrize(("how", "code"), CODES)
 def test_pytest_gives_the_same_answer(how: str, code: int, tmp_path: Path) -> None:
-    (tmp_path / "made_up_cluster.py").write_text(PLUGIN)
-    here = Path(__file__).parent
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "made_up_cluster", "-p", "no:cacheprovider", "-q", "verify"),
-            *("--spec", SPEC, "--stack", stack_name(), "--report", str(tmp_path / "r")),
-        ],
-        env={**os.environ, "MADE_UP": how, "PYTHONPATH": os.pathsep.join(map(str, (tmp_path, here, ROOT)))},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
+    process = by_pytest(how, tmp_path, "--report", str(tmp_path / "r"))
+    said = process.communicate(timeout=120)
+    assert process.returncode == code, said
     if code != 2:
         assert json.loads((tmp_path / "r" / "results.json").read_text())["exitCode"] == code
+
+
+def test_a_green_run_does_not_hide_somebody_elses_failure(tmp_path: Path) -> None:
+    (tmp_path / "test_other.py").write_text("def test_other():\n    assert False\n")
+    process = by_pytest("green", tmp_path, str(tmp_path / "test_other.py"), "--report", str(tmp_path / "r"))
+    said = process.communicate(timeout=120)
+    assert process.returncode == 1, said
+
+
+@pytest.mark.parametrize("run_it", [by_pytest, by_command])
+def test_a_report_that_cannot_be_written_is_no_answer_and_loses_none(run_it, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "file").touch()
+    process = run_it("green", tmp_path, "--report", str(tmp_path / "file"))
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "the report could not be written" in out + error
+    assert run_it is by_pytest or "green: every probe answered as predicted" in out
+
+
+@pytest.mark.parametrize(("how", "code"), CODES[:3])
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_the_answer_does_not_depend_on_who_reads_it(how: str, code: int, output: str, tmp_path: Path) -> None:
+    process = by_command(how, tmp_path, "--output", output, "--report", str(tmp_path / "r"))
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None and "Traceback" not in process.stderr.read()
+    assert process.wait(timeout=120) == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_being_told_to_stop_cleans_up(number: signal.Signals, tmp_path: Path) -> None:
+    process = by_command("slow", tmp_path)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "at work\n"
+    process.send_signal(number)
+    assert process.stderr.read() == "cleaned up\ninterrupted; run the same command again to continue\n"
+    assert process.wait(timeout=60) == 128 + number
+
+
+def test_a_mistake_of_netspec_is_not_the_code_of_an_answer(tmp_path: Path) -> None:
+    process = by_command("bug", tmp_path)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 2
+    assert "a mistake in netspec itself" in said
 
 
 def test_a_stack_that_the_spec_does_not_have_is_one_sentence(

@@ -10,7 +10,7 @@ from verify.judge import Judge, parse_corefile, parse_lookup, parse_resolv_conf
 from verify.model import Dial, Status
 from verify.resolve import Asker
 from verify.script import Reply
-from verify.state import Endpoint, Settings
+from verify.state import Endpoint, LiveService, Settings
 
 BUSYBOX_SRV = "Server:  10.96.0.10|Address: 10.96.0.10:53||_h._tcp.web.shop service = 0 100 80 web.shop.svc|"
 BIND_A = (
@@ -39,7 +39,10 @@ def flow(expect: Outcome | None) -> FlowProbe:
         (Outcome.TIMED_OUT, ["unresolved"], "c", Status.WRONG, "unresolved"),
         (Outcome.TIMED_OUT, ["connected"], "c", Status.WRONG, "connected"),
         (None, ["timed-out"], "c", Status.SEEN, "timed-out"),
-        (None, ["timed-out"], "", Status.CHECK_FAILED, "check-failed"),
+        (Outcome.TIMED_OUT, ["check-failed", "connected"], "c", Status.WRONG, "connected"),
+        (Outcome.TIMED_OUT, ["timed-out", "check-failed"], "c", Status.CHECK_FAILED, "check-failed"),
+        (None, ["timed-out"], "", Status.SEEN, "timed-out"),
+        (None, ["check-failed"], "c", Status.SEEN, "check-failed"),
         (None, ["connected"], "", Status.SEEN, "connected"),
     ],
 )
@@ -49,6 +52,11 @@ def test_a_denial_is_a_time_out_with_a_control(
     dials = tuple(Dial(f"10.0.0.{i}:80", Outcome(o)) for i, o in enumerate(outcomes))
     got = judge().flow(flow(expect), "shop/api-2", dials, control, "c: timed-out", 1)
     assert (got.status, got.observed.value) == (status, seen)
+
+
+def test_what_is_not_predicted_is_never_a_failure() -> None:
+    assert judge().failed(flow(None), "why").status is Status.SEEN
+    assert judge().failed(flow(Outcome.CONNECTED), "why").status is Status.CHECK_FAILED
 
 
 @pytest.mark.parametrize(
@@ -71,6 +79,10 @@ def test_lookups_are_read_in_busyboxs_and_binds_words(record: str, output: str, 
     [
         (("service:shop/web",), "A", "Name: web|Address: 10.96.1.1|", Status.PASS),
         (("service:shop/web",), "A", "Name: web|Address: 10.96.1.2|", Status.WRONG),
+        (("service:shop/gone",), "A", "** server can't find it: NXDOMAIN|", Status.CHECK_FAILED),
+        (("service:shop/web",), "A", ";; connection timed out; no servers could be reached|", Status.CHECK_FAILED),
+        (("service:shop/web",), "A", "sh: busybox: not found|", Status.CHECK_FAILED),
+        (("service:shop/web",), "A", "", Status.CHECK_FAILED),
         (("pods:shop/web",), "A", "Name: web|Address: 10.244.1.2|", Status.PASS),
         (("pods:shop/web",), "A", "** server can't find it: NXDOMAIN|", Status.WRONG),
         (("cname:db.example.com",), "CNAME", "alias canonical name = db.example.com|", Status.PASS),
@@ -84,6 +96,15 @@ def test_lookups_are_compared_with_the_clusters_addresses(
 ) -> None:
     probe = DnsProbe("d", "shop/api", "web", record, expect)  # type: ignore[arg-type]
     assert judge().lookup(probe, "shop/api-2", output, 1).status is status
+
+
+def test_a_lookup_of_pods_that_are_not_there_proves_nothing() -> None:
+    only_web = judge(pods=(pod("web", 1),))
+    both = DnsProbe("d", "shop/api", "web.shop.svc.cluster.local", "A", ("pods:shop/api", "pods:shop/web"))
+    assert only_web.lookup(both, "shop/api-2", "Name: web|Address: 10.244.1.2|", 1).status is Status.PASS
+    gone = replace(both, expect=("pods:shop/api",))
+    seen = only_web.lookup(gone, "shop/api-2", "** server can't find it: NXDOMAIN|", 1)
+    assert (seen.status, seen.detail) == (Status.CHECK_FAILED, "no ready pod of shop/api")
 
 
 RESOLV = (
@@ -138,6 +159,13 @@ def test_addresses_and_pools_are_compared() -> None:
     assert state_fact("service-ip-in-service-cidrs", "shop/web", ["10.96.0.0/16"]) is Status.PASS
     assert state_fact("service-ip-in-service-cidrs", "shop/none", ["10.96.0.0/16"]) is Status.CHECK_FAILED
     assert state_fact("dns-replicas", "kube-system/coredns", 3) is Status.WRONG
+    assert state_fact("replicas", "shop/web", 1) is Status.PASS
+    assert state_fact("replicas", "shop/web", 2) is Status.WRONG
+    assert state_fact("replicas", "shop/web", 0) is Status.WRONG
+    assert state_fact("nodes", "cluster", 3) is Status.PASS
+    assert state_fact("nodes", "cluster", 3, nodes=(replace(STATE.nodes[0], ready=False), *STATE.nodes[1:])) is (
+        Status.WRONG
+    )
     assert state_fact("calico-pool", "calico", pool) is Status.PASS
     assert state_fact("calico-pool", "calico", pool | {"blockSize": 24}) is Status.WRONG
     assert state_fact("calico-pool", "calico", pool, settings=Settings(problem="no such type")) is Status.CHECK_FAILED
@@ -161,6 +189,46 @@ WEB_BEHIND = Endpoint("http", "shop/web-1", 8080, "TCP")
 def test_a_service_leads_to_its_own_pods_alone(endpoints: tuple[Endpoint, ...], status: Status) -> None:
     wanted = [["http", "shop/web", 8080, "TCP"]]
     assert state_fact("service-endpoints", "shop/web", wanted, endpoints={"shop/web": endpoints}) is status
+
+
+def test_a_service_with_nobody_behind_it_leads_nowhere() -> None:
+    assert state_fact("service-endpoints", "shop/web", [], endpoints={}) is Status.PASS
+    assert state_fact("service-endpoints", "shop/web", [], endpoints={"shop/web": (WEB_BEHIND,)}) is Status.WRONG
+
+
+ON_NODES = LiveService("10.96.1.1", {(80, "TCP"): 30080}, {(80, "TCP"): "http"}, "NodePort", "Cluster")
+SPEC_OF_IT = {
+    "type": "NodePort",
+    "headless": False,
+    "externalTrafficPolicy": "Cluster",
+    "externalIPs": [],
+    "ports": [["http", 80, "TCP", 30080]],
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "status"),
+    [
+        (ON_NODES, Status.PASS),
+        (replace(ON_NODES, ports={(80, "TCP"): 31999}), Status.WRONG),
+        (replace(ON_NODES, type="LoadBalancer"), Status.WRONG),
+        (replace(ON_NODES, external_traffic_policy="Local"), Status.WRONG),
+        (replace(ON_NODES, external_ips=("192.0.2.1",)), Status.WRONG),
+        (replace(ON_NODES, names={(80, "TCP"): "web"}), Status.WRONG),
+        (replace(ON_NODES, ports={(80, "TCP"): 30080, (22, "TCP"): 30022}), Status.WRONG),
+        (replace(ON_NODES, cluster_ip="None"), Status.WRONG),
+    ],
+)
+def test_a_service_is_open_as_the_spec_says_and_no_further(service: LiveService, status: Status) -> None:
+    assert state_fact("service-spec", "shop/web", SPEC_OF_IT, services={"shop/web": service}) is status
+
+
+def test_a_node_port_of_the_api_servers_choice_is_any_but_none() -> None:
+    wanted = SPEC_OF_IT | {"ports": [["http", 80, "TCP", "any"]]}
+    assert state_fact("service-spec", "shop/web", wanted, services={"shop/web": ON_NODES}) is Status.PASS
+    none = replace(ON_NODES, ports={(80, "TCP"): 0})
+    assert state_fact("service-spec", "shop/web", wanted, services={"shop/web": none}) is Status.WRONG
+    assert state_fact("service-spec", "shop/web", wanted, services={}) is Status.CHECK_FAILED
 
 
 def test_every_replica_is_behind_its_service() -> None:

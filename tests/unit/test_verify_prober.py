@@ -10,11 +10,14 @@ from verify_support import (
     COREDNS,
     DNS_POD,
     GUARD,
+    KUBE_DNS,
     STATE,
     WEB,
+    WEB_SERVICE,
     BrokenHost,
     FakeAccess,
     FakeHost,
+    Result,
     fake_agnhost,
     ir,
     pod,
@@ -23,6 +26,7 @@ from verify_support import (
 from netspec.probes import FlowProbe, Outcome
 from netspec.probing import derive_probes
 from verify.asking import AGAIN, Prober, is_asked_of_pod
+from verify.ephemeral import ProbeContainers
 from verify.judge import Judge
 from verify.model import Observation, Status
 from verify.resolve import Resolver
@@ -45,6 +49,13 @@ OPEN = {
 }
 
 
+def once(tmp_path: Path, target: str, then: str) -> None:
+    """A fake agnhost whose first dial of `target` ends as `then` says; later ones as `OPEN` does."""
+    marker, program = tmp_path / "seen", fake_agnhost(tmp_path / "agnhost", OPEN)
+    first = f"[ $2 != {target} ] || [ -e {marker} ] || {{ : >{marker}; {then}; }}"
+    program.write_text(f"#!/bin/sh\n{first}\n" + program.read_text().removeprefix("#!/bin/sh\n"))
+
+
 def flow_probes(an_ir: Any = CLOSED) -> list[FlowProbe]:
     return [p for p in derive_probes(an_ir) if isinstance(p, FlowProbe)]
 
@@ -55,7 +66,7 @@ def run(
     resolver = Resolver(an_ir, state, "shop-outside", ["172.30.0.9"] if outside is None else outside)
     judge = Judge(an_ir, state, {"w1": 1500, "w2": 1500})
     said: list[str] = []
-    return Prober(FakeAccess(hosts), resolver, judge, said.append, {}).run(probes)  # type: ignore[arg-type]
+    return Prober(FakeAccess(hosts), resolver, judge, said.append, ProbeContainers()).run(probes)  # type: ignore[arg-type]
 
 
 def hosts(tmp_path: Path, changes: dict[str, str]) -> dict[str, Any]:
@@ -101,9 +112,13 @@ def test_one_working_control_of_two_is_enough(tmp_path: Path) -> None:
     assert seen["flow:pod:shop/api->kube-system/coredns:53/TCP"].status is Status.WRONG
 
 
-def test_an_open_door_is_wrong_after_it_was_asked_again(tmp_path: Path) -> None:
-    seen = run(hosts(tmp_path, {f"{WEB_ADDRESS}:8080": ""}), flow_probes())[DENIED]
-    assert (seen.status, seen.observed, seen.attempts) == (Status.WRONG, Outcome.CONNECTED, AGAIN + 1)
+@pytest.mark.parametrize("said", ["", "REFUSED"])
+def test_a_door_that_was_open_once_is_wrong(tmp_path: Path, said: str) -> None:
+    """The first dial of this target gets through, every later one would not: load makes no denied flow connect."""
+    once(tmp_path, WEB_ADDRESS + ":8080", f"echo {said}; exit 1" if said else "exit 0")
+    host = FakeHost(tmp_path / "agnhost")
+    seen = run({"shop/web-1": host, "shop/api-2": host}, [p for p in flow_probes() if p.id == DENIED])[DENIED]
+    assert (seen.status, seen.observed, seen.attempts) == (Status.WRONG, Outcome(said.lower() or "connected"), 1)
 
 
 def test_a_refused_connection_is_not_a_denied_one(tmp_path: Path) -> None:
@@ -112,14 +127,53 @@ def test_a_refused_connection_is_not_a_denied_one(tmp_path: Path) -> None:
 
 def test_a_lost_packet_is_forgiven_when_asked_alone(tmp_path: Path) -> None:
     """The first dial of this target times out, every later one connects."""
-    marker = tmp_path / "seen"
-    program = fake_agnhost(tmp_path / "agnhost", OPEN)
-    first = f"[ $2 != {API_ADDRESS}:9001 ] || [ -e {marker} ] || {{ : >{marker}; echo TIMEOUT; exit 1; }}"
-    program.write_text(f"#!/bin/sh\n{first}\n" + program.read_text().removeprefix("#!/bin/sh\n"))
-    host = FakeHost(program)
+    once(tmp_path, f"{API_ADDRESS}:9001", "echo TIMEOUT; exit 1")
+    host = FakeHost(tmp_path / "agnhost")
     seen = run({"shop/web-1": host, "shop/api-2": host}, flow_probes())
     flaky = seen["flow:pod:shop/web->shop/api:9001/UDP"]
-    assert (flaky.status, flaky.attempts) == (Status.PASS, 2)
+    assert (flaky.status, flaky.attempts, flaky.detail) == (Status.PASS, 2, "asked before: timed-out")
+
+
+def test_a_source_is_asked_on_every_node_that_it_runs_on(tmp_path: Path) -> None:
+    """api-7 is web's neighbour and api-2 is not; what one of them may send says nothing about the other's node."""
+    state = replace(STATE, pods=(*STATE.pods, pod("api", 7, "w1"), pod("api", 8, "w1")))
+    good, leaky = (
+        FakeHost(fake_agnhost(tmp_path / name, OPEN | says))
+        for name, says in (("good", {}), ("leaky", {f"{WEB_ADDRESS}:8080": ""}))
+    )
+    pods = {"shop/web-1": good, "shop/api-2": good, "shop/api-7": good}
+    probes = [p for p in flow_probes() if p.source == "shop/api" and p.destination == "shop/web"]
+    seen = run(pods, probes, state=state)[DENIED]
+    assert (seen.status, [d.same_node for d in seen.dials]) == (Status.PASS, [False, True])
+    assert run(pods | {"shop/api-7": leaky}, probes, state=state)[DENIED].status is Status.WRONG
+    broken = run(pods | {"shop/api-7": BrokenHost()}, probes, state=state)[DENIED]
+    assert (broken.status, broken.asked_from) == (Status.CHECK_FAILED, "shop/api-7")
+
+
+def test_a_kind_of_node_that_the_cluster_has_not_is_no_failure(tmp_path: Path) -> None:
+    on_each = [pod("web", n, node) for n, node in ((1, "w1"), (5, "w2"), (6, "cp"))]
+    local = replace(WEB_SERVICE, type="NodePort", external_traffic_policy="Local")
+    spec = ir(workloads=(replace(WEB, replicas=3), API, COREDNS), services=(local, KUBE_DNS))
+    probes = [p for p in flow_probes(spec) if p.via == "node-port"]
+    says = dict.fromkeys(("172.30.0.2:30080", "172.30.0.3:30080", "172.30.0.4:30080"), "")
+    state = replace(STATE, pods=(*(p for p in STATE.pods if p.name != "web-1"), *on_each))
+    seen = {o.probe.nodes: o for o in run(hosts(tmp_path, says), probes, spec, state).values()}  # type: ignore[union-attr]
+    assert seen["without-endpoint"].status is Status.SEEN
+    assert "no node without endpoint" in seen["without-endpoint"].detail
+
+
+def test_one_exec_stays_below_the_longest_command_line(tmp_path: Path) -> None:
+    """A probe may dial several addresses: it is questions that count."""
+    nodes = tuple(replace(STATE.nodes[1], name=f"w{i}", address=f"172.30.{i // 250}.{i % 250}") for i in range(400))
+    many = [
+        FlowProbe(f"f{port}", "outside", "shop/web", "node-port", 80, "TCP", Outcome.CONNECTED, backends=("shop/web",))
+        for port in range(4)
+    ]
+    host = FakeHost(fake_agnhost(tmp_path / "agnhost", {}))
+    host.run = lambda script: host.scripts.append(script) or Result(1, "", "not run")  # type: ignore[method-assign,func-returns-value]
+    run({"shop-outside": host}, many, state=replace(STATE, nodes=nodes))
+    assert len(host.scripts) > 1
+    assert max(map(len, host.scripts)) < 128 * 1024
 
 
 def test_a_pod_that_cannot_be_entered_fails_its_own_probes_only(tmp_path: Path) -> None:
@@ -144,7 +198,8 @@ def test_a_pod_with_nothing_allowed_is_its_own_control(tmp_path: Path) -> None:
 
 def test_near_and_far_pods_are_both_dialled(tmp_path: Path) -> None:
     state = replace(STATE, pods=(*STATE.pods, pod("web", 5, "w2"), pod("web", 6, "w2")))
-    seen = run(hosts(tmp_path, {"10.244.5.2:8080": ""}), flow_probes(), state=state)[DENIED]
+    probes = [p for p in flow_probes() if p.source == "shop/api"]
+    seen = run(hosts(tmp_path, {"10.244.5.2:8080": ""}), probes, state=state)[DENIED]
     assert [(d.address, d.same_node, d.outcome) for d in seen.dials] == [
         ("10.244.5.2:8080", True, Outcome.CONNECTED),
         (f"{WEB_ADDRESS}:8080", False, Outcome.TIMED_OUT),
@@ -188,7 +243,7 @@ def test_foreign_pods_probe_from_the_ephemeral_container() -> None:
     spec = ir(workloads=(replace(WEB, stand_in=False), API, COREDNS))
     resolver = Resolver(spec, STATE, "shop-outside", [])
     assert resolver.needs_ephemeral("shop/web")
-    assert resolver.asker("shop/web").container == "netspec-probe"
+    assert [a.container for a in resolver.askers("shop/web")] == ["netspec-probe"]
     assert not resolver.needs_ephemeral("shop/api")
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from verify_support import STATE, ir
 
+from netspec.diagnostics import Problem
 from netspec.probes import FlowProbe, Outcome
 from netspec.probing import derive_probes
 from verify.judge import Judge
@@ -136,6 +137,19 @@ def test_what_a_pod_printed_cannot_become_markup() -> None:
     page = as_html(run(odd=Status.WRONG))
     assert "<b>late</b>" not in page
     assert "&lt;b&gt;late&lt;/b&gt;" in page
+
+
+def test_what_a_program_printed_cannot_spoil_the_xml() -> None:
+    printed = "\x1b[31mOops\x00 \ud800 \N{SNOWMAN}"
+    text = as_junit(run(Canary(problem=printed)))
+    error = ElementTree.fromstring(text).find(".//error")
+    assert error is not None and error.get("message") == "\ufffd[31mOops\ufffd \ufffd \N{SNOWMAN}"
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Problem, match="the report could not be written"):
+        write_reports(run(), tmp_path / "file")
 
 
 @pytest.mark.parametrize("canary", [GOOD, VOID, Canary(problem="no pods")])

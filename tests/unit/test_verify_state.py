@@ -1,6 +1,9 @@
 """Reading the cluster: its state, its nodes, the stack's settings, and the way in."""
 
+import os
 import stat
+import subprocess
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -11,13 +14,14 @@ from verify_support import API, STATE, WEB, Result, ir
 
 from backends.common.standins import WORKLOAD_LABEL as BACKENDS_LABEL
 from netspec.diagnostics import Problem
+from netspec.ir.model import Workload
 from netspec.probes import FactProbe
 from verify import access as access_module
 from verify.access import Access, kubeconfig_for, run
 from verify.model import Status
 from verify.nodes import NodeFacts, read_nodes
 from verify.stack import spec_of
-from verify.state import WORKLOAD_LABEL, Endpoint, parse_state, read_state
+from verify.state import WORKLOAD_LABEL, Endpoint, LiveService, Node, Pod, parse_state, pods_by_workload, read_state
 
 
 def meta(name: str, namespace: str = "shop", **more: Any) -> dict[str, Any]:
@@ -42,9 +46,29 @@ def pod(name: str, ready: bool = True, **more: Any) -> dict[str, Any]:
 
 def test_only_ready_pods_that_stay_are_the_workloads() -> None:
     state = parse_state([pod("b"), pod("a"), pod("c", ready=False), pod("d", deletionTimestamp="2026-01-01T00:00:00Z")])
-    assert [p.name for p in state.pods_of(WEB)] == ["a", "b"]
-    assert state.pods_of(API) == ()
-    assert (state.pods[0].containers, state.pods[0].ephemeral) == (("main",), ())
+    found = pods_by_workload(state.pods, (WEB, API))
+    assert {w: [p.name for p in pods] for w, pods in found.items()} == {"shop/web": ["a", "b"], "shop/api": []}
+    assert (state.pods[0].containers, state.pods[0].ephemeral) == (("main",), {"netspec-probe": "terminated"})
+
+
+def test_a_pod_is_of_the_workload_that_says_most_of_it() -> None:
+    front, back, whole = (
+        Workload("shop", name, labels)
+        for name, labels in (("front", {"app": "x"}), ("back", {"app": "x", "tier": "b"}), ("whole", {}))
+    )
+    pods = [
+        Pod("shop", name, "w1", "10.244.1.2", labels, True)
+        for name, labels in (
+            ("a", {"app": "x", "tier": "b"}),
+            ("b", {"app": "x"}),
+            ("c", {"app": "x", "tier": "c"}),
+            ("d", {"app": "web", WORKLOAD_LABEL: "web"}),
+            ("e", {"app": "web"}),
+        )
+    ]
+    found = pods_by_workload(pods, (front, back, whole, WEB))
+    names = {workload: [p.name for p in theirs] for workload, theirs in found.items()}
+    assert names == {"shop/front": ["b", "c"], "shop/back": ["a"], "shop/whole": ["e"], "shop/web": ["d"]}
 
 
 def test_nodes_and_services_are_read() -> None:
@@ -54,18 +78,27 @@ def test_nodes_and_services_are_read() -> None:
             "metadata": {"name": "cp"},
             "spec": {"taints": [{"key": "x", "effect": "NoSchedule"}]},
             "status": {
-                "addresses": [{"type": "Hostname", "address": "cp"}, {"type": "InternalIP", "address": "172.30.0.2"}]
+                "addresses": [{"type": "Hostname", "address": "cp"}, {"type": "InternalIP", "address": "172.30.0.2"}],
+                "conditions": [{"type": "Ready", "status": "Unknown"}],
             },
         },
         {
             "kind": "Service",
             "metadata": meta("web"),
-            "spec": {"clusterIP": "10.96.0.7", "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]},
+            "spec": {
+                "type": "NodePort",
+                "clusterIP": "10.96.0.7",
+                "externalTrafficPolicy": "Local",
+                "externalIPs": ["192.0.2.1"],
+                "ports": [{"name": "http", "port": 80, "protocol": "TCP", "nodePort": 30080}],
+            },
         },
     ]
     state = parse_state(items)
-    assert (state.nodes[0].address, state.nodes[0].open) == ("172.30.0.2", False)
-    assert state.services["shop/web"].ports == {(80, "TCP"): 30080}
+    assert state.nodes == (Node("cp", "172.30.0.2", open=False, ready=False),)
+    assert state.services["shop/web"] == LiveService(
+        *("10.96.0.7", {(80, "TCP"): 30080}, {(80, "TCP"): "http"}, "NodePort", "Local", ("192.0.2.1",))
+    )
 
 
 def test_endpoints_are_read_from_every_slice_of_a_service() -> None:
@@ -161,6 +194,37 @@ def test_the_kubeconfig_is_private_and_goes(tmp_path: Path, monkeypatch: pytest.
     assert not path.exists()
 
 
+def test_the_kubeconfig_of_a_run_that_was_killed_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left, at_work = (tmp_path / f"netspec-verify-{pid}-x.kubeconfig" for pid in (gone.pid, os.getpid()))
+    left.touch()
+    at_work.touch()
+    kind = tmp_path / "kind"
+    kind.write_text("#!/bin/sh\necho x\n")
+    kind.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with kubeconfig_for(ir()):
+        assert not left.exists() and at_work.exists()
+
+
+@pytest.mark.parametrize(
+    ("printed", "addresses"),
+    [("172.30.0.9 10.0.0.2 ", ["172.30.0.9", "10.0.0.2"]), ("invalid IP", []), ("", [])],
+)
+def test_a_container_that_is_stopped_has_no_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, addresses: list[str]
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\necho '{printed}'\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert Access(tmp_path / "kubeconfig").address_of_container("shop-outside") == addresses
+
+
 def test_no_cluster_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind = tmp_path / "kind"
     kind.write_text('#!/bin/sh\necho "ERROR: could not locate any control plane nodes" >&2\nexit 1\n')
@@ -183,6 +247,15 @@ def test_a_hanging_exec_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     result = Access(tmp_path / "kubeconfig").pod("shop", "web-1", "main").run("true")
     assert (result.rc, result.stderr) == (124, "no end after 0.5 s")
+
+
+def test_what_is_not_text_is_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text('#!/bin/sh\nprintf "a\\377b"\n')
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    access = Access(tmp_path / "kubeconfig")
+    assert access.kubectl("get").stdout == access.pod("shop", "web-1", "main").run("true").stdout == "a\ufffdb"
 
 
 def test_testinfra_is_what_enters_the_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,13 @@
 """JUnit XML: a test case a probe. Wrong is a failure, check-failed an error, nothing predicted a skip."""
 
+import re
 from xml.etree import ElementTree
 
 from netspec.probes import DnsProbe, FlowProbe
 from verify.model import Observation, Run, Status, explain
+
+#: What XML 1.0 has no way to write (Char). Details are what programs on the cluster printed.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_junit(run: Run) -> str:
@@ -27,7 +31,8 @@ def as_junit(run: Run) -> str:
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    text = ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _case(suite: ElementTree.Element, observation: Observation) -> None:

@@ -217,16 +217,28 @@ class Objects:
             self._workloads(),
             tuple(sorted(self._services, key=lambda s: s.id)),
             tuple(sorted(self._policies, key=lambda p: p.id)),
-            tuple(sorted(self._pod_cidrs or self._pod_networks(), key=lambda n: (n.version, n))),
+            tuple(sorted(self._pod_networks(), key=lambda n: (n.version, n))),
             cni or self._cni(),
             tuple(sorted(self._tiers, key=lambda t: (t.tier, t.priority, t.id))),
             tuple(sorted((self._granted(r) for r in self._routes), key=lambda r: (r.id, r.kind))),
         )
 
     def _pod_networks(self) -> set[IPNetwork]:
-        """Where no node says what its pods' range is: the networks around the addresses that pods have."""
-        found = {address for f in self._found if not f.pod.host_network for address in f.addresses}
-        return {ip_network((a, _AROUND[a.version]), strict=False) for a in found}
+        """The nodes' ranges, and the networks around the pods' addresses that are in none of them.
+
+        A CNI with address management of its own (Calico, Cilium, AWS) ignores the nodes' ranges: where no pod is in
+        one, they tell nothing."""
+        lengths = {(n.version, n.prefixlen) for n in self._pod_cidrs}
+        addresses = {a for f in self._found if not f.pod.host_network for a in f.addresses}
+        strays = {
+            a
+            for a in addresses
+            if not any(
+                ip_network((a, length), strict=False) in self._pod_cidrs for v, length in lengths if v == a.version
+            )
+        }
+        around: set[IPNetwork] = {ip_network((a, _AROUND[a.version]), strict=False) for a in strays}
+        return around if strays and strays == addresses else self._pod_cidrs | around
 
     def _cni(self) -> str | None:
         names = {f.key.name for f in self._found if f.key.kind == "DaemonSet"}

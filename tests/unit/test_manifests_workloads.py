@@ -118,11 +118,20 @@ def test_host_network_and_sidecar_ports_are_read() -> None:
     assert [(p.port, p.protocol) for p in workload.ports] == [(15001, "UDP"), (80, "TCP")]
 
 
-def test_pod_ranges_come_from_nodes_then_from_running_pods() -> None:
-    running = pod("a", {}) | {"status": {"phase": "Running", "podIP": "10.1.2.3"}}
-    assert [str(n) for n in inventory(running).pod_cidrs] == ["10.1.2.0/24"]
-    node = made("v1", "Node", "n", {"podCIDRs": ["10.1.0.0/16"]})
-    assert [str(n) for n in inventory(running, node).pod_cidrs] == ["10.1.0.0/16"]
+def test_pod_ranges_come_from_nodes_and_from_running_pods() -> None:
+    def running(name: str, address: str) -> dict[str, Any]:
+        return pod(name, {}) | {"status": {"phase": "Running", "podIP": address}}
+
+    def ranges(*objects: dict[str, Any]) -> list[str]:
+        return [str(n) for n in inventory(*objects).pod_cidrs]
+
+    node = made("v1", "Node", "n", {"podCIDRs": ["10.1.0.0/16", "2001:db8::/56"]})
+    assert ranges(node) == ["10.1.0.0/16", "2001:db8::/56"]
+    assert ranges(running("a", "10.1.2.3")) == ["10.1.2.0/24"]
+    assert ranges(running("a", "10.1.2.3"), node) == ["10.1.0.0/16", "2001:db8::/56"]
+    both = running("a", "10.1.2.3"), running("b", "192.168.1.5")
+    assert ranges(*both, node) == ["10.1.0.0/16", "192.168.1.0/24", "2001:db8::/56"]
+    assert ranges(running("b", "192.168.1.5"), node) == ["192.168.1.0/24"]
 
 
 # Services and routes

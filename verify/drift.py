@@ -11,7 +11,7 @@ from netspec.analysis.diff import Diff
 from netspec.analysis.matrix import ports_text
 from netspec.ir.model import Ir, NetworkPolicy, Peer, Rule
 from netspec.ir.selectors import Selector
-from netspec.manifests.objects import POLICY_RESOURCES, REFUSED
+from netspec.manifests.objects import REFUSED, policy_resources
 from netspec.manifests.read import read_texts
 from netspec.probes import FactProbe
 from verify.access import Access, last_line
@@ -43,8 +43,8 @@ def read_drift(access: Access, ir: Ir) -> Drift:
     served = access.kubectl("api-resources", "--verbs=list", "--output=name")
     if served.returncode:
         return Drift(problem=last_line(served.stderr))
-    wanted = [kind for kind in POLICY_RESOURCES if kind in served.stdout.split()]
-    done = access.kubectl("get", ",".join(["namespaces", *wanted]), "-A", "-o", "json")
+    wanted = ["namespaces", *policy_resources(served.stdout.split())]
+    done = access.kubectl("get", ",".join(wanted), "-A", "-o", "json")
     if done.returncode:
         return Drift(problem=last_line(done.stderr))
     return compare(ir, json.loads(done.stdout)["items"])

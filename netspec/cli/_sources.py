@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from netspec.diagnostics import Diagnostic, Position, Problem, Severity
 from netspec.ir.model import Inventory, Place
 from netspec.manifests.documents import Broken
-from netspec.manifests.objects import POLICY_RESOURCES
+from netspec.manifests.objects import policy_resources
 from netspec.manifests.read import MAX_BYTES, SUFFIXES, Reading, read, read_texts
 
 if TYPE_CHECKING:
@@ -185,7 +185,6 @@ _KINDS = (
     "tlsroutes.gateway.networking.k8s.io",
     "udproutes.gateway.networking.k8s.io",
     "referencegrants.gateway.networking.k8s.io",
-    *POLICY_RESOURCES,
 )
 
 
@@ -195,7 +194,7 @@ def _cluster(kubeconfig: str, context: str | None) -> Iterator[tuple[str, str | 
     command = [str(find("kubectl", lambda _: None).path), f"--kubeconfig={kubeconfig}"]
     command += [f"--context={context}"] if context else []
     served = set(_kubectl(command, "api-resources", "--verbs=list", "--output=name").split())
-    wanted = [kind for kind in _KINDS if kind in served]
+    wanted = [*(kind for kind in _KINDS if kind in served), *policy_resources(served)]
     text = _kubectl(command, "get", ",".join(wanted), "--all-namespaces", "--output=json")
     # One document a kind and object would say nothing of where it is; the kubeconfig stands for the file.
     for item in json.loads(text).get("items", ()):

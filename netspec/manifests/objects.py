@@ -1,7 +1,7 @@
 """Kubernetes objects by kind: which say something about reachability, which are refused, which are only counted."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
@@ -38,34 +38,29 @@ _TIERS = {
 _TIER_GROUP = "policy.networking.k8s.io"
 _GATEWAY_GROUP = "gateway.networking.k8s.io"
 _INGRESS_GROUPS = ("networking.k8s.io", "extensions")
-#: Kinds that decide who reaches whom, in a language of their own.
+#: Kinds that decide who reaches whom, in a language of their own -> the resource as `kubectl get` knows it.
 REFUSED = {
-    ("crd.projectcalico.org", "NetworkPolicy"),
-    ("crd.projectcalico.org", "GlobalNetworkPolicy"),
-    ("projectcalico.org", "NetworkPolicy"),
-    ("projectcalico.org", "GlobalNetworkPolicy"),
-    ("cilium.io", "CiliumNetworkPolicy"),
-    ("cilium.io", "CiliumClusterwideNetworkPolicy"),
-    ("crd.antrea.io", "NetworkPolicy"),
-    ("crd.antrea.io", "ClusterNetworkPolicy"),
-    ("networking.k8s.aws", "ClusterNetworkPolicy"),
-    ("networking.k8s.aws", "ApplicationNetworkPolicy"),
-    ("k8s.cni.cncf.io", "MultiNetworkPolicy"),
-    ("k8s.ovn.org", "EgressFirewall"),
+    ("crd.projectcalico.org", "NetworkPolicy"): "networkpolicies.crd.projectcalico.org",
+    ("crd.projectcalico.org", "GlobalNetworkPolicy"): "globalnetworkpolicies.crd.projectcalico.org",
+    ("projectcalico.org", "NetworkPolicy"): "networkpolicies.projectcalico.org",
+    ("projectcalico.org", "GlobalNetworkPolicy"): "globalnetworkpolicies.projectcalico.org",
+    ("cilium.io", "CiliumNetworkPolicy"): "ciliumnetworkpolicies.cilium.io",
+    ("cilium.io", "CiliumClusterwideNetworkPolicy"): "ciliumclusterwidenetworkpolicies.cilium.io",
+    ("crd.antrea.io", "NetworkPolicy"): "networkpolicies.crd.antrea.io",
+    ("crd.antrea.io", "ClusterNetworkPolicy"): "clusternetworkpolicies.crd.antrea.io",
+    ("networking.k8s.aws", "ClusterNetworkPolicy"): "clusternetworkpolicies.networking.k8s.aws",
+    ("networking.k8s.aws", "ApplicationNetworkPolicy"): "applicationnetworkpolicies.networking.k8s.aws",
+    ("k8s.cni.cncf.io", "MultiNetworkPolicy"): "multi-networkpolicies.k8s.cni.cncf.io",
+    ("k8s.ovn.org", "EgressFirewall"): "egressfirewalls.k8s.ovn.org",
 }
-#: Every kind of policy, read or refused, as `kubectl get` knows it.
-POLICY_RESOURCES = (
+_POLICY_RESOURCES = (
     "networkpolicies.networking.k8s.io",
     "adminnetworkpolicies.policy.networking.k8s.io",
     "baselineadminnetworkpolicies.policy.networking.k8s.io",
     "clusternetworkpolicies.policy.networking.k8s.io",
-    "networkpolicies.crd.projectcalico.org",
-    "globalnetworkpolicies.crd.projectcalico.org",
-    "ciliumnetworkpolicies.cilium.io",
-    "ciliumclusterwidenetworkpolicies.cilium.io",
-    "networkpolicies.crd.antrea.io",
-    "clusternetworkpolicies.crd.antrea.io",
+    *REFUSED.values(),
 )
+_CALICO, _CALICO_STORED = ".projectcalico.org", ".crd.projectcalico.org"
 #: A pod's address stands for its network of this length, by IP version: pods come and go in it.
 _AROUND = {4: 24, 6: 64}
 #: DaemonSets by which a CNI is known.
@@ -268,6 +263,13 @@ class Objects:
             or (route.kind, route.namespace, b.namespace, b.service) in self._grants
         )
         return route if kept == route.backends else replace(route, backends=kept)
+
+
+def policy_resources(served: Collection[str]) -> list[str]:
+    """Every kind of policy, read or refused, that a cluster serves. Calico's API server shows what its CRDs hold: they
+    alone are asked for, where they are there."""
+    twice = {r.replace(_CALICO_STORED, _CALICO) for r in served if r.endswith(_CALICO_STORED)}
+    return [r for r in _POLICY_RESOURCES if r in served and r not in twice]
 
 
 def describe(body: Any) -> str:

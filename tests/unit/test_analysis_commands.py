@@ -256,28 +256,33 @@ def test_a_stack_must_be_chosen_where_there_are_several(run: Run, tmp_path: Path
     assert run("matrix", str(path), "--stack", "shop")[0] == OK
 
 
-def test_a_live_cluster_is_read_with_kubectl(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: str
-) -> None:
-    pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "live"}, "spec": {}}
-    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": [pod]})
-    (tmp_path / "list.json").write_text(listed)
+def test_a_live_cluster_is_read_with_kubectl(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = {"apiVersion": "networking.k8s.aws/v1", "kind": "ClusterNetworkPolicy", "metadata": {"name": "guard"}}
+    objects: dict[str, dict[str, Any]] = {
+        "pods": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "live"}, "spec": {}},
+        "clusternetworkpolicies.networking.k8s.aws": guard,
+    }
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(
         f"""#!/bin/sh
 case "$*" in
   *version*) echo 'Client Version: v1.34.4' ;;
-  *api-resources*) printf 'pods\\nnamespaces\\n' ;;
-  *"get namespaces,pods"*) cat {tmp_path}/list.json ;;
-  *) echo "error: unexpected $*" >&2; exit 1 ;;
+  *api-resources*) cat {tmp_path}/served ;;
+  *" get "*) for word; do test ! -f {tmp_path}/$word.json || cat {tmp_path}/$word.json; done ;;
 esac
 """
     )
     kubectl.chmod(0o755)
     monkeypatch.setenv("NETSPEC_KUBECTL", str(kubectl))
-    code, text, _ = run("matrix", "--kubeconfig", "kubeconfig", "--output", "json")
-    assert code == OK
-    assert json.loads(text)["peers"][0]["id"] == "default/live"
+    for count, code in ((1, OK), (2, FAILED)):
+        served = list(objects)[:count]
+        (tmp_path / "served").write_text("\n".join([*served, "secrets"]))
+        listed = {"apiVersion": "v1", "kind": "List", "items": [objects[name] for name in served]}
+        (tmp_path / f"{','.join(served)}.json").write_text(json.dumps(listed))
+        found, text, error = run("matrix", "--kubeconfig", "kubeconfig", "--output", "json")
+        assert found == code
+        assert json.loads(text)["peers"][0]["id"] == "default/live"
+        assert ("ClusterNetworkPolicy guard" in error) is (code == FAILED)
 
 
 def test_lint_as_sarif_and_strict(run: Run, cluster: str) -> None:

@@ -9,6 +9,7 @@ from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import Answer, PodEnd
 from netspec.diagnostics import Problem
 from netspec.ir.model import Place
+from netspec.manifests.objects import REFUSED, policy_resources
 from netspec.manifests.read import Reading, read, read_texts
 from netspec.manifests.scalars import resolve
 
@@ -106,6 +107,19 @@ def test_policies_in_other_languages_are_refused_by_name(version: str, kind: str
     assert f"{kind} guard" in message
     assert "[NM004]" in message
     assert message.startswith("x.yaml:")
+
+
+def test_a_cluster_is_asked_for_every_policy_that_it_serves() -> None:
+    for (group, _), resource in REFUSED.items():
+        assert resource.endswith(f".{group}")
+        assert policy_resources(["pods", resource]) == [resource]
+    own = "clusternetworkpolicies.policy.networking.k8s.io"
+    assert policy_resources(["pods", own]) == [own]
+
+
+def test_calicos_policies_are_asked_for_once() -> None:
+    stored = "networkpolicies.crd.projectcalico.org"
+    assert policy_resources([stored, "networkpolicies.projectcalico.org"]) == [stored]
 
 
 BAD_POLICIES = {

@@ -3,6 +3,7 @@
 Safe: no tags are run; nesting, aliases and size are bounded.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -22,10 +23,7 @@ _IMPLICIT = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "f
 
 def locate(text: str, path: Path) -> tuple[int, int] | None:
     """Line and column, from 0, of the value at `path` or the nearest enclosing one; None where there is none."""
-    try:
-        node = yaml.compose(text, Loader=_LOADER)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return None
+    node = _compose(text)
     position = None
     for part in path:
         found = mark = None
@@ -40,6 +38,16 @@ def locate(text: str, path: Path) -> tuple[int, int] | None:
         node = found
         position = mark.start_mark.line, mark.start_mark.column
     return position
+
+
+@lru_cache(maxsize=64)
+def _compose(text: str) -> Any:
+    """The document with the places of its values, None for a broken one. Kept: one list may hold a whole cluster, and
+    many findings."""
+    try:
+        return yaml.compose(text, Loader=_LOADER)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return None
 
 
 class _Open:

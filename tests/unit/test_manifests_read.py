@@ -9,6 +9,7 @@ from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import Answer, PodEnd
 from netspec.diagnostics import Problem
 from netspec.ir.model import Place
+from netspec.manifests import libyaml
 from netspec.manifests.objects import REFUSED, policy_resources
 from netspec.manifests.read import Reading, read, read_texts
 from netspec.manifests.scalars import resolve
@@ -227,6 +228,17 @@ def test_the_very_line_of_a_rule_is_found() -> None:
     rule = reading.locate(policy.ingress[1].place)
     assert (rule and rule.line) == 11
     assert reading.locate(Place()) is None
+
+
+def test_places_in_one_document_are_found_without_reading_it_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    composed = []
+    compose = libyaml.yaml.compose
+    monkeypatch.setattr(libyaml.yaml, "compose", lambda *args, **named: composed.append(1) or compose(*args, **named))
+    many = "".join("- " + pod(f"p{i}").replace("\n", "\n  ").rstrip(" ") for i in range(9))
+    reading = of(f"apiVersion: v1\nkind: List\nitems:\n{many}")
+    lines = [position.line for w in reading.inventory.workloads if (position := reading.locate(w.place))]
+    assert lines == list(range(4, 40, 4))
+    assert len(composed) == 1
 
 
 def test_kubernetes_reads_scalars_its_own_way() -> None:

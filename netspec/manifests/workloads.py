@@ -1,7 +1,7 @@
 """Pods and what makes pods, collapsed to one workload per owner, unless the owner's pods differ."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, NamedTuple
@@ -21,21 +21,24 @@ TEMPLATES: dict[str, tuple[str, ...] | None] = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
     "ReplicationController": ("spec", "template"),
 }
+_POD_NAME, _POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
+_JOB_NAMES = ("job-name", "batch.kubernetes.io/job-name")
 #: Labels that controllers give the pods they make. Pods that differ in these alone are alike, unless a selector asks.
 OF_CONTROLLERS = frozenset(
     (
         "pod-template-hash",
         "controller-revision-hash",
         "pod-template-generation",
-        "statefulset.kubernetes.io/pod-name",
-        "apps.kubernetes.io/pod-index",
+        _POD_NAME,
+        _POD_INDEX,
         "controller-uid",
         "batch.kubernetes.io/controller-uid",
-        "job-name",
-        "batch.kubernetes.io/job-name",
+        *_JOB_NAMES,
         "batch.kubernetes.io/job-completion-index",
     )
 )
+#: So many pods of one StatefulSet are told apart where only its template is known.
+_MOST_ORDINALS = 1000
 #: A DaemonSet has a pod on every node: more than one, for all that we know.
 _SEVERAL = 2
 
@@ -48,13 +51,14 @@ class Owner(NamedTuple):
 
 class Found(NamedTuple):
     """A pod, or a controller with its template, as read. `owner` is its own controller, where it names one;
-    `addresses` are the pod's own, where it runs."""
+    `addresses` are the pod's own, where it runs; `ordinals` number the pods of a StatefulSet."""
 
     key: Owner
     owner: Owner | None
     pod: Workload
     place: Place
     addresses: tuple[IPv4Address | IPv6Address, ...] = ()
+    ordinals: range = range(0)
 
 
 def found_workload(kind: str, namespace: str, name: str, body: Object, place: Place) -> Found | None:
@@ -73,8 +77,15 @@ def found_workload(kind: str, namespace: str, name: str, body: Object, place: Pl
     if not inner:
         raise Bad(template, "is required")
     spec = mapping(body.get("spec"), ("spec",))
-    pod = _pod(namespace, name, inner, template, kind, place)
-    return Found(Owner(namespace, name, kind), owner, replace(pod, replicas=_replicas(kind, spec)), place)
+    replicas = _replicas(kind, spec)
+    pod = replace(_pod(namespace, name, inner, template, kind, place), replicas=replicas)
+    ordinals = range(0)
+    if kind == "Job" and spec.get("manualSelector") is not True:
+        pod = replace(pod, labels={**pod.labels, **dict.fromkeys(_JOB_NAMES, name)})
+    elif kind == "StatefulSet":
+        first = _count(mapping(spec.get("ordinals"), ("spec", "ordinals")), ("spec", "ordinals", "start"), 0)
+        ordinals = range(first, first + min(replicas, _MOST_ORDINALS))
+    return Found(Owner(namespace, name, kind), owner, pod, place, ordinals=ordinals)
 
 
 def _addresses(status: Object) -> Iterable[IPv4Address | IPv6Address]:
@@ -90,12 +101,15 @@ def _addresses(status: Object) -> Iterable[IPv4Address | IPv6Address]:
 def _replicas(kind: str, spec: Object) -> int:
     if kind == "DaemonSet":
         return _SEVERAL
-    field = "parallelism" if kind == "Job" else "replicas"
-    given = spec.get(field)
+    return _count(spec, ("spec", "parallelism" if kind == "Job" else "replicas"), 1)
+
+
+def _count(within: Object, path: tuple[str, ...], default: int) -> int:
+    given = within.get(path[-1])
     if given is None:
-        return 1
+        return default
     if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-        raise Bad(("spec", field), "is no number of pods")
+        raise Bad(path, "must be a number, and not below 0")
     return given
 
 
@@ -180,7 +194,7 @@ def _root(found: Found, by_key: Mapping[Owner, Found]) -> Owner:
 
 def _of_owner(root: Owner, pods: list[Found], templates: list[Found], named_keys: frozenset[str]) -> list[Workload]:
     groups: dict[Any, list[Found]] = defaultdict(list)
-    for each in pods or templates:
+    for each in pods or (p for t in templates for p in _by_ordinal(t, named_keys)):
         groups[_look(each.pod, named_keys)].append(each)
     place = templates[0].place if templates else pods[0].place
     out = []
@@ -196,6 +210,17 @@ def _of_owner(root: Owner, pods: list[Found], templates: list[Found], named_keys
             )
         )
     return out
+
+
+def _by_ordinal(found: Found, named_keys: frozenset[str]) -> Iterator[Found]:
+    """The pods that a StatefulSet makes, where a selector names the labels that tell them apart; else its template."""
+    if not found.ordinals or named_keys.isdisjoint((_POD_NAME, _POD_INDEX)):
+        yield found
+        return
+    for ordinal in found.ordinals:
+        name = f"{found.key.name}-{ordinal}"
+        labels = {**found.pod.labels, _POD_NAME: name, _POD_INDEX: str(ordinal)}
+        yield found._replace(key=found.key._replace(name=name), pod=replace(found.pod, labels=labels, replicas=1))
 
 
 def _look(pod: Workload, named_keys: frozenset[str]) -> Any:

@@ -47,8 +47,19 @@ apiVersion: v1
 kind: Pod
 metadata: {name: guest, namespace: undeclared, labels: {app: web}}
 spec: {containers: [{name: main}]}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, namespace: shop}
+spec: {template: {spec: {containers: [{name: main}]}}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: store, namespace: shop}
+spec: {replicas: 2, ordinals: {start: 3}, template: {spec: {containers: [{name: main}]}}}
 """
 WEB, DB, STRAY, GUEST = (PodEnd(w) for w in ("shop/web", "shop/db", "default/stray", "undeclared/guest"))
+JOB, STORE_3, STORE_4 = (PodEnd(f"shop/{name}") for name in ("migrate", "store/store-3", "store/store-4"))
 OUTSIDE = AddressEnd(ip_address("203.0.113.9"))
 A, D, U = Answer.ALLOW, Answer.DENY, Answer.UNDEFINED
 
@@ -155,6 +166,62 @@ TABLE: list[Row] = [
         1,
         "TCP",
         D,
+    ),
+    (
+        "job-name-label",
+        "{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {job-name: migrate}}}]}]}",
+        JOB,
+        WEB,
+        1,
+        "TCP",
+        A,
+    ),
+    (
+        "job-name-label",
+        "{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {batch.kubernetes.io/job-name: migrate}}}]}]}",
+        JOB,
+        WEB,
+        1,
+        "TCP",
+        A,
+    ),
+    (
+        "job-name-label",
+        "{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {job-name: migrate}}}]}]}",
+        DB,
+        WEB,
+        1,
+        "TCP",
+        D,
+    ),
+    (
+        "statefulset-pod-name",
+        "{podSelector: {}, ingress: [{from: [{podSelector: "
+        "{matchLabels: {statefulset.kubernetes.io/pod-name: store-3}}}]}]}",
+        STORE_3,
+        WEB,
+        1,
+        "TCP",
+        A,
+    ),
+    (
+        "statefulset-pod-name",
+        "{podSelector: {}, ingress: [{from: [{podSelector: "
+        "{matchLabels: {statefulset.kubernetes.io/pod-name: store-3}}}]}]}",
+        STORE_4,
+        WEB,
+        1,
+        "TCP",
+        D,
+    ),
+    (
+        "statefulset-pod-index",
+        "{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {apps.kubernetes.io/pod-index: '4'}}}]}]}",
+        STORE_4,
+        WEB,
+        1,
+        "TCP",
+        A,
     ),
 ]
 

@@ -47,7 +47,7 @@ def pod(name: str, labels: dict[str, str], **metadata: Any) -> dict[str, Any]:
 def test_every_kind_with_a_template_is_a_workload(version: str, kind: str) -> None:
     found = inventory(made(version, kind, "web", {"template": template({"app": "web"}, {"containerPort": 80})}))
     (workload,) = found.workloads
-    assert (workload.id, workload.kind, workload.labels) == ("default/web", kind, {"app": "web"})
+    assert (workload.id, workload.kind, workload.labels["app"]) == ("default/web", kind, "web")
     assert [p.port for p in workload.ports] == [80]
 
 
@@ -90,6 +90,22 @@ def test_a_controllers_label_tells_pods_apart_where_a_selector_names_it() -> Non
     assert [w.id for w in inventory(*pods).workloads] == ["default/db"]
     service = made("v1", "Service", "first", {"selector": {key: "db-0"}, "ports": [{"port": 1}]})
     assert [w.id for w in inventory(*pods, service).workloads] == ["default/db/db-0", "default/db/db-1"]
+
+
+def test_a_statefulset_known_by_its_template_has_a_pod_for_each_ordinal_where_a_selector_names_it() -> None:
+    db = made("apps/v1", "StatefulSet", "db", {"replicas": 2, "template": template({"app": "db"})})
+    (whole,) = inventory(db).workloads
+    assert (whole.id, whole.replicas, whole.labels) == ("default/db", 2, {"app": "db"})
+    selector = {"statefulset.kubernetes.io/pod-name": "db-0"}
+    service = made("v1", "Service", "first", {"selector": selector, "ports": [{"port": 1}]})
+    found = inventory(db, service)
+    assert [(w.id, w.replicas) for w in found.workloads] == [("default/db/db-0", 1), ("default/db/db-1", 1)]
+    assert [e.workload.id for e in Endpoints(found).of_service(found.services[0])] == ["default/db/db-0"]
+
+
+def test_a_job_with_a_selector_of_its_own_gets_no_labels() -> None:
+    (workload,) = inventory(made("batch/v1", "Job", "j", {"manualSelector": True, "template": template({})})).workloads
+    assert workload.labels == {}
 
 
 def test_two_kinds_of_one_name_are_two_peers() -> None:

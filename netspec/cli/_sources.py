@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netspec.analysis.dialects import DIALECTS
 from netspec.diagnostics import Diagnostic, Position, Problem, Severity
 from netspec.ir.model import Inventory, Place
 from netspec.manifests.documents import Broken
 from netspec.manifests.objects import policy_resources
-from netspec.manifests.read import MAX_BYTES, SUFFIXES, Reading, read, read_texts
+from netspec.manifests.read import MAX_BYTES, SUFFIXES, Reading, read, read_texts, texts
 
 if TYPE_CHECKING:
     from netspec.spec.load import LoadedSpec
@@ -61,8 +62,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument("--kubeconfig", metavar="FILE", help="read the objects of a live cluster with kubectl")
     where.add_argument("--context", help="the kubeconfig's context (default: its current one)")
-    where.add_argument(
-        "--cni", help="what the cluster runs (calico, cilium, vpc-cni), to settle what Kubernetes leaves open"
+    cni_argument(where)
+
+
+def cni_argument(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--cni", choices=sorted(DIALECTS), help="what the cluster runs, to settle what Kubernetes leaves open"
     )
 
 
@@ -86,7 +91,9 @@ def chosen(args: argparse.Namespace, spec: str | None) -> Source:
 def from_path(name: str, stack: str | None, cni: str | None) -> Source:
     """A spec or manifests by path; where nothing has that path, `revision:path` in the git repository here."""
     path = Path(name)
-    if name == "-" or path.is_dir():
+    if name == "-":
+        return _of_texts(name, list(texts([name], sys.stdin)), stack, cni)
+    if path.is_dir():
         return _of_reading(name, read([name], sys.stdin, cni))
     if path.exists() or ":" not in name:
         try:
@@ -106,12 +113,13 @@ def from_path(name: str, stack: str | None, cni: str | None) -> Source:
     return _of_texts(name, list(_revision(name)), stack, cni)
 
 
-def _of_texts(name: str, texts: Sequence[tuple[str, str | Broken]], stack: str | None, cni: str | None) -> Source:
-    if len(texts) == 1 and isinstance(texts[0][1], str) and _is_spec(texts[0][1][:_HEAD]):
+def _of_texts(name: str, given: Sequence[tuple[str, str | Broken]], stack: str | None, cni: str | None) -> Source:
+    file, content = given[0]
+    if len(given) == 1 and isinstance(content, str) and _is_spec(content[:_HEAD]):
         from netspec.spec.load import loads
 
-        return _of_spec(name, loads(texts[0][1], name), stack)
-    return _of_reading(name, read_texts(texts, cni))
+        return _of_spec(name, loads(content, file), stack)
+    return _of_reading(name, read_texts(given, cni))
 
 
 def _is_spec(head: str) -> bool:

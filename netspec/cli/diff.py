@@ -9,6 +9,7 @@ from netspec.analysis.matrix import ports_text
 from netspec.analysis.spaces import Ranges
 from netspec.cli import DIFFERENT, FAILED, OK, _sources
 from netspec.cli._report import OUTPUTS, Edge, Report, Row, write
+from netspec.diagnostics import Problem
 
 EXAMPLES = """\
   netspec diff old/ new/
@@ -19,11 +20,11 @@ _TONES = {"opened": "bad", "closed": "good", "changed": "warn"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    side = "a spec, a manifest, a directory of them, or revision:path in git"
+    side = "a spec, a manifest, a directory of them, - for standard input, or revision:path in git"
     parser.add_argument("old", metavar="OLD", help=side)
     parser.add_argument("new", metavar="NEW", help="likewise")
     parser.add_argument("--stack", help="the specs' stack (default: their only one)")
-    parser.add_argument("--cni", help="what the cluster runs (calico, cilium, vpc-cni), where manifests do not tell")
+    _sources.cni_argument(parser)
     parser.add_argument(
         "--fail-on", choices=("any", "opened"), default="any", help="what exit code 4 means (default: any difference)"
     )
@@ -32,6 +33,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: no difference; 4: some (with --fail-on opened, only where something opens); 1: bad input."""
+    if args.old == args.new == "-":
+        raise Problem("standard input is one side", "name a file for the other")
     sides = [_sources.from_path(name, args.stack, args.cni) for name in (args.old, args.new)]
     for side in sides:
         side.complain()

@@ -22,7 +22,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", metavar="SPEC", nargs="?", help="a spec file")
     _sources.arguments(parser)
     parser.add_argument("--strict", action="store_true", help="fail on findings")
-    parser.add_argument("--ignore", action="append", default=[], metavar="CODE", help="leave out findings of this code")
+    parser.add_argument(
+        "--ignore", action="append", default=[], choices=CODES, metavar="CODE", help="leave out findings of this code"
+    )
     outputs = (*OUTPUTS, "sarif")
     parser.add_argument("--output", choices=outputs, default="text", help="how to print (default: text)")
 

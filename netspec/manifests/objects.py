@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from netspec.ir.model import (
     NAME_LABEL,
@@ -36,6 +36,7 @@ _TIERS = {
     "ClusterNetworkPolicy": "v1alpha2",
 }
 _TIER_GROUP = "policy.networking.k8s.io"
+_POLICY_KINDS = {"NetworkPolicy": "networking.k8s.io/v1", **{k: f"{_TIER_GROUP}/{v}" for k, v in _TIERS.items()}}
 _GATEWAY_GROUP = "gateway.networking.k8s.io"
 _INGRESS_GROUPS = ("networking.k8s.io", "extensions")
 #: Kinds that decide who reaches whom, in a language of their own -> the resource as `kubectl get` knows it.
@@ -113,6 +114,8 @@ class Objects:
         if (group, kind) in REFUSED:
             raise Refused(("kind",), f"is a policy of {group} and is not analysed", "what is said holds without it")
         if not self._is_used(group, kind):
+            if kind in _POLICY_KINDS:
+                _refuse_group(group, kind, body["apiVersion"])
             self.skipped[kind] += 1
             return
         metadata = mapping(body.get("metadata"), ("metadata",))
@@ -263,6 +266,13 @@ class Objects:
             or (route.kind, route.namespace, b.namespace, b.service) in self._grants
         )
         return route if kept == route.backends else replace(route, backends=kept)
+
+
+def _refuse_group(group: str, kind: str, version: str) -> NoReturn:
+    """A policy's kind in a group that is not its own: the API server knows none such, or it is somebody else's."""
+    if "." in group and not group.endswith(".k8s.io"):
+        raise Refused(("kind",), f"is a policy of {group} and is not analysed", "what is said holds without it")
+    raise Bad(("apiVersion",), f"{version} has no {kind}", f"write {_POLICY_KINDS[kind]}")
 
 
 def policy_resources(served: Collection[str]) -> list[str]:

@@ -38,15 +38,15 @@ def read(paths: Sequence[str], stdin: TextIO | None = None, cni: str | None = No
 
     `cni`: what the cluster runs, where it is known; otherwise it is told from the DaemonSets of the known CNIs.
     """
-    return read_texts(_texts(paths, stdin), cni)
+    return read_texts(texts(paths, stdin), cni)
 
 
-def read_texts(texts: Iterable[tuple[str, str | Broken]], cni: str | None = None) -> Reading:
+def read_texts(given: Iterable[tuple[str, str | Broken]], cni: str | None = None) -> Reading:
     """As `read`, from (file name, text); Broken stands for a file that is no text."""
     report = Report()
     objects = Objects()
     documents: dict[Position, Document] = {}
-    for file, content in texts:
+    for file, content in given:
         if isinstance(content, Broken):
             _complain(report, "NM001", Position(file, content.line), f"file {content.message}")
             continue
@@ -96,12 +96,13 @@ def _complain(report: Report, code: str, at: Position | None, message: str, hint
     report.add(Diagnostic(code, Severity.ERROR, message, (), at, hint))
 
 
-def _texts(paths: Sequence[str], stdin: TextIO | None) -> Iterator[tuple[str, str | Broken]]:
+def texts(paths: Sequence[str], stdin: TextIO | None) -> Iterator[tuple[str, str | Broken]]:
+    """The files that the paths stand for, (file name, text), as `read_texts` takes them. Raises Problem."""
     for path in paths:
         if path == "-":
             if stdin is None:
                 raise Problem("- is standard input, which is not there", "name a file or a directory")
-            yield "<stdin>", stdin.read(MAX_BYTES)
+            yield "<stdin>", _read_stream(stdin)
             continue
         files = list(_files(path))
         if not files:
@@ -120,6 +121,13 @@ def _files(path: str) -> Iterator[str]:
         for name in sorted(names):
             if name.endswith(SUFFIXES):
                 yield str(FilePath(folder) / name)
+
+
+def _read_stream(stream: TextIO) -> str | Broken:
+    try:
+        return stream.read(MAX_BYTES)
+    except UnicodeDecodeError:
+        return Broken("is not UTF-8 text", 1)
 
 
 def _read(file: str) -> str | Broken:

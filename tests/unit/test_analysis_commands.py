@@ -158,6 +158,24 @@ def test_diff_against_a_git_revision(run: Run, tmp_path: Path, monkeypatch: pyte
     assert (code, "there is nothing at main:nowhere" in error) == (USAGE, True)
 
 
+@pytest.mark.parametrize("text", [CLUSTER, Path(SHOP).read_text()], ids=["manifests", "a spec"])
+def test_standard_input_is_manifests_or_a_spec(
+    run: Run, tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file.yaml"
+    file.write_text(text)
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert run("diff", "-", str(file)) == (OK, "no difference\n", "")
+    assert run("diff", "-", "-")[0] == USAGE
+
+
+@pytest.mark.parametrize("words", [("matrix", "--cni", "Calico"), ("diff", "--cni", "x"), ("lint", "--ignore", "NL06")])
+def test_arguments_that_mean_nothing_are_errors(run: Run, words: tuple[str, ...]) -> None:
+    code, _, error = run(*words, SHOP, SHOP)
+    assert code == USAGE
+    assert f"invalid choice: '{words[2]}'" in error
+
+
 def test_explain_in_every_output(run: Run, cluster: str) -> None:
     words = ("explain", "shop/web", "shop/db", "5432", "--manifests", cluster)
     code, text, _ = run(*words)

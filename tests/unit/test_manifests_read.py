@@ -61,6 +61,11 @@ def test_standard_input_is_read() -> None:
     assert [w.name for w in read(["-"], io.StringIO(pod("one"))).inventory.workloads] == ["one"]
 
 
+def test_standard_input_that_is_no_text_is_reported() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(b"a: \xff"), encoding="utf-8")
+    assert "<stdin>:1:1: file is not UTF-8 text [NM001]" in only_error(read(["-"], stream))
+
+
 @pytest.mark.parametrize("path", ["nowhere.yaml", "/"])
 def test_what_cannot_be_read_at_all_is_a_problem(path: str, tmp_path: Path) -> None:
     with pytest.raises(Problem):
@@ -100,6 +105,7 @@ def test_an_object_twice_is_an_error_that_names_both_places() -> None:
         ("cilium.io/v2", "CiliumNetworkPolicy"),
         ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
         ("policy.networking.k8s.io/v1beta9", "AdminNetworkPolicy"),
+        ("policy.example.com/v1", "NetworkPolicy"),
     ],
 )
 def test_policies_in_other_languages_are_refused_by_name(version: str, kind: str) -> None:
@@ -108,6 +114,19 @@ def test_policies_in_other_languages_are_refused_by_name(version: str, kind: str
     assert f"{kind} guard" in message
     assert "[NM004]" in message
     assert message.startswith("x.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "hint"),
+    [
+        ("v1", "NetworkPolicy", "networking.k8s.io/v1"),
+        ("networking.k8s.io/v1", "ClusterNetworkPolicy", "policy.networking.k8s.io/v1alpha2"),
+    ],
+)
+def test_a_policy_in_a_group_that_has_none_is_an_error(version: str, kind: str, hint: str) -> None:
+    message = only_error(of(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: guard}}\nspec: {{}}\n"))
+    assert f"x.yaml:1:1: {kind} guard: apiVersion {version} has no {kind} [NM002]" in message
+    assert f"write {hint}" in message
 
 
 def test_a_cluster_is_asked_for_every_policy_that_it_serves() -> None:

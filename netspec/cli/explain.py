@@ -146,6 +146,10 @@ def _ends(inventory: Inventory, text: str) -> Iterator[tuple[str, End]]:
         for workload in found:
             yield workload, PodEnd(workload)
         return
+    running = _workload_of_pod(inventory, text)
+    if running is not None:
+        yield text, PodEnd(running)
+        return
     try:
         yield text, AddressEnd(ip_address(text))
     except ValueError:
@@ -153,6 +157,16 @@ def _ends(inventory: Inventory, text: str) -> Iterator[tuple[str, End]]:
         raise Problem(
             f"there is no workload {text}", hint or "ns/name, service:ns/name, an address or external"
         ) from None
+
+
+def _workload_of_pod(inventory: Inventory, text: str) -> str | None:
+    """Of ns/name/pod, or ns/pod: the workload that the pod is one of."""
+    owner, _, pod = text.rpartition("/")
+    namespace = owner.partition("/")[0]
+    for w in inventory.workloads:
+        if w.namespace == namespace and pod in w.pods and (owner == namespace or f"{w.id}/".startswith(f"{owner}/")):
+            return w.id
+    return None
 
 
 def _service(

@@ -56,7 +56,7 @@ class ContainerPort:
 @dataclass(frozen=True, slots=True)
 class Workload:
     """Pods that share their labels and ports. `stand_in`: netspec deploys an agnhost Deployment for it.
-    `system`: the cluster brings it (CoreDNS), the spec does not declare it."""
+    `system`: the cluster brings it (CoreDNS), the spec does not declare it. `pods`: the names of those that run."""
 
     namespace: str
     name: str
@@ -67,6 +67,7 @@ class Workload:
     host_network: bool = False
     kind: str = "Deployment"
     system: bool = False
+    pods: tuple[str, ...] = field(default=(), compare=False)
     place: Place = field(default=Place(), compare=False)
 
     @property

@@ -23,6 +23,8 @@ TEMPLATES: dict[str, tuple[str, ...] | None] = {
 }
 _POD_NAME, _POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
 _JOB_NAMES = ("job-name", "batch.kubernetes.io/job-name")
+#: What a reader knows by its name, whatever owns it; a ReplicaSet's or Job's name is often made up by its owner.
+_NAMED_BY_PEOPLE = frozenset(("Deployment", "StatefulSet", "DaemonSet", "CronJob"))
 #: Labels that controllers give the pods they make. Pods that differ in these alone are alike, unless a selector asks.
 OF_CONTROLLERS = frozenset(
     (
@@ -114,15 +116,14 @@ def _count(within: Object, path: tuple[str, ...], default: int) -> int:
 
 
 def _owner(namespace: str, metadata: Object) -> Owner | None:
-    """The controlling owner. A node owns its static pods, but is no workload."""
-    references = [
-        r for r in items(metadata.get("ownerReferences"), ("metadata", "ownerReferences")) if isinstance(r, dict)
-    ]
-    chosen = next((r for r in references if r.get("controller") is True), references[0] if references else None)
-    if chosen is None or chosen.get("kind") == "Node":
-        return None
+    """The owner that controls the object; others (a ConfigMap, say) only say when it is collected. A node controls its
+    static pods, but is no workload."""
     at: Path = ("metadata", "ownerReferences")
-    return Owner(namespace, text(chosen.get("name"), at), text(chosen.get("kind", "Pod"), at))
+    for reference in items(metadata.get("ownerReferences"), at):
+        if isinstance(reference, dict) and reference.get("controller") is True:
+            name, kind = text(reference.get("name"), at), text(reference.get("kind"), at)
+            return None if kind == "Node" else Owner(namespace, name, kind)
+    return None
 
 
 def _pod(namespace: str, name: str, pod: Object, path: Path, kind: str, place: Place) -> Workload:
@@ -183,9 +184,9 @@ def collapse(found: Iterable[Found], named_keys: frozenset[str]) -> tuple[Worklo
 
 
 def _root(found: Found, by_key: Mapping[Owner, Found]) -> Owner:
-    """The owner at the top, as far as it is known."""
+    """The owner at the top, as far as it is known. What an operator makes of its own resource keeps its name."""
     key, owner, seen = found.key, found.owner, {found.key}
-    while owner is not None and owner not in seen:
+    while owner is not None and owner not in seen and key.kind not in _NAMED_BY_PEOPLE:
         seen.add(owner)
         key, above = owner, by_key.get(owner)
         owner = above.owner if above else None
@@ -206,6 +207,7 @@ def _of_owner(root: Owner, pods: list[Found], templates: list[Found], named_keys
                 name=root.name if len(groups) == 1 else f"{root.name}/{first.key.name}",
                 kind=root.kind,
                 replicas=len(members) if pods else sum(m.pod.replicas for m in members),
+                pods=tuple(sorted(m.key.name for m in members)) if pods else (),
                 place=place if len(groups) == 1 else first.place,
             )
         )

@@ -203,6 +203,20 @@ def test_the_ends_that_explain_takes(words: tuple[str, ...], verdict: str, run: 
     assert (code, text.splitlines()[0]) == (OK, verdict)
 
 
+@pytest.mark.parametrize("named", ["shop/web/web-1-b", "shop/web-1-b"])
+def test_explain_takes_a_running_pod(named: str, run: Run, cluster: str, tmp_path: Path) -> None:
+    owned = "ownerReferences: [{kind: StatefulSet, name: web, controller: true}]"
+    pods = "".join(
+        f"---\napiVersion: v1\nkind: Pod\nmetadata: {{name: web-1-{x}, namespace: shop, {labels}{owned}}}\nspec: {{}}\n"
+        for x, labels in (("a", ""), ("b", ""), ("c", "labels: {role: leader}, "))
+    )
+    path = tmp_path / "pods.yaml"
+    path.write_text(pods)
+    code, text, _ = run("explain", named, "shop/db", "5432", "--manifests", cluster, str(path))
+    assert (code, text.splitlines()[:2]) == (OK, [f"{named} -> shop/db 5432/TCP: denied", "  egress of shop/web/web-1-a"])
+    assert run("explain", "shop/db/web-1-b", "shop/db", "--manifests", cluster, str(path))[0] == USAGE
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

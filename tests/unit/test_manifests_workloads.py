@@ -75,6 +75,25 @@ def test_pods_of_an_owner_that_was_not_read_collapse_to_its_name() -> None:
     assert [(w.id, w.kind) for w in found.workloads] == [("default/x-1", "ReplicaSet")]
 
 
+def test_an_owner_that_does_not_control_is_no_owner() -> None:
+    kept = {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "keep"}]}
+    assert [w.id for w in inventory(pod("a", {}, **kept), pod("b", {}, **kept)).workloads] == ["default/a", "default/b"]
+
+
+def test_what_an_operator_makes_keeps_its_name() -> None:
+    found = inventory(
+        made("apps/v1", "Deployment", "server", {"template": template({"app": "s"})}, **owned("ArgoCD", "argo")),
+        made("apps/v1", "StatefulSet", "redis", {"template": template({"app": "r"})}, **owned("ArgoCD", "argo")),
+        made("apps/v1", "ReplicaSet", "web-1", {"template": template({"app": "w"})}, **owned("Rollout", "web")),
+        made("apps/v1", "ReplicaSet", "web-2", {"template": template({"app": "w"})}, **owned("Rollout", "web")),
+    )
+    assert [(w.id, w.kind) for w in found.workloads] == [
+        ("default/redis", "StatefulSet"),
+        ("default/server", "Deployment"),
+        ("default/web", "Rollout"),
+    ]
+
+
 def test_pods_of_one_owner_with_different_labels_do_not_collapse() -> None:
     found = inventory(
         pod("x-a", {"app": "x", "role": "leader"}, **owned("StatefulSet", "x")),

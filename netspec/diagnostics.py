@@ -40,6 +40,15 @@ def render_path(path: Path) -> str:
     return out
 
 
+def printable(text: str) -> str:
+    r"""Text from a file, which may hold what a terminal obeys, or what no file can hold.
+
+    >>> printable("red \x1b[31m")
+    'red \\x1b[31m'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding: a stable `code` (docs/rules.md), where it is, what is wrong and what to do."""
@@ -55,8 +64,8 @@ class Diagnostic:
         where = f"{self.position}: " if self.position else ""
         path = f"{render_path(self.path)}: " if self.path else ""
         kind = "warning: " if self.severity is Severity.WARNING else ""
-        hint = f"\n  hint: {self.hint}" if self.hint else ""
-        return f"{where}{kind}{path}{self.message} [{self.code}]{hint}"
+        hint = f"\n  hint: {printable(self.hint)}" if self.hint else ""
+        return printable(f"{where}{kind}{path}{self.message} [{self.code}]") + hint
 
     def to_json(self) -> dict[str, object]:
         return {

@@ -41,10 +41,10 @@ class Document(NamedTuple):
         """The value. Raises Broken."""
         if self.text.lstrip()[:1] in ("{", "["):
             try:
-                return json.loads(self.text)
+                return json.loads(self.text, object_pairs_hook=_object)
             except RecursionError:
                 raise Broken("is nested too deeply", self.position.line) from None
-            except ValueError:  # a flow mapping that is YAML only, or broken: the YAML reader says
+            except ValueError:  # a flow mapping that is YAML only, or broken, or a key twice: the YAML reader says
                 pass
         value = quick.parse(self.text)
         if value is None:
@@ -59,6 +59,13 @@ class Document(NamedTuple):
 
         found = locate(self.text, path)
         return self.position if found is None else Position(self.file, self.line + found[0], found[1] + 1)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
 
 
 def split(text: str, file: str) -> Iterator[Document]:

@@ -1,5 +1,6 @@
 """Reading an object's fields as the API server would: a wrong type or an unknown field is an error, never a guess."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_network
@@ -8,6 +9,7 @@ from typing import Any
 from netspec.diagnostics import Path
 from netspec.ir.model import IPNetwork, Protocol
 from netspec.ir.selectors import Operator, Requirement, Selector
+from netspec.manifests.names import is_dns_label, is_label_key, is_label_value, is_object_name, is_port_name
 
 Object = dict[str, Any]
 
@@ -47,6 +49,28 @@ def text(value: Any, path: Path) -> str:
     return value
 
 
+def object_name(value: Any, path: Path) -> str:
+    found = text(value, path)
+    if not is_object_name(found):
+        raise Bad(path, "is no name", "lower case letters, digits, - and . in between, up to 253")
+    return found
+
+
+def dns_label(value: Any, path: Path) -> str:
+    """The name of a namespace, or of a Service's port."""
+    found = text(value, path)
+    if not is_dns_label(found):
+        raise Bad(path, "is no name", "lower case letters, digits and - in between, up to 63")
+    return found
+
+
+def port_name(value: Any, path: Path) -> str:
+    found = text(value, path)
+    if not is_port_name(found):
+        raise Bad(path, "is no port name", "lower case letters, digits and - in between, up to 15, a letter among them")
+    return found
+
+
 def known(value: Any, path: Path, fields: frozenset[str]) -> Object:
     """A mapping with no field but these."""
     found = mapping(value, path)
@@ -59,11 +83,16 @@ def known(value: Any, path: Path, fields: frozenset[str]) -> Object:
     return found
 
 
+_LABEL_HINT = "letters, digits, and -, _ and . in between, up to 63; a key may have a DNS name and / in front"
+
+
 def labels(value: Any, path: Path) -> Mapping[str, str]:
     found = mapping(value, path)
     for key, label in found.items():
         if not isinstance(label, str):
             raise Bad((*path, key), "is a label and must be text", "quote it")
+        if not is_label_key(key) or not is_label_value(label):
+            raise Bad((*path, key), "is no label", _LABEL_HINT)
     return found
 
 
@@ -98,7 +127,10 @@ def _requirement(value: Any, path: Path) -> Requirement:
     values = [text(v, (*path, "values", i)) for i, v in enumerate(items(found.get("values"), (*path, "values")))]
     if bool(values) != (operator in ("In", "NotIn")):
         raise Bad((*path, "values"), f"must {'' if operator in ('In', 'NotIn') else 'not '}be given with {operator}")
-    return Requirement(text(found.get("key"), (*path, "key")), operator, tuple(values))
+    key = text(found.get("key"), (*path, "key"))
+    if not is_label_key(key) or not all(map(is_label_value, values)):
+        raise Bad(path, "asks for what is no label", _LABEL_HINT)
+    return Requirement(key, operator, tuple(values))
 
 
 def protocol(value: Any, path: Path) -> Protocol:
@@ -118,18 +150,22 @@ def port_number(value: Any, path: Path) -> int:
 
 
 def port(value: Any, path: Path) -> int | str:
-    """A number or a port name (IANA service name: a letter in it, at most 15 characters)."""
+    """A number or a port name."""
     if isinstance(value, str):
-        if not 1 <= len(value) <= 15 or not any(c.isalpha() for c in value):
+        if not is_port_name(value):
             raise Bad(path, "is neither a port (1-65535) nor a port name", "a number is written without quotes")
         return value
     return port_number(value, path)
 
 
+#: Python takes masks and zones too.
+_CIDR = re.compile(r"[0-9A-Fa-f.:]+/[0-9]{1,3}\Z")
+
+
 @lru_cache(maxsize=1 << 16)
 def _network(value: str) -> IPNetwork | None:
     try:
-        return ip_network(value, strict=False) if "/" in value else None
+        return ip_network(value, strict=False) if _CIDR.match(value) else None
     except ValueError:
         return None
 

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
+from itertools import chain, count
 from typing import Any, NamedTuple, NoReturn
 
+from netspec.diagnostics import printable
 from netspec.ir.model import (
     NAME_LABEL,
     Inventory,
@@ -20,7 +22,7 @@ from netspec.ir.model import (
 )
 from netspec.ir.selectors import Labels, Selector
 from netspec.manifests import services
-from netspec.manifests.fields import Bad, Object, items, labels, mapping, network, text
+from netspec.manifests.fields import Bad, Object, dns_label, items, labels, mapping, network, object_name, text
 from netspec.manifests.policies import network_policy, tier_policy
 from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_workload
 
@@ -116,18 +118,31 @@ class Objects:
         if not self._is_used(group, kind):
             if kind in _POLICY_KINDS:
                 _refuse_group(group, kind, body["apiVersion"])
-            self.skipped[kind] += 1
+            self.skipped[printable(kind)] += 1
             return
         metadata = mapping(body.get("metadata"), ("metadata",))
-        name = text(metadata.get("name") or metadata.get("generateName"), ("metadata", "name"))
-        namespace = text(metadata.get("namespace") or "default", ("metadata", "namespace"))
         cluster_wide = kind in ("Namespace", "Node") or (group == _TIER_GROUP)
-        key = (group.replace("extensions", "apps"), kind, "" if cluster_wide else namespace, name)
+        namespace = dns_label(metadata.get("namespace") or "default", ("metadata", "namespace"))
+        kinds = (group.replace("extensions", "apps"), kind, "" if cluster_wide else namespace)
+        name = metadata.get("name")
+        if not name and metadata.get("generateName"):
+            name = self._generated(kinds, metadata["generateName"])
+        elif kind == "Namespace":
+            name = dns_label(name, ("metadata", "name"))
+        else:
+            name = object_name(name, ("metadata", "name"))
+        key = (*kinds, name)
         if key in self._seen:
             raise Duplicate((), f"is declared twice; first at {self._seen[key].position}", "keep one of them")
         self._add(group, kind, version, namespace, name, body, place)
         self._seen[key] = place
         self.count += 1
+
+    def _generated(self, kinds: tuple[str, str, str], start: Any) -> str:
+        """The API server makes up a name for each: here the first is called as it starts, others are numbered."""
+        object_name(f"{text(start, ('metadata', 'generateName'))}x", ("metadata", "generateName"))
+        names = chain((start,), (f"{start}#{i}" for i in count(2)))
+        return next(name for name in names if (*kinds, name) not in self._seen)
 
     @staticmethod
     def _is_used(group: str, kind: str) -> bool:

@@ -5,7 +5,18 @@ from typing import Any
 from netspec.diagnostics import Path
 from netspec.ir.model import Place, Protocol, Route, RouteBackend, Service, ServicePort, ServiceType
 from netspec.ir.selectors import Selector
-from netspec.manifests.fields import Bad, Object, items, labels, mapping, port, port_number, protocol, text
+from netspec.manifests.fields import (
+    Bad,
+    Object,
+    dns_label,
+    items,
+    labels,
+    mapping,
+    object_name,
+    port,
+    port_number,
+    protocol,
+)
 
 _TYPES: dict[str, ServiceType] = {t: t for t in ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")}
 #: Gateway API routes -> the protocol that arrives at their backends.
@@ -35,7 +46,7 @@ def service(namespace: str, name: str, body: Object, place: Place) -> Service:
         spec.get("clusterIP") == "None",
         Selector.of(wanted) if wanted and not is_external else None,
         ports,
-        text(spec.get("externalName"), (*path, "externalName")) if is_external else None,
+        object_name(spec.get("externalName"), (*path, "externalName")) if is_external else None,
         "Local" if spec.get("externalTrafficPolicy") == "Local" else "Cluster",
         spec.get("publishNotReadyAddresses") is True,
         place=place,
@@ -51,7 +62,7 @@ def _port(value: Any, path: Path) -> ServicePort:
         number,
         number if target is None or target == 0 or target == "" else port(target, (*path, "targetPort")),
         protocol(found.get("protocol"), (*path, "protocol")),
-        None if not name else text(name, (*path, "name")),
+        None if not name else dns_label(name, (*path, "name")),
         None if not node else port_number(node, (*path, "nodePort")),
     )
 
@@ -79,7 +90,7 @@ def _ingress_backend(namespace: str, value: Any, path: Path) -> RouteBackend | N
     if "serviceName" in backend:
         number = backend.get("servicePort")
         return RouteBackend(
-            namespace, text(backend["serviceName"], path), None if number is None else port(number, path)
+            namespace, object_name(backend["serviceName"], path), None if number is None else port(number, path)
         )
     if backend.get("service") is None:
         if backend.get("resource") is None:
@@ -87,9 +98,9 @@ def _ingress_backend(namespace: str, value: Any, path: Path) -> RouteBackend | N
         return None
     named = mapping(backend["service"], (*path, "service"))
     target = mapping(named.get("port"), (*path, "service", "port"))
-    name = text(named.get("name"), (*path, "service", "name"))
+    name = object_name(named.get("name"), (*path, "service", "name"))
     if target.get("name"):
-        return RouteBackend(namespace, name, text(target["name"], (*path, "service", "port", "name")))
+        return RouteBackend(namespace, name, dns_label(target["name"], (*path, "service", "port", "name")))
     return RouteBackend(namespace, name, port_number(target.get("number"), (*path, "service", "port", "number")))
 
 
@@ -122,8 +133,8 @@ def _backend_reference(namespace: str, reference: Object, path: Path) -> RouteBa
         return None
     target = reference.get("namespace")
     return RouteBackend(
-        namespace if target is None else text(target, (*path, "namespace")),
-        text(reference.get("name"), (*path, "name")),
+        namespace if target is None else dns_label(target, (*path, "namespace")),
+        object_name(reference.get("name"), (*path, "name")),
         port_number(reference.get("port"), (*path, "port")),
     )
 

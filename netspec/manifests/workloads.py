@@ -8,7 +8,19 @@ from typing import Any, NamedTuple
 
 from netspec.diagnostics import Path
 from netspec.ir.model import ContainerPort, Place, Workload
-from netspec.manifests.fields import Bad, Object, items, labels, mapping, port_number, protocol, text
+from netspec.manifests.fields import (
+    Bad,
+    Object,
+    items,
+    labels,
+    mapping,
+    object_name,
+    port_name,
+    port_number,
+    protocol,
+    text,
+)
+from netspec.manifests.names import is_kind
 
 #: Kind -> where its pod template is; None: the object is the pod.
 TEMPLATES: dict[str, tuple[str, ...] | None] = {
@@ -66,7 +78,8 @@ class Found(NamedTuple):
 def found_workload(kind: str, namespace: str, name: str, body: Object, place: Place) -> Found | None:
     """None for a pod that has ended. Raises Bad."""
     template = TEMPLATES[kind]
-    owner = _owner(namespace, mapping(body.get("metadata"), ("metadata",)))
+    metadata = mapping(body.get("metadata"), ("metadata",))
+    owner = _owner(namespace, metadata)
     if template is None:
         status = mapping(body.get("status"), ("status",))
         if status.get("phase") in ("Succeeded", "Failed"):
@@ -82,7 +95,7 @@ def found_workload(kind: str, namespace: str, name: str, body: Object, place: Pl
     replicas = _replicas(kind, spec)
     pod = replace(_pod(namespace, name, inner, template, kind, place), replicas=replicas)
     ordinals = range(0)
-    if kind == "Job" and spec.get("manualSelector") is not True:
+    if kind == "Job" and metadata.get("name") and spec.get("manualSelector") is not True:
         pod = replace(pod, labels={**pod.labels, **dict.fromkeys(_JOB_NAMES, name)})
     elif kind == "StatefulSet":
         first = _count(mapping(spec.get("ordinals"), ("spec", "ordinals")), ("spec", "ordinals", "start"), 0)
@@ -121,7 +134,9 @@ def _owner(namespace: str, metadata: Object) -> Owner | None:
     at: Path = ("metadata", "ownerReferences")
     for reference in items(metadata.get("ownerReferences"), at):
         if isinstance(reference, dict) and reference.get("controller") is True:
-            name, kind = text(reference.get("name"), at), text(reference.get("kind"), at)
+            name, kind = object_name(reference.get("name"), at), text(reference.get("kind"), at)
+            if not is_kind(kind):
+                raise Bad(at, "names no kind")
             return None if kind == "Node" else Owner(namespace, name, kind)
     return None
 
@@ -157,7 +172,7 @@ def _ports(spec: Object, path: Path) -> Iterable[ContainerPort]:
                 yield ContainerPort(
                     port_number(declared.get("containerPort"), (*at, "containerPort")),
                     protocol(declared.get("protocol"), (*at, "protocol")),
-                    None if name is None or name == "" else text(name, (*at, "name")),
+                    None if name is None or name == "" else port_name(name, (*at, "name")),
                 )
 
 

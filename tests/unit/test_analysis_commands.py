@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from netspec.cli import DIFFERENT, FAILED, OK, USAGE, main
+from netspec.cli._report import Edge, Report, write
 
 CLUSTER = """\
 apiVersion: v1
@@ -330,12 +331,27 @@ def test_lint_as_sarif_and_strict(run: Run, cluster: str) -> None:
     assert run("lint", "--manifests", cluster, "--strict", *ignored)[0] == OK
 
 
-def test_names_cannot_break_out_of_any_output(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "x.yaml"
+def test_text_cannot_break_out_of_any_output(capsys: pytest.CaptureFixture[str]) -> None:
     evil = '</script><script>alert(1)</script>"|\\\\'
-    path.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": evil}, "spec": {}}))
-    page = run("matrix", "--manifests", str(path), "--output", "html")[1]
-    assert "alert(1)</script>" not in page
-    assert "<script>alert" not in run("matrix", "--manifests", str(path), "--output", "svg")[1]
-    assert '\\"|' in run("matrix", "--manifests", str(path), "--output", "dot")[1]
-    assert "\\|" in run("matrix", "--manifests", str(path), "--output", "md")[1]
+    rows, edges = [(evil, evil)], [Edge(evil, evil, evil)]
+    report = Report(evil, ("a", "b"), lambda: iter(rows), lambda: iter(()), lambda: iter(edges))
+
+    def written(output: str) -> str:
+        write(report, output)
+        return capsys.readouterr().out
+
+    assert "alert(1)</script>" not in written("html")
+    assert "<script>alert" not in written("svg")
+    assert '\\"|' in written("dot")
+    assert "\\|" in written("md")
+
+
+def test_what_a_terminal_obeys_is_printed_escaped(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    for name in ("a\x1b[31m", "a\ud800"):
+        path.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}}))
+        code, text, error = run("matrix", "--manifests", str(path))
+        assert (code, text) == (FAILED, "no connections\n")
+        assert f"Pod {name.encode('unicode_escape').decode()}: metadata.name is no name [NM002]" in error
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "\x1b[31m"}))
+    assert run("matrix", "--manifests", str(path))[2] == "skipped: 1 \\x1b[31m\n"

@@ -158,6 +158,13 @@ BAD_POLICIES = {
     "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0}}]}]}": "ipBlock.cidr is no CIDR",
     "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/8]}}]}]}": "is not strictly within 10.0.0.0/8",
     "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}]}]}": "is not strictly within 10.0.0.0/8",
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/255.0.0.0}}]}]}": "ipBlock.cidr is no CIDR",
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/0.255.255.255}}]}]}": "ipBlock.cidr is no CIDR",
+    "{ingress: [{from: [{ipBlock: {cidr: 'fe80::1%eth0/64'}}]}]}": "ipBlock.cidr is no CIDR",
+    "{podSelector: {matchLabels: {app: -web}}}": "spec.podSelector.matchLabels.app is no label",
+    "{podSelector: {matchLabels: {/app: web}}}": "spec.podSelector.matchLabels./app is no label",
+    "{podSelector: {matchExpressions: [{key: a b, operator: Exists}]}}": "asks for what is no label",
+    "{ingress: [{ports: [{port: Http}]}]}": "is neither a port (1-65535) nor a port name",
     "{ingress: [{ports: [{port: 0}]}]}": "port is no port (1-65535)",
     "{ingress: [{ports: [{port: '80'}]}]}": "is neither a port (1-65535) nor a port name",
     "{ingress: [{ports: [{port: 80, protocol: ICMP}]}]}": "is none of TCP, UDP and SCTP",
@@ -174,6 +181,31 @@ def test_what_the_api_server_refuses_is_an_error(spec: str) -> None:
     assert BAD_POLICIES[spec] in message
     assert message.startswith("x.yaml:5:")
     assert reading.inventory.policies == ()
+
+
+@pytest.mark.parametrize("name", ["Web", "web_1", "web-", "a..b", "a/b", '"a\\eb"', "a" * 254])
+def test_a_name_that_no_object_can_have_is_an_error(name: str) -> None:
+    assert "metadata.name is no name [NM002]" in only_error(of(pod(name)))
+
+
+def test_names_that_objects_have() -> None:
+    assert of(pod("web-1.example") + "---\n" + pod("a" * 253)).diagnostics == ()
+    assert "metadata.namespace is no name" in only_error(of(pod("web", namespace="a.b")))
+
+
+def test_made_up_names_are_not_one_object() -> None:
+    job = "apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: j-}\nspec: {template: {metadata: {labels: {a: x}}}}\n"
+    reading = of(f"{job}---\n{job.replace('a: x', 'a: z')}")
+    assert reading.diagnostics == ()
+    assert [(w.id, w.labels) for w in reading.inventory.workloads] == [
+        ("default/j-", {"a": "x"}),
+        ("default/j-#2", {"a": "z"}),
+    ]
+
+
+def test_a_key_twice_in_json_is_an_error() -> None:
+    text = '{"apiVersion": "v1", "kind": "Pod", "metadata":\n{"name": "a", "name": "b"}}'
+    assert "x.json:2:1: document has the key 'name' twice [NM001]" in only_error(of(text, "x.json"))
 
 
 BAD_TIERS = {

@@ -13,11 +13,16 @@ from netspec.analysis.spaces import Ranges
 from netspec.analysis.unknown import is_every_pod, unknown_reach
 from netspec.analysis.verdict import RuleRef
 from netspec.analysis.why import rules_between
-from netspec.ir.model import Inventory, NetworkPolicy, Place, Rule, TierPolicy, TierRule, Workload
+from netspec.ir.model import Entrance, Inventory, NetworkPolicy, Place, Rule, TierPolicy, TierRule, Workload
 
-#: Who can reach: every pod that is or may come; addresses outside; the outside through routes, node ports or load
-#: balancers; pods as a rule describes them.
-Scope = Literal["cluster", "outside", "routes", "node-port", "load-balancer", "pods"]
+#: Who can reach: every pod that is or may come; addresses outside; the outside through routes, node ports, load
+#: balancers or external IPs; pods as a rule describes them.
+Scope = Literal["cluster", "outside", "routes", Entrance, "pods"]
+_THROUGH: dict[Entrance, str] = {
+    "node-port": "node ports",
+    "load-balancer": "a load balancer",
+    "external-ip": "external IPs",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +91,9 @@ def _entrances(inventory: Inventory, reach: Reachability) -> dict[str, list[Expo
         found.setdefault(workload.id, []).append(row)
     endpoints = Endpoints(inventory)
     for service in inventory.services:
-        if service.type not in ("NodePort", "LoadBalancer"):
+        scope = service.entrance
+        if scope is None:
             continue
-        scope: Scope = "node-port" if service.type == "NodePort" else "load-balancer"
         for workload_id, ports_mask in _masks(reach, endpoints, service.id).items():
             key = reach.ingress_keys[reach.class_of(number[workload_id])]
             # A node may always reach its own pods; another node, and kept client addresses, as the rules say.
@@ -96,7 +101,7 @@ def _entrances(inventory: Inventory, reach: Reachability) -> dict[str, list[Expo
                 ports_mask if service.external_traffic_policy == "Cluster" else ports_mask & _from_outside(reach, key)
             )
             if some:
-                who = f"the outside, through {'node ports' if scope == 'node-port' else 'a load balancer'}"
+                who = f"the outside, through {_THROUGH[scope]}"
                 row = Exposure(
                     workload_id, scope, who, reach.ranges(some), None, f"Service {service.id}", service.place
                 )

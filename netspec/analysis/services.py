@@ -31,18 +31,23 @@ class Endpoints:
     def find(self, service: str) -> Service | None:
         return self._services.get(service)
 
-    def of_service(self, service: Service) -> Iterator[Endpoint]:
-        """None for ExternalName and without a selector. A named port resolves on each pod, and is no endpoint where
-        the pod has no such port; a workload scaled to nothing has none (core/v1 ServicePort, EndpointSlice)."""
+    def pods(self, service: Service) -> Iterator[Workload]:
+        """None for ExternalName and without a selector; a workload scaled to nothing has none."""
         if service.selector is None or service.type == "ExternalName":
             return
         for workload in self._workloads[service.namespace]:
             if workload.replicas > 0 and service.selector.matches(workload.labels):
-                for port in service.ports:
-                    target = port.target_port
-                    number = workload.port_named(target, port.protocol) if isinstance(target, str) else target
-                    if number is not None:
-                        yield Endpoint(port, workload, number)
+                yield workload
+
+    def of_service(self, service: Service) -> Iterator[Endpoint]:
+        """A named port resolves on each pod, and is no endpoint where the pod has no such port (core/v1 ServicePort,
+        EndpointSlice)."""
+        for workload in self.pods(service):
+            for port in service.ports:
+                target = port.target_port
+                number = workload.port_named(target, port.protocol) if isinstance(target, str) else target
+                if number is not None:
+                    yield Endpoint(port, workload, number)
 
     def of_route(self, route: Route) -> Iterator[Endpoint]:
         """Of the Service ports that the route's backends name and that carry its protocol."""

@@ -161,7 +161,7 @@ def port_cuts(inventory: Inventory) -> Iterable[tuple[Protocol, int, int]]:
             yield port.protocol, port.port, port.end_port or port.port
     routed = {(b.namespace, b.service) for route in inventory.routes for b in route.backends}
     for service in inventory.services:
-        if service.type in ("NodePort", "LoadBalancer") or (service.namespace, service.name) in routed:
+        if service.entrance or (service.namespace, service.name) in routed:
             for target in service.ports:
                 if isinstance(target.target_port, str):
                     names.add((target.target_port, target.protocol))

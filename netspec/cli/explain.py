@@ -107,13 +107,16 @@ class _Found:
 
 # What is asked about
 
+#: A name for the reader, the end, the port there, and what the flow goes through.
+_Target = tuple[str, End, tuple[int, Protocol] | None, tuple[Service, Endpoint] | None]
+
 
 def _flows(inventory: Inventory, source: str, destination: str, port: tuple[int, Protocol] | None) -> Iterator[_Found]:
     if source.startswith("service:"):
         raise Problem("a Service is no source: its pods are", "name the workload")
     explainer, evaluator = Explainer(inventory), Evaluator(inventory)
     starts = list(_ends(inventory, source))
-    targets: list[tuple[str, End, tuple[int, Protocol] | None, tuple[Service, Endpoint] | None]]
+    targets: list[_Target]
     if destination.startswith("service:"):
         targets = list(_service(inventory, destination.removeprefix("service:"), port))
     else:
@@ -169,9 +172,7 @@ def _workload_of_pod(inventory: Inventory, text: str) -> str | None:
     return None
 
 
-def _service(
-    inventory: Inventory, name: str, port: tuple[int, Protocol] | None
-) -> Iterator[tuple[str, End, tuple[int, Protocol], tuple[Service, Endpoint]]]:
+def _service(inventory: Inventory, name: str, port: tuple[int, Protocol] | None) -> Iterator[_Target]:
     endpoints = Endpoints(inventory)
     service = endpoints.find(name)
     if service is None:
@@ -181,6 +182,13 @@ def _service(
         raise Problem(
             f"Service {name} is a name for {service.external_name}: its traffic goes outside", "explain to the address"
         )
+    if service.headless and not service.ports:  # its name is the pods' addresses; whoever asks picks the port
+        pods = list(endpoints.pods(service))
+        if not pods:
+            raise Problem(f"nothing answers at Service {name}: it has no endpoints", "no pod has its labels")
+        for workload in pods:
+            yield f"service:{name} ({workload.id})", PodEnd(workload.id), port, None
+        return
     found = list(endpoints.of_service(service))
     wanted = [e for e in found if port is None or (e.port.port, e.protocol) == port]
     if not wanted:

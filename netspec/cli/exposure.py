@@ -3,8 +3,9 @@
 import argparse
 import json
 from collections.abc import Iterator
+from typing import get_args
 
-from netspec.analysis.exposure import Exposure, exposures
+from netspec.analysis.exposure import Exposure, Scope, exposures
 from netspec.analysis.matrix import ports_text
 from netspec.cli import FAILED, OK, _sources
 from netspec.cli._report import OUTPUTS, Edge, Report, Row, write
@@ -14,7 +15,7 @@ EXAMPLES = """\
   netspec exposure --manifests deploy/ --scope outside
   netspec exposure --manifests deploy/ --output csv"""
 
-_SCOPES = ("cluster", "outside", "routes", "node-port", "load-balancer", "pods")
+_SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,8 @@ from netspec.ir.selectors import Labels, Selector
 Protocol = Literal["TCP", "UDP", "SCTP"]
 Direction = Literal["Ingress", "Egress"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
+#: How nodes forward what comes from outside to a Service.
+Entrance = Literal["node-port", "load-balancer", "external-ip"]
 Encapsulation = Literal["vxlan"]
 IPNetwork = IPv4Network | IPv6Network
 
@@ -92,7 +94,7 @@ class ServicePort:
 @dataclass(frozen=True, slots=True)
 class Service:
     """`headless` is clusterIP: None. A Service with no selector has no endpoints of its own.
-    `system`: the cluster brings it (kube-dns), the spec does not declare it."""
+    `external_ips`: it has some (spec.externalIPs). `system`: the cluster brings it (kube-dns), the spec does not declare it."""
 
     namespace: str
     name: str
@@ -103,12 +105,22 @@ class Service:
     external_name: str | None = None
     external_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
     publish_not_ready: bool = False
+    external_ips: bool = False
     system: bool = False
     place: Place = field(default=Place(), compare=False)
 
     @property
     def id(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def entrance(self) -> Entrance | None:
+        """How the nodes let the outside in to it."""
+        if self.type == "NodePort":
+            return "node-port"
+        if self.type == "LoadBalancer":
+            return "load-balancer"
+        return "external-ip" if self.external_ips and self.type == "ClusterIP" and not self.headless else None
 
 
 @dataclass(frozen=True, slots=True)

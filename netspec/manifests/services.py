@@ -1,5 +1,6 @@
 """Services, and the routes that lead the outside to them: Ingress and the Gateway API."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from netspec.diagnostics import Path
@@ -49,6 +50,7 @@ def service(namespace: str, name: str, body: Object, place: Place) -> Service:
         object_name(spec.get("externalName"), (*path, "externalName")) if is_external else None,
         "Local" if spec.get("externalTrafficPolicy") == "Local" else "Cluster",
         spec.get("publishNotReadyAddresses") is True,
+        bool(items(spec.get("externalIPs"), (*path, "externalIPs"))),
         place=place,
     )
 
@@ -105,31 +107,40 @@ def _ingress_backend(namespace: str, value: Any, path: Path) -> RouteBackend | N
 
 
 def gateway_route(kind: str, namespace: str, name: str, body: Object, place: Place) -> Route:
-    """A route of the Gateway API. One whose parents are all Services (a mesh's) leads nothing in. Raises Bad."""
+    """A route of the Gateway API. Raises Bad.
+
+    One that no Gateway is the parent of leads nothing in: it has no parent, or its parents are Services (a mesh's)."""
     path: Path = ("spec",)
     spec = mapping(body.get("spec"), path)
     parents = [mapping(p, (*path, "parentRefs")) for p in items(spec.get("parentRefs"), (*path, "parentRefs"))]
-    if parents and all(p.get("kind") == "Service" for p in parents):
-        return Route(kind, namespace, name, (), GATEWAY_ROUTES[kind], place)
     found: list[RouteBackend] = []
     for i, value in enumerate(items(spec.get("rules"), (*path, "rules"))):
         at = (*path, "rules", i)
         rule = mapping(value, at)
-        references = [((*at, "backendRefs", j), r) for j, r in enumerate(items(rule.get("backendRefs"), at))]
-        for filter_ in items(rule.get("filters"), (*at, "filters")):
-            mirror = mapping(mapping(filter_, (*at, "filters")).get("requestMirror"), (*at, "filters"))
-            if mirror.get("backendRef") is not None:
-                references.append(((*at, "filters"), mirror["backendRef"]))
-        for where, reference in references:
-            backend = _backend_reference(namespace, mapping(reference, where), where)
-            if backend is not None:
-                found.append(backend)
-    return Route(kind, namespace, name, tuple(dict.fromkeys(found)), GATEWAY_ROUTES[kind], place)
+        references = list(_mirrors(rule, at))
+        for j, item in enumerate(items(rule.get("backendRefs"), (*at, "backendRefs"))):
+            where = (*at, "backendRefs", j)
+            reference = mapping(item, where)
+            if reference.get("weight") != 0:  # with weight 0 it gets no traffic
+                references += [(where, reference), *_mirrors(reference, where)]
+        found += [b for where, reference in references if (b := _backend_reference(namespace, reference, where))]
+    attached = any(p.get("kind", "Gateway") != "Service" for p in parents)
+    return Route(kind, namespace, name, tuple(dict.fromkeys(found)) if attached else (), GATEWAY_ROUTES[kind], place)
+
+
+def _mirrors(holder: Object, path: Path) -> Iterator[tuple[Path, Object]]:
+    """Where the filters of a rule, or of one of its backends, send copies of the requests."""
+    for i, value in enumerate(items(holder.get("filters"), (*path, "filters"))):
+        at = (*path, "filters", i)
+        mirror = mapping(mapping(value, at).get("requestMirror"), (*at, "requestMirror"))
+        if mirror.get("backendRef") is not None:
+            at = (*at, "requestMirror", "backendRef")
+            yield at, mapping(mirror["backendRef"], at)
 
 
 def _backend_reference(namespace: str, reference: Object, path: Path) -> RouteBackend | None:
-    """None for a backend that is no Service, or that gets no traffic (weight 0)."""
-    if reference.get("kind", "Service") != "Service" or reference.get("weight") == 0:
+    """None for a backend that is no Service."""
+    if reference.get("kind", "Service") != "Service":
         return None
     target = reference.get("namespace")
     return RouteBackend(

@@ -236,6 +236,18 @@ def test_what_explain_does_not_take(words: tuple[str, ...], message: str, run: R
     assert message in error
 
 
+def test_a_headless_service_without_ports_leads_to_its_pods(run: Run, cluster: str, tmp_path: Path) -> None:
+    path = tmp_path / "headless.yaml"
+    head = "apiVersion: v1\nkind: Service\nmetadata: {name: hl, namespace: shop}\n"
+    path.write_text(f"{head}spec: {{clusterIP: None, selector: {{app: db}}}}\n")
+    words = ("explain", "shop/web", "service:shop/hl", "--manifests", cluster, str(path))
+    assert run(*words)[1].splitlines()[0] == "shop/web -> service:shop/hl (shop/db): allowed: TCP 5432"
+    code, text, _ = run(*words[:3], "5432", *words[3:])
+    assert (code, text.splitlines()[0]) == (OK, "shop/web -> service:shop/hl (shop/db) 5432/TCP: allowed")
+    path.write_text(f"{head}spec: {{clusterIP: None, selector: {{app: none}}}}\n")
+    assert "it has no endpoints" in run(*words)[2]
+
+
 def test_the_aws_dialect_of_a_service(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     policy = """\

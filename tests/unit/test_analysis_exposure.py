@@ -68,6 +68,15 @@ def test_a_node_port_lets_the_outside_in_through_the_node() -> None:
     assert rows(policy("ingress: []"), service(local)) == []
 
 
+def test_external_ips_let_the_outside_in_through_the_node() -> None:
+    ports = "externalIPs: [198.51.100.1], selector: {app: web}, ports: [{port: 80, targetPort: 8080}]"
+    assert rows(policy("ingress: []"), service(f"{{{ports}}}")) == [
+        ("external-ip", "the outside, through external IPs", ((8080, 8080),))
+    ]
+    assert rows(policy("ingress: []"), service(f"{{{ports}, externalTrafficPolicy: Local}}")) == []
+    assert rows(policy("ingress: []"), service(f"{{{ports}, clusterIP: None}}")) == []
+
+
 def test_a_tier_that_denies_bounds_what_pods_may() -> None:
     tier = (
         "---\napiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: t}\n"

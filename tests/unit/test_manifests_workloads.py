@@ -223,20 +223,41 @@ def test_an_ingress_lets_the_outside_in_to_its_backends() -> None:
     assert entered(WEB, SERVICE, INGRESS)["default/web"]["allow"] == {"TCP": [[8080, 8080]]}
 
 
+def gateway_route(
+    rule: dict[str, Any], *parents: dict[str, Any], kind: str = "HTTPRoute", **metadata: Any
+) -> dict[str, Any]:
+    spec = {"parentRefs": list(parents or [{"name": "gateway"}]), "rules": [rule]}
+    return made("gateway.networking.k8s.io/v1", kind, "r", spec, **metadata)
+
+
 @pytest.mark.parametrize(("kind", "protocol"), [("HTTPRoute", "TCP"), ("GRPCRoute", "TCP"), ("UDPRoute", "UDP")])
 def test_gateway_routes_let_the_outside_in(kind: str, protocol: str) -> None:
-    route = made(
-        "gateway.networking.k8s.io/v1", kind, "web", {"rules": [{"backendRefs": [{"name": "web", "port": 80}]}]}
-    )
+    route = gateway_route({"backendRefs": [{"name": "web", "port": 80}]}, kind=kind)
     target = service(selector={"app": "web"}, ports=[{"port": 80, "targetPort": 5, "protocol": protocol}])
     assert entered(WEB, target, route)["default/web"]["allow"] == {protocol: [[5, 5]]}
 
 
+def test_a_route_without_a_gateway_leads_nothing_in() -> None:
+    rule = {"backendRefs": [{"name": "web", "port": 80}]}
+    mesh, gateway = {"kind": "Service", "name": "web"}, {"kind": "Gateway", "name": "edge"}
+    loose = gateway_route(rule)
+    del loose["spec"]["parentRefs"]
+    assert entered(WEB, SERVICE, loose) == {}
+    assert entered(WEB, SERVICE, gateway_route(rule, mesh)) == {}
+    assert "default/web" in entered(WEB, SERVICE, gateway_route(rule, mesh, gateway))
+
+
+def test_mirrored_requests_are_let_in() -> None:
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "web", "port": 80}}}
+    other = {"name": "other", "port": 80, "filters": [mirror]}
+    assert "default/web" in entered(WEB, SERVICE, gateway_route({"backendRefs": [], "filters": [mirror]}))
+    assert "default/web" in entered(WEB, SERVICE, gateway_route({"backendRefs": [other]}))
+    assert entered(WEB, SERVICE, gateway_route({"backendRefs": [other | {"weight": 0}]})) == {}
+
+
 def test_a_route_into_another_namespace_needs_a_grant() -> None:
     reference = {"name": "web", "namespace": "default", "port": 80}
-    route = made(
-        "gateway.networking.k8s.io/v1", "HTTPRoute", "r", {"rules": [{"backendRefs": [reference]}]}, namespace="edge"
-    )
+    route = gateway_route({"backendRefs": [reference]}, namespace="edge")
     grant = made(
         "gateway.networking.k8s.io/v1beta1",
         "ReferenceGrant",

@@ -9,7 +9,7 @@ from typing import Any
 from netspec.diagnostics import Path
 from netspec.ir.model import IPNetwork, Protocol
 from netspec.ir.selectors import Operator, Requirement, Selector
-from netspec.manifests.names import is_dns_label, is_label_key, is_label_value, is_object_name, is_port_name
+from netspec.manifests.names import is_dns_label, is_label, is_label_key, is_label_value, is_object_name, is_port_name
 
 Object = dict[str, Any]
 
@@ -91,7 +91,7 @@ def labels(value: Any, path: Path) -> Mapping[str, str]:
     for key, label in found.items():
         if not isinstance(label, str):
             raise Bad((*path, key), "is a label and must be text", "quote it")
-        if not is_label_key(key) or not is_label_value(label):
+        if not is_label(key, label):
             raise Bad((*path, key), "is no label", _LABEL_HINT)
     return found
 

@@ -16,6 +16,7 @@ def is_object_name(text: str) -> bool:
     return len(text) <= _LONGEST_NAME and _NAME.match(text) is not None
 
 
+@lru_cache(maxsize=1 << 12)
 def is_dns_label(text: str) -> bool:
     """A namespace's name, a Service port's."""
     return len(text) <= _LONGEST_LABEL and "." not in text and _NAME.match(text) is not None
@@ -25,17 +26,21 @@ def is_kind(text: str) -> bool:
     return _KIND.match(text) is not None
 
 
+@lru_cache(maxsize=1 << 12)
 def is_port_name(text: str) -> bool:
     """An IANA service name (RFC 6335), in lower case."""
     return len(text) <= _LONGEST_PORT_NAME and _PORT_NAME.match(text) is not None
 
 
-@lru_cache(maxsize=1 << 16)
 def is_label_value(text: str) -> bool:
     return not text or (len(text) <= _LONGEST_LABEL and _LABEL_WORD.match(text) is not None)
 
 
-@lru_cache(maxsize=1 << 12)
 def is_label_key(text: str) -> bool:
     prefix, slash, name = text.rpartition("/")
     return bool(name) and is_label_value(name) and (not slash or is_object_name(prefix))
+
+
+@lru_cache(maxsize=1 << 16)
+def is_label(key: str, value: str) -> bool:
+    return is_label_key(key) and is_label_value(value)

@@ -192,9 +192,9 @@ def collapse(found: Iterable[Found], named_keys: frozenset[str]) -> tuple[Worklo
     for root in sorted(pods.keys() | templates.keys()):
         own = [f for f in templates[root] if f.key == root] or templates[root]
         for workload in _of_owner(root, pods[root], own, named_keys):
-            # Two kinds of one name: the second is told apart by its kind.
-            name = workload.name if workload.id not in out else f"{workload.name}/{root.kind}"
-            out[f"{root.namespace}/{name}"] = replace(workload, name=name)
+            if workload.id in out:  # two kinds of one name: the second is told apart by its kind
+                workload = replace(workload, name=f"{workload.name}/{root.kind}")
+            out[workload.id] = workload
     return tuple(out[key] for key in sorted(out))
 
 

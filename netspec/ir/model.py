@@ -94,7 +94,8 @@ class ServicePort:
 @dataclass(frozen=True, slots=True)
 class Service:
     """`headless` is clusterIP: None. A Service with no selector has no endpoints of its own.
-    `external_ips`: it has some (spec.externalIPs). `system`: the cluster brings it (kube-dns), the spec does not declare it."""
+    `external_ips`: it has some (spec.externalIPs). `system`: the cluster brings it (kube-dns), the spec does not
+    declare it."""
 
     namespace: str
     name: str

@@ -140,8 +140,10 @@ class Objects:
 
     def _generated(self, kinds: tuple[str, str, str], start: Any) -> str:
         """The API server makes up a name for each: here the first is called as it starts, others are numbered."""
-        object_name(f"{text(start, ('metadata', 'generateName'))}x", ("metadata", "generateName"))
-        names = chain((start,), (f"{start}#{i}" for i in count(2)))
+        path = ("metadata", "generateName")
+        first = text(start, path)
+        object_name(f"{first}x", path)
+        names = chain((first,), (f"{first}#{i}" for i in count(2)))
         return next(name for name in names if (*kinds, name) not in self._seen)
 
     @staticmethod

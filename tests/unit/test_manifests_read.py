@@ -194,7 +194,8 @@ def test_names_that_objects_have() -> None:
 
 
 def test_made_up_names_are_not_one_object() -> None:
-    job = "apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: j-}\nspec: {template: {metadata: {labels: {a: x}}}}\n"
+    job = "apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: j-}\n"
+    job += "spec: {template: {metadata: {labels: {a: x}}}}\n"
     reading = of(f"{job}---\n{job.replace('a: x', 'a: z')}")
     assert reading.diagnostics == ()
     assert [(w.id, w.labels) for w in reading.inventory.workloads] == [

@@ -9,7 +9,6 @@ from typing import Any
 from netspec.diagnostics import Path
 from netspec.ir.model import IPNetwork, Protocol
 from netspec.ir.selectors import Operator, Requirement, Selector
-from netspec.manifests.names import is_dns_label, is_label, is_label_key, is_label_value, is_object_name, is_port_name
 
 Object = dict[str, Any]
 
@@ -50,24 +49,11 @@ def text(value: Any, path: Path) -> str:
 
 
 def object_name(value: Any, path: Path) -> str:
+    """An object's. One that the API server would not take (an underscore, a capital) means what it says all the same;
+    a slash would not be told from the namespace's, and the rest of what is refused here does not print."""
     found = text(value, path)
-    if not is_object_name(found):
+    if "/" in found or not found.isprintable():
         raise Bad(path, "is no name", "lower case letters, digits, - and . in between, up to 253")
-    return found
-
-
-def dns_label(value: Any, path: Path) -> str:
-    """The name of a namespace, or of a Service's port."""
-    found = text(value, path)
-    if not is_dns_label(found):
-        raise Bad(path, "is no name", "lower case letters, digits and - in between, up to 63")
-    return found
-
-
-def port_name(value: Any, path: Path) -> str:
-    found = text(value, path)
-    if not is_port_name(found):
-        raise Bad(path, "is no port name", "lower case letters, digits and - in between, up to 15, a letter among them")
     return found
 
 
@@ -83,16 +69,11 @@ def known(value: Any, path: Path, fields: frozenset[str]) -> Object:
     return found
 
 
-_LABEL_HINT = "letters, digits, and -, _ and . in between, up to 63; a key may have a DNS name and / in front"
-
-
 def labels(value: Any, path: Path) -> Mapping[str, str]:
     found = mapping(value, path)
     for key, label in found.items():
         if not isinstance(label, str):
             raise Bad((*path, key), "is a label and must be text", "quote it")
-        if not is_label(key, label):
-            raise Bad((*path, key), "is no label", _LABEL_HINT)
     return found
 
 
@@ -127,10 +108,7 @@ def _requirement(value: Any, path: Path) -> Requirement:
     values = [text(v, (*path, "values", i)) for i, v in enumerate(items(found.get("values"), (*path, "values")))]
     if bool(values) != (operator in ("In", "NotIn")):
         raise Bad((*path, "values"), f"must {'' if operator in ('In', 'NotIn') else 'not '}be given with {operator}")
-    key = text(found.get("key"), (*path, "key"))
-    if not is_label_key(key) or not all(map(is_label_value, values)):
-        raise Bad(path, "asks for what is no label", _LABEL_HINT)
-    return Requirement(key, operator, tuple(values))
+    return Requirement(text(found.get("key"), (*path, "key")), operator, tuple(values))
 
 
 def protocol(value: Any, path: Path) -> Protocol:
@@ -150,9 +128,9 @@ def port_number(value: Any, path: Path) -> int:
 
 
 def port(value: Any, path: Path) -> int | str:
-    """A number or a port name."""
+    """A number or a port name (IANA service name: a letter in it, at most 15 characters)."""
     if isinstance(value, str):
-        if not is_port_name(value):
+        if not 1 <= len(value) <= 15 or not any(c.isalpha() for c in value):
             raise Bad(path, "is neither a port (1-65535) nor a port name", "a number is written without quotes")
         return value
     return port_number(value, path)

@@ -22,7 +22,7 @@ from netspec.ir.model import (
 )
 from netspec.ir.selectors import Labels, Selector
 from netspec.manifests import services
-from netspec.manifests.fields import Bad, Object, dns_label, items, labels, mapping, network, object_name, text
+from netspec.manifests.fields import Bad, Object, items, labels, mapping, network, object_name
 from netspec.manifests.policies import network_policy, tier_policy
 from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_workload
 
@@ -122,29 +122,23 @@ class Objects:
             return
         metadata = mapping(body.get("metadata"), ("metadata",))
         cluster_wide = kind in ("Namespace", "Node") or (group == _TIER_GROUP)
-        namespace = dns_label(metadata.get("namespace") or "default", ("metadata", "namespace"))
+        namespace = object_name(metadata.get("namespace") or "default", ("metadata", "namespace"))
         kinds = (group.replace("extensions", "apps"), kind, "" if cluster_wide else namespace)
-        name = metadata.get("name")
-        if not name and metadata.get("generateName"):
-            name = self._generated(kinds, metadata["generateName"])
-        elif kind == "Namespace":
-            name = dns_label(name, ("metadata", "name"))
+        if not metadata.get("name") and metadata.get("generateName"):
+            called = self._generated(kinds, object_name(metadata["generateName"], ("metadata", "generateName")))
         else:
-            name = object_name(name, ("metadata", "name"))
-        key = (*kinds, name)
+            called = object_name(metadata.get("name"), ("metadata", "name"))
+        key = (*kinds, called)
         if key in self._seen:
             raise Duplicate((), f"is declared twice; first at {self._seen[key].position}", "keep one of them")
-        self._add(group, kind, version, namespace, name, body, place)
+        self._add(group, kind, version, namespace, called, body, place)
         self._seen[key] = place
         self.count += 1
 
-    def _generated(self, kinds: tuple[str, str, str], start: Any) -> str:
+    def _generated(self, kinds: tuple[str, str, str], start: str) -> str:
         """The API server makes up a name for each: here the first is called as it starts, others are numbered."""
-        path = ("metadata", "generateName")
-        first = text(start, path)
-        object_name(f"{first}x", path)
-        names = chain((first,), (f"{first}#{i}" for i in count(2)))
-        return next(name for name in names if (*kinds, name) not in self._seen)
+        names = chain((start,), (f"{start}#{i}" for i in count(2)))
+        return next(each for each in names if (*kinds, each) not in self._seen)
 
     @staticmethod
     def _is_used(group: str, kind: str) -> bool:

@@ -27,7 +27,6 @@ from netspec.manifests.fields import (
     mapping,
     network,
     port,
-    port_name,
     port_number,
     protocol,
     selector,
@@ -242,7 +241,7 @@ _NOTHING = IpBlock(_EMPTY, (_EMPTY,))
 
 def _named(value: Any, path: Path) -> list[PolicyPort]:
     """A port name stands for whatever protocol the container declares under it."""
-    name = port_name(value, path)
+    name = port(text(value, path), path)
     return [PolicyPort("TCP", name), PolicyPort("UDP", name), PolicyPort("SCTP", name)]
 
 

@@ -9,7 +9,6 @@ from netspec.ir.selectors import Selector
 from netspec.manifests.fields import (
     Bad,
     Object,
-    dns_label,
     items,
     labels,
     mapping,
@@ -64,7 +63,7 @@ def _port(value: Any, path: Path) -> ServicePort:
         number,
         number if target is None or target == 0 or target == "" else port(target, (*path, "targetPort")),
         protocol(found.get("protocol"), (*path, "protocol")),
-        None if not name else dns_label(name, (*path, "name")),
+        None if not name else object_name(name, (*path, "name")),
         None if not node else port_number(node, (*path, "nodePort")),
     )
 
@@ -102,7 +101,7 @@ def _ingress_backend(namespace: str, value: Any, path: Path) -> RouteBackend | N
     target = mapping(named.get("port"), (*path, "service", "port"))
     name = object_name(named.get("name"), (*path, "service", "name"))
     if target.get("name"):
-        return RouteBackend(namespace, name, dns_label(target["name"], (*path, "service", "port", "name")))
+        return RouteBackend(namespace, name, object_name(target["name"], (*path, "service", "port", "name")))
     return RouteBackend(namespace, name, port_number(target.get("number"), (*path, "service", "port", "number")))
 
 
@@ -144,7 +143,7 @@ def _backend_reference(namespace: str, reference: Object, path: Path) -> RouteBa
         return None
     target = reference.get("namespace")
     return RouteBackend(
-        namespace if target is None else dns_label(target, (*path, "namespace")),
+        namespace if target is None else object_name(target, (*path, "namespace")),
         object_name(reference.get("name"), (*path, "name")),
         port_number(reference.get("port"), (*path, "port")),
     )

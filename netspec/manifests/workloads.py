@@ -15,12 +15,10 @@ from netspec.manifests.fields import (
     labels,
     mapping,
     object_name,
-    port_name,
     port_number,
     protocol,
     text,
 )
-from netspec.manifests.names import is_kind
 
 #: Kind -> where its pod template is; None: the object is the pod.
 TEMPLATES: dict[str, tuple[str, ...] | None] = {
@@ -134,10 +132,8 @@ def _owner(namespace: str, metadata: Object) -> Owner | None:
     at: Path = ("metadata", "ownerReferences")
     for reference in items(metadata.get("ownerReferences"), at):
         if isinstance(reference, dict) and reference.get("controller") is True:
-            name, kind = object_name(reference.get("name"), at), text(reference.get("kind"), at)
-            if not is_kind(kind):
-                raise Bad(at, "names no kind")
-            return None if kind == "Node" else Owner(namespace, name, kind)
+            kind = text(reference.get("kind", "Pod"), at)
+            return None if kind == "Node" else Owner(namespace, object_name(reference.get("name"), at), kind)
     return None
 
 
@@ -172,7 +168,7 @@ def _ports(spec: Object, path: Path) -> Iterable[ContainerPort]:
                 yield ContainerPort(
                     port_number(declared.get("containerPort"), (*at, "containerPort")),
                     protocol(declared.get("protocol"), (*at, "protocol")),
-                    None if name is None or name == "" else port_name(name, (*at, "name")),
+                    None if name is None or name == "" else text(name, (*at, "name")),
                 )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,17 +58,19 @@ def activate(components: Sequence[str] = TOOL_NAMES, report: Say = say, start: b
     if chosen == "private" and start:
         engine.start_private(report)
     docker = engine.docker_client(chosen)
-    set_environment([docker.parent, *(found.path.parent for found in programs.values())], chosen)
+    set_environment({"docker": docker, **{name: found.path for name, found in programs.items()}}, chosen)
     if chosen == "private" and engine.private_runs():
         engine.enter_private()
     _active = Tools({**(_active.programs if _active else {}), **programs}, docker, chosen)
     return _active
 
 
-def set_environment(directories: Sequence[Path], chosen: Engine) -> None:
+def set_environment(programs: Mapping[str, Path], chosen: Engine) -> None:
     """What every program that is started from here on finds: PATH, the engine, Pulumi's settings. Raises `Problem`."""
-    # The interpreter's own directory first: Pulumi starts `python3` from PATH, whatever its virtualenv option says.
-    first = [Path(sys.executable).parent, *directories]
+    # The interpreter's directory, since Pulumi starts `python3` from PATH, whatever its virtualenv option says; then
+    # Pulumi's, for the language host and the plugins beside it.
+    first = [_linked(programs), Path(sys.executable).parent]
+    first += [programs["pulumi"].parent] if "pulumi" in programs else []
     path = [*map(str, first), *os.environ.get("PATH", os.defpath).split(os.pathsep)]
     os.environ["PATH"] = os.pathsep.join(dict.fromkeys(path))
     os.environ["NETSPEC_PYTHON"] = sys.executable
@@ -87,3 +90,17 @@ def set_environment(directories: Sequence[Path], chosen: Engine) -> None:
                 f"PULUMI_CONFIG_PASSPHRASE_FILE names {given}, which is not a file",
                 "correct it, or unset it to let netspec keep a passphrase of its own in .netspec/",
             )
+
+
+def _linked(programs: Mapping[str, Path]) -> Path:
+    """The directory that is first on PATH: what was found, under the name it is run by, and nothing that lies beside
+    it. Each link is there or the one before is, at any moment: another command may be starting the same program."""
+    folder = project.bin_dir()
+    folder.mkdir(exist_ok=True)
+    for name, path in programs.items():
+        link = folder / name
+        if not link.is_symlink() or link.readlink() != path:
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                (Path(scratch) / name).symlink_to(path)
+                (Path(scratch) / name).rename(link)
+    return folder

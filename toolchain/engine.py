@@ -97,19 +97,13 @@ def stop_private(report: Say = say) -> None:
 
 
 def docker_client(chosen: Engine) -> Path:
-    """The docker command to use. The private engine's own has a directory to itself, to be first on PATH: a newer
-    client elsewhere may not speak that server's API."""
+    """The docker command to use. The private engine has the system's own: a newer client elsewhere may not speak that
+    server's API."""
     if chosen == "docker":
-        return Path(cast("str", shutil.which("docker")))
+        return project.unlinked(Path(cast("str", shutil.which("docker"))).absolute())
     from airgap import host
 
-    client = project.private_dir() / "bin" / "docker"
-    client.parent.mkdir(exist_ok=True)
-    target = Path(host.which("docker") or "/usr/bin/docker")
-    if not client.is_symlink() or client.readlink() != target:
-        client.unlink(missing_ok=True)
-        client.symlink_to(target)
-    return client
+    return project.unlinked(Path(host.which("docker") or "/usr/bin/docker"))
 
 
 def check_disk(chosen: Engine) -> None:

@@ -116,7 +116,7 @@ def _on_path(name: str, report: Say) -> Found | None:
     text = shutil.which(name)
     if text is None:
         return None
-    path = Path(text).absolute()
+    path = project.unlinked(Path(text).absolute())
     version = version_of(name, path)
     if version is None:
         report(f"{path} does not say its version: not used")

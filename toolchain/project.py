@@ -43,6 +43,16 @@ def stack_file(stack: str) -> Path:
     return root() / "stacks" / f"Pulumi.{stack}.yaml"
 
 
+def bin_dir() -> Path:
+    """Links to the programs that were found, by the names they are run by."""
+    return private_dir() / "bin"
+
+
+def unlinked(program: Path) -> Path:
+    """What a link of netspec's own names, of whichever checkout; any other path as it is."""
+    return program.readlink() if program.parts[-3:-1] == (".netspec", "bin") and program.is_symlink() else program
+
+
 def work_dir() -> Path:
     """Where Pulumi's Automation API works, with a copy of each stack's configuration."""
     return private_dir() / "pulumi"

@@ -1,12 +1,15 @@
 """The engine that is chosen, and the environment that is set."""
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
+from netspec.catalogue import TOOLS
 from netspec.diagnostics import Problem
-from toolchain import activation, engine, project
+from toolchain import activation, download, engine, project
 
 
 @pytest.fixture
@@ -67,19 +70,61 @@ def test_users_on_docker_get_nothing_of_the_private_engine(monkeypatch: pytest.M
 
 
 def test_state_and_passphrase_are_the_checkouts_own(checkout: Path) -> None:
-    activation.set_environment([Path("/tools/kind")], "docker")
+    activation.set_environment({"kind": Path("/tools/kind-linux")}, "docker")
     assert os.environ["PULUMI_BACKEND_URL"] == f"file://{checkout}/.netspec/state"
     file = Path(os.environ["PULUMI_CONFIG_PASSPHRASE_FILE"])
     assert file.stat().st_mode & 0o777 == 0o600 and len(file.read_text().strip()) == 64
-    assert "/tools/kind" in os.environ["PATH"].split(":")[1:2]
+    assert os.environ["PATH"].split(":")[0] == str(project.bin_dir())
     assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in os.environ
     before = file.read_text()
     assert project.passphrase_file().read_text() == before
 
 
+def says(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho '{text}'\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_what_was_checked_is_what_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old kubectl beside docker, as Docker Desktop has it, and a kind whose file has another name."""
+    monkeypatch.setattr(activation, "_active", None)
+    monkeypatch.setenv("NETSPEC_CACHE", str(checkout / "cache"))
+    for name, text in (("docker", "28.0.0"), ("kubectl", "v1.20.0"), ("pulumi", "v1.0.0"), ("python3", "no")):
+        says(checkout / "desktop" / name, text)
+    wanted = {
+        "kind": says(checkout / "x" / "kind-linux-amd64", f"kind v{TOOLS['kind'].official}"),
+        "kubectl": says(download.target("kubectl") / "bin" / "kubectl", "v1.34.4"),
+        "pulumi": says(checkout / "y" / "pulumi-of-mine", f"v{TOOLS['pulumi'].official}"),
+    }
+    sibling = says(checkout / "y" / "pulumi-language-python", "")
+    monkeypatch.setenv("NETSPEC_KIND", str(wanted["kind"]))
+    monkeypatch.setenv("NETSPEC_PULUMI", str(wanted["pulumi"]))
+    monkeypatch.setenv("PATH", f"{checkout / 'desktop'}:/bin:/usr/bin")
+    said: list[str] = []
+    tools = activation.activate(report=said.append)
+    assert [line for line in said if "desktop/kubectl" in line and "not used" in line]
+    assert {name: found.path for name, found in tools.programs.items()} == wanted
+    runs = {name: Path(str(shutil.which(name))).resolve() for name in (*wanted, "docker")}
+    assert runs == wanted | {"docker": checkout / "desktop" / "docker"}
+    assert shutil.which("pulumi-language-python") == str(sibling)
+    assert Path(str(shutil.which("python3"))).parent == Path(sys.executable).parent
+
+    # A command that netspec started finds the same, by way of the links, and they still name the programs.
+    monkeypatch.setattr(activation, "_active", None)
+    for name in ("NETSPEC_KIND", "NETSPEC_PULUMI"):
+        monkeypatch.delenv(name)
+    again = activation.activate(report=said.append)
+    assert {name: found.path for name, found in again.programs.items()} == wanted
+    assert again.sources["kubectl"] == "download" and again.docker == checkout / "desktop" / "docker"
+    assert Path(str(shutil.which("kind"))).resolve() == wanted["kind"]
+    assert sorted(path.name for path in project.bin_dir().iterdir()) == ["docker", "kind", "kubectl", "pulumi"]
+
+
 def test_what_the_user_has_set_stays(checkout: Path) -> None:
     os.environ |= {"PULUMI_BACKEND_URL": "s3://bucket", "PULUMI_CONFIG_PASSPHRASE": "mine"}
-    activation.set_environment([], "private")
+    activation.set_environment({}, "private")
     assert os.environ["PULUMI_BACKEND_URL"] == "s3://bucket"
     assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in os.environ
     assert os.environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "1"
@@ -88,14 +133,14 @@ def test_what_the_user_has_set_stays(checkout: Path) -> None:
 
 def test_a_login_by_token_keeps_its_backend(checkout: Path) -> None:
     os.environ["PULUMI_ACCESS_TOKEN"] = "token"
-    activation.set_environment([], "docker")
+    activation.set_environment({}, "docker")
     assert "PULUMI_BACKEND_URL" not in os.environ
 
 
 def test_a_passphrase_file_that_is_not_there(checkout: Path) -> None:
     os.environ["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(checkout / "nowhere")
     with pytest.raises(Problem, match="which is not a file"):
-        activation.set_environment([], "docker")
+        activation.set_environment({}, "docker")
 
 
 def test_a_directory_that_is_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

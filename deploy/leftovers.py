@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -32,7 +33,8 @@ def mark(stack: str) -> str:
 def exclusive(stack: str, say: Say) -> Iterator[bool]:
     """One netspec command at a time works on a stack; yields whether the one before was killed or interrupted.
 
-    What such a run left running is killed first. Raises `Problem` when another command is at work.
+    What such a run left running is killed first, and its temporary files are removed. Raises `Problem` when another
+    command is at work.
     """
     with (project.private_dir() / f"{stack}.lock").open("a+") as handle:
         try:
@@ -48,6 +50,7 @@ def exclusive(stack: str, say: Say) -> Iterator[bool]:
         was_killed = bool(handle.read().strip())
         if was_killed:
             killed = kill_marked(mark(stack))
+            shutil.rmtree(project.scratch_dir(stack), ignore_errors=True)
             say(f"going on after a run that was cut{f'; ended the {killed} processes it left' if killed else ''}")
         _write(handle.fileno(), str(os.getpid()))
         try:

@@ -6,6 +6,8 @@ runs for `pulumi up` by hand; project, stack and state are the same too.
 """
 
 import contextlib
+import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,8 +88,7 @@ class Session:
     def applied(self) -> Applied | None:
         """What the state holds, None for a stack that was never made."""
         try:
-            stack = self._stack(create=False, plan=None)
-            state = stack.export_stack().deployment
+            state = json.loads(self._exported(self._stack(create=False, plan=None))).get("deployment")
         except StackNotFoundError:
             return None
         except CommandError as error:
@@ -107,7 +108,7 @@ class Session:
             try:
                 stack = self._stack(create, plan)
                 if was_killed:
-                    self._again(lambda: _forget_pending(stack))
+                    self._again(lambda: self._forget_pending(stack))
                 yield stack
             except StackNotFoundError:
                 raise
@@ -118,7 +119,7 @@ class Session:
         workspace = LocalWorkspace(
             work_dir=str(self._work_dir),
             program=(lambda: apply(plan)) if plan else None,
-            env_vars={leftovers.MARK: leftovers.mark(self._name)},
+            env_vars={leftovers.MARK: leftovers.mark(self._name), "TMPDIR": str(project.scratch_dir(self._name))},
             pulumi_command=Command(self._say),
         )
         return (_Stack.create_or_select if create else _Stack.select)(self._name, workspace)
@@ -134,6 +135,24 @@ class Session:
             self._stack(create=False, plan=None).cancel()
             self._errors.clear()
             return operation()
+
+    def _forget_pending(self, stack: Stack) -> None:
+        """Drop what a cut run left pending: each resource's own create and delete converge from there."""
+        state = json.loads(self._exported(stack))
+        if not (state.get("deployment") or {}).pop("pending_operations", None):
+            return
+        with tempfile.NamedTemporaryFile("w", dir=project.scratch_dir(self._name), suffix=".json") as file:
+            json.dump(state, file)
+            file.flush()
+            self._pulumi(stack, "stack", "import", "--file", file.name)
+
+    def _exported(self, stack: Stack) -> str:
+        """The stack's state with its secrets as they are stored; the Automation API's own has them in plain text."""
+        return self._pulumi(stack, "stack", "export")
+
+    def _pulumi(self, stack: Stack, *words: str) -> str:
+        command = stack.workspace.pulumi_command
+        return command.run([*words, "--stack", stack.name], stack.workspace.work_dir, stack.workspace.env_vars).stdout
 
     def _relay(self, on_event: OnEvent) -> Callable[[EngineEvent], None]:
         def relay(event: EngineEvent) -> None:
@@ -173,14 +192,6 @@ def _write(file: Path, content: Mapping[str, Any]) -> None:
         temporary = file.with_suffix(".new")
         temporary.write_text(yaml.safe_dump(dict(content)), encoding="utf-8")
         temporary.rename(file)
-
-
-def _forget_pending(stack: Stack) -> None:
-    """Drop the operations that a cut run left pending: each resource's own create and delete converge from there."""
-    state = stack.export_stack()
-    if (state.deployment or {}).get("pending_operations"):
-        state.deployment = {k: v for k, v in (state.deployment or {}).items() if k != "pending_operations"}
-        stack.import_stack(state)
 
 
 def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:

@@ -58,6 +58,13 @@ def work_dir() -> Path:
     return private_dir() / "pulumi"
 
 
+def scratch_dir(stack: str) -> Path:
+    """Where what works on a stack keeps its temporary files: a killed run's are removed from here by the next one."""
+    found = private_dir() / "tmp" / stack
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
 def spec_of(stack: str) -> str | None:
     """The spec file that a stack's configuration names, relative to the project: the committed configuration, else
     that of an earlier run."""

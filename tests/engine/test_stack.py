@@ -2,6 +2,7 @@
 
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -46,11 +47,16 @@ def test_life_of_a_stack(world: World) -> None:
     assert "nothing is applied" in world.run("status", "--stack", "shop").stdout
 
 
+def holding_the_key(*folders: Path) -> list[Path]:
+    """The files in which the cluster's client key stands in plain text."""
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if b"not-so-secret-client-key" in path.read_bytes()]
+
+
 def check_nothing_leaked(world: World, committed: str) -> None:
     """Nothing secret in plain text, and no committed file changed."""
-    files = [path for path in world.project.rglob("*") if path.is_file()]
-    assert any(path.name == "shop.json" for path in files)  # Pulumi's state is among them
-    assert [path for path in files if b"not-so-secret-client-key" in path.read_bytes()] == []
+    assert list(world.project.rglob("shop.json"))  # Pulumi's state is among what is looked at
+    assert holding_the_key(world.project) == []
     assert (world.project / "stacks" / "Pulumi.shop.yaml").read_text() == committed
     assert (world.project / ".netspec" / "passphrase").stat().st_mode & 0o777 == 0o600
 
@@ -130,21 +136,30 @@ def test_wrong_passphrase(world: World) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("moment", ["creating the cluster", "creating objects"])
-def test_kill_then_up_converges(world: World, adopter: None, moment: str) -> None:
+@pytest.mark.parametrize("moment", ["creating the cluster", "waiting", "creating objects"])
+def test_kill_then_up_converges(world: World, adopter: None, tmp_path: Path, moment: str) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
     if moment == "creating the cluster":
         world.steer("kind-hangs")
-        process = world.start("up", "--stack", "shop", "--no-verify")
-        world.wait_for((world.state / "kind-made-nodes").exists)
+    elif moment == "waiting":
+        world.steer("not-ready")
     else:
         world.api.hold("/deployments/")
-        process = world.start("up", "--stack", "shop", "--no-verify")
+    process = world.start("up", "--stack", "shop", "--no-verify", TMPDIR=str(temporary))
+    if moment == "creating the cluster":
+        world.wait_for((world.state / "kind-made-nodes").exists)
+    elif moment == "waiting":
+        world.wait_for((world.state / "kubectl.log").exists)
+    else:
         world.wait_for(lambda: world.api.held > 0)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    world.steer("kind-hangs", None)
+    for name in ("kind-hangs", "not-ready"):
+        world.steer(name, None)
     world.api.release()
-    world.up()
+    world.up(TMPDIR=str(temporary))
+    assert holding_the_key(temporary, world.project) == []
     assert nodes_of(world) == NODES
     assert "/apis/apps/v1/namespaces/shop/deployments/web" in world.api.objects
     assert set(world.up()) == {"same"}
@@ -203,7 +218,7 @@ def test_another_spec_for_an_existing_stack(world: World) -> None:
     other = world.project / "other.yaml"
     other.write_text(SPEC, encoding="utf-8")
     said = world.run("up", "other.yaml", "--stack", "shop", code=2).stderr
-    assert "The stack shop is made from stacks/shop.yaml, not from other.yaml." in said
+    assert "the stack shop is made from stacks/shop.yaml, not from other.yaml\n" in said
 
 
 def test_a_spec_with_errors_touches_nothing(world: World) -> None:

@@ -67,8 +67,8 @@ class KindProvider(ResourceProvider):
         return CreateResult(f"{cluster.name}/{made.identity}", outs)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Gone when the nodes are not all there and running: the next update then makes the cluster again."""
-        if kind.gone(props["name"], size_of(props), identity_of(id_)):
+        """Gone when nothing of it is left. What is broken stays in the state, for `diff` or `delete` to deal with."""
+        if kind.gone(props["name"], cluster_of(props, props["owner"]).network, identity_of(id_)):
             return ReadResult(None, {})
         return ReadResult(id_, props)
 

@@ -6,8 +6,9 @@ before the first container exists. So whatever was cut half-way can be told from
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from netspec.diagnostics import Problem
 from netspec.probes import OUTSIDE_PORTS
@@ -19,6 +20,9 @@ KIND_CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 
 #: Seconds for one docker command: pulling an image may take long.
 TIMEOUT = 600
+
+
+Subnet = IPv4Network | IPv6Network
 
 
 class EngineDown(Problem):
@@ -62,7 +66,7 @@ def run(arguments: Sequence[str], hint: str | None = None) -> str:
         return done.stdout
     said = done.stderr.strip()
     if "Cannot connect to the Docker daemon" in said or "error during connect" in said:
-        raise EngineDown("The container engine does not answer.", "Start Docker, or check DOCKER_HOST.")
+        raise EngineDown("the container engine does not answer", "start Docker, or check DOCKER_HOST")
     if "no space left on device" in said:
         raise Problem(
             "the disk of the container engine is full", "free some space: docker system df says what takes it"
@@ -70,9 +74,9 @@ def run(arguments: Sequence[str], hint: str | None = None) -> str:
     raise Problem(f"`docker {' '.join(arguments[:2])}` failed: {' '.join(said.split())}", hint)
 
 
-def nodes(cluster: str) -> list[Container]:
-    """The node containers of a kind cluster, whoever made it and whatever state they are in."""
-    return _containers(f"label={KIND_CLUSTER_LABEL}={cluster}")
+def nodes(cluster: str, network: str | None = None) -> list[Container]:
+    """The node containers of a kind cluster, on any network or one, whoever made it and whatever state they are in."""
+    return _containers(f"label={KIND_CLUSTER_LABEL}={cluster}", *([f"network={network}"] if network else []))
 
 
 def has_clusters() -> bool:
@@ -109,23 +113,42 @@ def networks(*filters: str) -> list[Network]:
     return [Network(n["Name"], n["Labels"].get(CLUSTER_LABEL, ""), n["Labels"].get(OWNER_LABEL, "")) for n in found]
 
 
+def networks_of(owner: str) -> list[Network]:
+    return networks(f"label={OWNER_LABEL}={owner}")
+
+
+def subnets() -> dict[str, list[Subnet]]:
+    """The address ranges of every network of this engine, by its name; those of a swarm are apart."""
+    found = json.loads(run(["network", "inspect", *run(["network", "ls", "--quiet"]).split()]))
+    return {
+        n["Name"]: [
+            ip_network(config["Subnet"], strict=False)
+            for config in n["IPAM"]["Config"] or ()
+            if n["Scope"] == "local" and config.get("Subnet")
+        ]
+        for n in found
+    }
+
+
+def need_image(reference: str, say: Callable[[str], None]) -> None:
+    """Raises `Problem` when the engine neither has the image nor can pull it."""
+    try:
+        run(["image", "inspect", "--format", "{{.Id}}", reference])
+    except EngineDown:
+        raise
+    except Problem:
+        say(f"pulling the image {reference}")
+        run(["pull", "--quiet", reference], "check the image's name and the connection to its registry")
+
+
 def has_network(name: str) -> bool:
     return name in run(["network", "ls", "--format", "{{.Name}}"]).split()
 
 
 def make_network(network: Network, cidr: str) -> None:
-    """Raises `Problem` when the address range is taken."""
     labels = [f"--label={CLUSTER_LABEL}={network.cluster}", f"--label={OWNER_LABEL}={network.owner}"]
-    try:
-        run(["network", "create", "--driver=bridge", f"--subnet={cidr}", *labels, network.name])
-    except Problem as problem:
-        if "overlaps with" in problem.message:
-            raise Problem(
-                f"the address range {cidr} of the cluster's container network is taken by another network",
-                "set another one in the spec (stacks.<stack>.cluster.networkCIDR), or remove the network that has it: "
-                "docker network ls",
-            ) from problem
-        raise
+    hint = "see which networks there are: docker network ls"
+    run(["network", "create", "--driver=bridge", f"--subnet={cidr}", *labels, network.name], hint)
 
 
 def remove_network(network: Network) -> None:
@@ -137,7 +160,7 @@ def remove_network(network: Network) -> None:
     if ours:
         run(["rm", "--force", "--volumes", *dict.fromkeys(c.id for c in ours)])
     if has_network(network.name):
-        run(["network", "rm", network.name], "Remove the containers that are still on it: docker network inspect")
+        run(["network", "rm", network.name], "remove the containers that are still on it: docker network inspect")
 
 
 def remove_named(name: str, network: Network) -> None:
@@ -153,4 +176,4 @@ def run_outside_host(name: str, image: str, network: Network) -> None:
     flags = {"TCP": "http-port", "UDP": "udp-port"}
     serve = [f"--{flags[protocol]}={port}" for port, protocol in OUTSIDE_PORTS]
     container = ["--detach", f"--name={name}", f"--hostname={name}", f"--network={network.name}", *labels]
-    run(["run", *container, image, "netexec", *serve], f"Check that the image {image} can be had.")
+    run(["run", *container, image, "netexec", *serve], f"check that the image {image} can be had")

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,15 @@ class Made:
 def create(cluster: Cluster, say: Say) -> Made:
     """Make the cluster, after removing whatever this owner had: half of one, an older one, one of another name.
 
-    Raises `Problem`, above all for a cluster or network of that name that somebody else made.
+    Raises `Problem`. Nothing is removed before it is known that nobody else has the cluster's name or addresses, and
+    that its images are to be had.
     """
     with _locked(cluster.name, say) as lock:
+        ours = containers.networks_of(cluster.network.owner)
+        _refuse_foreign(cluster, ours)
+        for image in (cluster.image, cluster.outside_image):
+            containers.need_image(image, say)
         remove_all_of(cluster.network.owner, say)
-        _refuse_foreign(cluster)
         containers.make_network(cluster.network, cluster.network_cidr)
         _kind_create(cluster, say, lock)
         containers.run_outside_host(cluster.outside_name, cluster.outside_image, cluster.network)
@@ -90,7 +95,7 @@ def remove(cluster: str, network: Network, identity: str, say: Say) -> None:
 def remove_all_of(owner: str, say: Say) -> None:
     """Remove whatever this owner has, recorded in a state or not: a run killed while kind worked recorded nothing."""
     try:
-        left = containers.networks(f"label={containers.OWNER_LABEL}={owner}")
+        left = containers.networks_of(owner)
     except EngineDown:
         if _is_private():
             return
@@ -111,10 +116,10 @@ def broken(cluster: str, size: int, identity: str) -> str | None:
     return None if len(found) == size else f"{len(found)} of {size} nodes are there"
 
 
-def gone(cluster: str, size: int, identity: str) -> bool:
-    """Whether nothing is left that could be used."""
+def gone(cluster: str, network: Network, identity: str) -> bool:
+    """Whether nothing is left that would have to be removed: neither its control plane nor its network."""
     try:
-        return broken(cluster, size, identity) is not None
+        return _identity(cluster) != identity and network not in containers.networks(f"name={network.name}")
     except EngineDown:
         if _is_private():
             return True
@@ -125,15 +130,29 @@ def _is_private() -> bool:
     return os.environ.get("NETSPEC_ENGINE") == "private"
 
 
-def _refuse_foreign(cluster: Cluster) -> None:
-    hint = f"remove it (kind delete cluster --name {cluster.name}), or give the stack's cluster another name"
-    if containers.nodes(cluster.name):
-        raise Problem(f"there is a kind cluster {cluster.name} that this stack did not make", hint)
-    if containers.has_network(cluster.network.name):
+def _refuse_foreign(cluster: Cluster, ours: list[Network]) -> None:
+    """Raise `Problem` when something that is not on a network of `ours` has what the cluster needs for itself."""
+    own = {node.id for network in ours for node in containers.nodes(cluster.name, network.name)}
+    if {node.id for node in containers.nodes(cluster.name)} - own:
         raise Problem(
-            f"there is a container network {cluster.network.name} that this stack did not make",
-            f"remove it (docker network rm {cluster.network.name}), or give the stack's cluster another name",
+            f"there is a kind cluster {cluster.name} that this stack did not make",
+            f"remove it (kind delete cluster --name {cluster.name}), or give the stack's cluster another name",
         )
+    wanted = ip_network(cluster.network_cidr)
+    for name, subnets in containers.subnets().items():
+        if name in {network.name for network in ours}:
+            continue
+        if name == cluster.network.name:
+            raise Problem(
+                f"there is a container network {name} that this stack did not make",
+                f"remove it (docker network rm {name}), or give the stack's cluster another name",
+            )
+        if any(subnet.overlaps(wanted) for subnet in subnets):
+            raise Problem(
+                f"the address range {wanted} of the cluster's container network is taken by the network {name}",
+                "set another one in the spec (stacks.<stack>.cluster.networkCIDR), or remove that network: "
+                f"docker network rm {name}",
+            )
 
 
 def _identity(cluster: str) -> str | None:

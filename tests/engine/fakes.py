@@ -1,7 +1,8 @@
 """Stand-ins for docker, kind and kubectl, named by the first argument; what they know is in $FAKE_STATE.
 
 They do what deploy/ asks of the real ones, with the real ones' answers and exit codes. Files in $FAKE_STATE steer them:
-`kind-fails` (what kind prints before it fails), `kind-hangs` (kind makes its nodes and then waits), `not-ready`.
+`kind-fails` (what kind prints before it fails), `kind-hangs` (kind makes its nodes and then waits), `not-ready`,
+`no-images` (none is there), `down` (the engine).
 """
 
 import json
@@ -63,6 +64,11 @@ def docker_ps(state, words):
             print(container["id"], container["name"], container["state"], sep="\t")
 
 
+def inspected(network):
+    config = [{"Subnet": network["subnet"]}]
+    return {"Name": network["name"], "Labels": network["labels"], "Scope": "local", "IPAM": {"Config": config}}
+
+
 def docker_network(state, words):
     verb, words = words[0], words[1:]
     if verb == "ls":
@@ -71,7 +77,7 @@ def docker_network(state, words):
                 print(network["name"])
     elif verb == "inspect":
         found = [state["networks"][name] for name in words]
-        print(json.dumps([{"Name": n["name"], "Labels": n["labels"]} for n in found]))
+        print(json.dumps([inspected(network) for network in found]))
     elif verb == "create":
         subnet = options(words, "subnet")[0]
         if any(n["subnet"] == subnet for n in state["networks"].values()):
@@ -90,6 +96,11 @@ def docker(words):
     match words[0]:
         case "info":
             print("28.0.0")
+        case "image":
+            if (STATE / "no-images").exists():
+                fail(f"Error response from daemon: No such image: {words[-1]}")
+        case "pull":
+            fail(f"Error response from daemon: pull access denied for {words[-1]}")
         case "ps":
             docker_ps(state, words[1:])
         case "network":

@@ -199,6 +199,17 @@ def test_refresh_by_hand_after_the_cluster_is_gone(world: World, api: ApiServer)
     again.close()
 
 
+def test_refresh_by_hand_keeps_a_broken_cluster(world: World) -> None:
+    by_hand = ("--stack", "shop", "--yes", "--non-interactive")
+    world.up()
+    state = world.docker
+    state["containers"]["shop-shop-worker"]["state"] = "exited"
+    world.docker = state
+    world.run("exec", "--", "pulumi", "refresh", *by_hand)
+    world.run("exec", "--", "pulumi", "destroy", *by_hand)
+    assert world.docker["containers"] == {} and world.docker["networks"] == {}
+
+
 def test_what_is_not_ready_is_named(world: World) -> None:
     world.steer("not-ready")
     world.write_spec(SPEC)

@@ -134,7 +134,12 @@ def test_nodes_that_are_not_as_they_were_replace_the_cluster(docker: Docker, wha
         found["lab-control-plane"]["id"] = "e" * 64
     docker.change(containers=found)
     assert KindProvider().diff(id_, outs, INPUTS).replaces == [cluster.NODES]
-    assert KindProvider().read(id_, outs).id is None
+    # It stays in the state while anything of it is left: what is forgotten is never removed.
+    assert KindProvider().read(id_, outs).id == id_
+    KindProvider().delete(id_, outs)
+    if what != "another's":
+        assert docker.read()["containers"] == {} and docker.read()["networks"] == {}
+        assert KindProvider().read(id_, outs).id is None
 
 
 def test_read_of_a_cluster_that_is_well(docker: Docker) -> None:
@@ -167,6 +172,36 @@ def test_a_cluster_that_is_not_ours_is_left_alone(docker: Docker, owner: str) ->
     with pytest.raises(Problem, match="container network netspec-lab that this stack did not make"):
         made()
     assert docker.read()["networks"] == before["networks"]
+
+
+@pytest.mark.parametrize(
+    ("change", "others", "sentence"),
+    [
+        (
+            {"name": "blog"},
+            {"containers": {"blog-control-plane": {"name": "blog"}}},
+            "kind cluster blog that this stack",
+        ),
+        ({"network": "netspec-blog"}, {"networks": {"netspec-blog": "10.9.0.0/16"}}, "container network netspec-blog"),
+        ({"networkCidr": "172.28.0.0/16"}, {"networks": {"other": "172.28.7.0/24"}}, "is taken by the network other"),
+        ({"image": "node:2"}, {}, "pull access denied for node:2"),
+    ],
+)
+def test_what_cannot_be_made_costs_nothing_of_what_is_there(
+    docker: Docker, tmp_path: Path, change: dict[str, Any], others: dict[str, dict[str, Any]], sentence: str
+) -> None:
+    made()
+    state = docker.read()
+    for name in others.get("containers", {}):
+        state["containers"][name] = docker.container(name, "kind", **{containers.KIND_CLUSTER_LABEL: "blog"})
+    for name, subnet in others.get("networks", {}).items():
+        state["networks"][name] = {"name": name, "subnet": subnet, "labels": {}}
+    docker.change(**state)
+    if "image" in change:
+        (tmp_path / "no-images").touch()
+    with pytest.raises(Problem, match=sentence):
+        KindProvider().create(INPUTS | change)
+    assert docker.read() == state
 
 
 def test_delete_of_one_that_was_replaced_leaves_the_new_one(docker: Docker) -> None:

@@ -25,7 +25,7 @@ from deploy import containers, kind
 from deploy.containers import Network
 from deploy.plainly import speak_plainly
 from netspec.plan import KindClusterNode
-from toolchain import project
+from toolchain import engine, project
 
 #: A change of one of these makes a new cluster: kind cannot change a cluster that exists.
 REPLACING = ("name", "image", "config", "network", "networkCidr", "immutable", "stack")
@@ -62,6 +62,7 @@ class KindProvider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         cluster = cluster_of(props)
+        engine.record(props["stack"], containers.engine_id())
         made = kind.create(cluster, say)
         outs = _inputs(props) | {"kubeconfig": made.kubeconfig, "owner": cluster.network.owner}
         return CreateResult(f"{cluster.name}/{made.identity}", outs)

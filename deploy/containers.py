@@ -18,6 +18,9 @@ OWNER_LABEL = "netspec.dev/owner"
 #: kind's own labels on its nodes.
 KIND_CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 
+#: What docker says when there is no engine, in its versions up to 28, and since.
+_DOWN = ("Cannot connect to the Docker daemon", "error during connect", "failed to connect to the docker API")
+
 #: Seconds for one docker command: pulling an image may take long.
 TIMEOUT = 600
 
@@ -65,13 +68,18 @@ def run(arguments: Sequence[str], hint: str | None = None) -> str:
     if done.returncode == 0:
         return done.stdout
     said = done.stderr.strip()
-    if "Cannot connect to the Docker daemon" in said or "error during connect" in said:
+    if any(text in said for text in _DOWN):
         raise EngineDown("the container engine does not answer", "start Docker, or check DOCKER_HOST")
     if "no space left on device" in said:
         raise Problem(
             "the disk of the container engine is full", "free some space: docker system df says what takes it"
         )
     raise Problem(f"`docker {' '.join(arguments[:2])}` failed: {' '.join(said.split())}", hint)
+
+
+def engine_id() -> str:
+    """What tells this engine from any other one."""
+    return run(["info", "--format", "{{.ID}}"]).strip()
 
 
 def nodes(cluster: str, network: str | None = None) -> list[Container]:

@@ -24,7 +24,7 @@ from deploy.explain import explain
 from deploy.program import apply
 from netspec.diagnostics import Problem
 from netspec.plan import Plan
-from toolchain import project
+from toolchain import engine, project
 
 #: What Pulumi itself writes into a stack's configuration file.
 _PULUMI_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey")
@@ -83,6 +83,7 @@ class Session:
                 kind.remove_all_of(f"{project.owner()}/{self._name}", self._say)
         except StackNotFoundError:
             return {}
+        engine.forget(self._name)
         return _counts(done.summary.resource_changes)
 
     def applied(self) -> Applied | None:

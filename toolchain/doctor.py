@@ -50,18 +50,18 @@ def _program(name: str, report: Callable[[str], None]) -> Finding:
 
 
 def _engine() -> list[Finding]:
-    version = engine.docker_answers()
-    if version and os.environ.get(engine.VARIABLE) != "private":
-        return [Finding("engine", "ok", os.environ.get("DOCKER_HOST", "Docker's default"), version, "docker")]
     try:
-        engine.choose()
+        chosen = engine.choose()
     except Problem as problem:
         return [Finding("engine", "missing", problem.message, mend=problem.hint or "")]
+    if chosen == "docker":
+        where, version = os.environ.get("DOCKER_HOST", "Docker's default"), engine.docker_info("ServerVersion")
+        return [Finding("engine", "ok", where, version or "", "docker")]
     from airgap import build, host
     from airgap.engine import ENGINE_IMAGES
 
     state = "runs" if engine.private_runs() else "is started by netspec up"
-    rows = [Finding("engine", "ok", f"Docker does not answer; the private engine {state}", source="airgap")]
+    rows = [Finding("engine", "ok", f"the private engine {state}", source="airgap")]
     packages = host.missing_packages(host.ENGINE_PACKAGES)
     if packages:
         rows.append(

@@ -22,13 +22,14 @@ TIMEOUT = 5
 NEEDED_DISK = 3.0
 
 
-def docker_answers() -> str | None:
-    """The version of the Docker server that answers (DOCKER_HOST and the CLI's contexts count), or None."""
+def docker_info(what: str) -> str | None:
+    """A field of what the Docker server says of itself (DOCKER_HOST and the CLI's contexts count), None when none
+    answers."""
     if shutil.which("docker") is None:
         return None
     try:
         done = subprocess.run(
-            ["docker", "info", "--format", "{{.ServerVersion}}"],
+            ["docker", "info", "--format", f"{{{{.{what}}}}}"],
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
@@ -39,13 +40,32 @@ def docker_answers() -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
+def _record_of(stack: str) -> Path:
+    return project.private_dir() / f"{stack}.engine"
+
+
+def record(stack: str, identity: str) -> None:
+    """Remember the engine that a stack's cluster is on, from before anything of the cluster is there until `forget`."""
+    chosen = os.environ.get(VARIABLE, "docker")
+    _record_of(stack).write_text(f"{chosen} {identity}\n", encoding="utf-8")
+
+
+def forget(stack: str) -> None:
+    _record_of(stack).unlink(missing_ok=True)
+
+
 def choose() -> Engine:
-    """Which engine this machine gives. Raises `Problem` where there is none."""
+    """The engine that this checkout's clusters are on, else the one this machine gives. Raises `Problem`, also when
+    another engine answers than the clusters are on: there they would look as if they were gone."""
     wanted = os.environ.get(VARIABLE, "auto")
     if wanted not in ("auto", "docker", "private"):
         raise Problem(f"{VARIABLE} is {wanted!r}", "set it to auto, docker or private, or unset it")
+    for file in sorted(project.private_dir().glob("*.engine")):
+        made_on, _, identity = file.read_text(encoding="utf-8").strip().partition(" ")
+        _check_same(wanted, made_on, identity, file)
+        wanted = made_on
     if wanted != "private":
-        if docker_answers():
+        if docker_info("ServerVersion"):
             return "docker"
         if wanted == "docker":
             raise Problem(
@@ -58,6 +78,22 @@ def choose() -> Engine:
             "start Docker, or run the same command as root on Debian",
         )
     return "private"
+
+
+def _check_same(wanted: str, made_on: str, identity: str, file: Path) -> None:
+    stack = file.stem
+    if wanted not in ("auto", made_on):
+        raise Problem(
+            f"the cluster of the stack {stack} is on the engine {made_on}, not on {wanted}",
+            f"destroy it first: {VARIABLE}={made_on} netspec down --stack {stack}",
+        )
+    if made_on == "docker" and (found := docker_info("ID")) != identity:
+        what = "another one answers" if found else f"it does not answer within {TIMEOUT} seconds"
+        raise Problem(
+            f"the cluster of the stack {stack} is on a Docker engine, and {what}",
+            "start Docker, or set DOCKER_HOST or the docker context to what it was; if that engine is gone for good, "
+            f"remove {file}",
+        )
 
 
 def start_private(report: Say = say) -> None:
@@ -110,14 +146,7 @@ def check_disk(chosen: Engine) -> None:
     """Raise `Problem` when there is no room for a cluster where the engine keeps its containers."""
     folder = project.cache_root()
     if chosen == "docker":
-        done = subprocess.run(
-            ["docker", "info", "--format", "{{.DockerRootDir}}"],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-        folder = Path(done.stdout.strip() or "/")
+        folder = Path(docker_info("DockerRootDir") or "/")
     free = shutil.disk_usage(folder).free / (1 << 30) if folder.exists() else NEEDED_DISK  # in a virtual machine
     if free < NEEDED_DISK:
         raise Problem(

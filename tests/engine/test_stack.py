@@ -178,6 +178,20 @@ def test_ctrl_c_ends_in_good_order(world: World) -> None:
     assert world.docker["containers"] == {} and world.docker["networks"] == {}
 
 
+def test_another_engine_than_the_clusters_is_refused(world: World) -> None:
+    world.up()
+    before = world.docker
+    world.steer("engine-id", "another")
+    for words in (("up", "--no-verify"), ("down",)):
+        said = world.run(*words, "--stack", "shop", code=2, NETSPEC_ENGINE="auto").stderr
+        assert "the cluster of the stack shop is on a Docker engine, and another one answers\n" in said
+    assert world.docker == before
+    world.steer("engine-id", None)
+    world.run("down", "--stack", "shop")
+    world.steer("engine-id", "another")
+    world.up()
+
+
 def test_down_when_the_cluster_is_gone_already(world: World) -> None:
     world.up()
     world.docker = {"containers": {}, "networks": {}, "count": 9}

@@ -234,6 +234,15 @@ def test_an_engine_that_is_down(docker: Docker, tmp_path: Path, monkeypatch: pyt
     assert KindProvider().read(id_, outs).id is None
 
 
+def test_an_engine_that_is_down_in_the_words_of_docker_29(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct"
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(EngineDown):
+        containers.networks()
+
+
 def test_an_owner_is_a_checkouts_own_and_lasts(docker: Docker) -> None:
     assert project.owner() == project.owner()
     assert kind._is_private() is False

@@ -29,14 +29,15 @@ def docker(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Non
     monkeypatch.setenv("PATH", f"{directory}:/bin:/usr/bin")
 
 
-def test_docker_that_answers_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(engine.VARIABLE, raising=False)
+def test_docker_that_answers_is_chosen(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     docker(tmp_path / "bin", monkeypatch, "echo 28.0.0")
     assert engine.choose() == "docker"
 
 
 @pytest.mark.parametrize("script", ["echo Cannot connect >&2; exit 1", "sleep 60"])
-def test_docker_that_does_not_answer_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+def test_docker_that_does_not_answer_is_not(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
     monkeypatch.setattr(engine, "TIMEOUT", 0.5)
     docker(tmp_path / "bin", monkeypatch, script)
     monkeypatch.setenv(engine.VARIABLE, "docker")
@@ -49,6 +50,41 @@ def test_docker_that_does_not_answer_is_not(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(Problem, match="there is no container engine"):
         engine.choose()
+
+
+@pytest.mark.parametrize(
+    ("made_on", "script", "wanted", "answer"),
+    [
+        ("docker one", "echo one", "auto", "docker"),
+        ("docker one", "echo one", "docker", "docker"),
+        ("docker one", "echo another", "auto", "on a Docker engine, and another one answers"),
+        ("docker one", "exit 1", "auto", "on a Docker engine, and it does not answer within"),
+        ("docker one", "sleep 60", "auto", "on a Docker engine, and it does not answer within"),
+        ("docker one", "echo one", "private", "on the engine docker, not on private"),
+        ("private one", "echo another", "auto", "private"),
+        ("private one", "echo another", "docker", "on the engine private, not on docker"),
+    ],
+)
+def test_a_cluster_stays_on_its_engine(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, made_on: str, script: str, wanted: str, answer: str
+) -> None:
+    monkeypatch.setattr(engine, "TIMEOUT", 0.5)
+    monkeypatch.setattr(engine.sys, "platform", "linux")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    docker(checkout / "bin", monkeypatch, script)
+    chosen, _, identity = made_on.partition(" ")
+    monkeypatch.setenv(engine.VARIABLE, chosen)
+    engine.record("dev.eu", identity)
+    monkeypatch.setenv(engine.VARIABLE, wanted)
+    if answer in ("docker", "private"):
+        assert engine.choose() == answer
+    else:
+        with pytest.raises(Problem, match=f"the stack dev.eu is {answer}") as caught:
+            engine.choose()
+        assert caught.value.hint and "dev.eu" in caught.value.hint
+    engine.forget("dev.eu")
+    monkeypatch.setenv(engine.VARIABLE, "auto")
+    assert engine.choose() == ("docker" if script.startswith("echo") else "private")
 
 
 def test_an_unknown_engine_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

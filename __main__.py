@@ -7,9 +7,16 @@ from deploy.program import apply
 from netspec.compiler import compile_spec
 from netspec.diagnostics import Problem
 from netspec.spec.load import load
+from toolchain import project
 
+stack = pulumi.get_stack()
 try:
-    result = compile_spec(load(pulumi.Config("netspec").require("spec")), pulumi.get_stack(), REGISTRY)
+    spec = pulumi.Config("netspec").get("spec") or project.spec_of(stack)
+    if spec is None:
+        raise Problem(
+            f"nothing says which spec the stack {stack} is made from", "write netspec:spec into its configuration"
+        )
+    result = compile_spec(load(spec), stack, REGISTRY)
 except Problem as problem:
     raise pulumi.RunError(str(problem)) from problem
 if result.plan is None:

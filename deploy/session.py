@@ -27,7 +27,8 @@ from netspec.plan import Plan
 from toolchain import engine, project
 
 #: What Pulumi itself writes into a stack's configuration file.
-_PULUMI_KEYS = ("encryptionsalt", "secretsprovider", "encryptedkey")
+_SALT = "encryptionsalt"
+_PULUMI_KEYS = (_SALT, "secretsprovider", "encryptedkey")
 #: The type token of deploy.cluster.KindCluster.
 CLUSTER_TYPE = "pulumi-python:dynamic/netspec:KindCluster"
 
@@ -83,6 +84,7 @@ class Session:
                 kind.remove_all_of(f"{project.owner()}/{self._name}", self._say)
         except StackNotFoundError:
             return {}
+        forget_spec(self._name)
         engine.forget(self._name)
         return _counts(done.summary.resource_changes)
 
@@ -169,19 +171,30 @@ class Session:
 
 
 def prepare(stack: str, spec: str | None) -> Path:
-    """Write the work directory's project and stack files; what Pulumi added to the stack's file before is kept."""
+    """Write the work directory's project and stack files; what Pulumi needs of what it added to the latter is kept."""
     directory = project.work_dir()
     directory.mkdir(exist_ok=True)
     _write(directory / "Pulumi.yaml", {"name": project_name(), "runtime": "python"})
-    file = directory / f"Pulumi.{stack}.yaml"
-    kept = {key: value for key, value in project.read_yaml(file).items() if key in _PULUMI_KEYS}
-    settings = kept | (
-        project.read_yaml(project.stack_file(stack)) or {"config": project.read_yaml(file).get("config") or {}}
-    )
+    file = project.work_file(stack)
+    before, committed = project.read_yaml(file), project.read_yaml(project.stack_file(stack))
+    kept = {key: value for key, value in before.items() if key in _PULUMI_KEYS}
+    if project.has_own_passphrase():
+        # Pulumi finds the salt that belongs to it in the state. One in a file may be of another checkout's passphrase,
+        # or of one that is gone.
+        kept.pop(_SALT, None)
+        committed.pop(_SALT, None)
+    settings = {"config": before.get("config") or {}} | kept | committed
     if spec is not None:
         settings["config"] = (settings.get("config") or {}) | {project.SPEC_KEY: spec}
     _write(file, settings)
     return directory
+
+
+def forget_spec(stack: str) -> None:
+    """A stack that is destroyed may be made from another spec."""
+    settings = project.read_yaml(project.work_file(stack))
+    (settings.get("config") or {}).pop(project.SPEC_KEY, None)
+    _write(project.work_file(stack), settings)
 
 
 def project_name() -> str:

@@ -65,16 +65,24 @@ def scratch_dir(stack: str) -> Path:
     return found
 
 
+def work_file(stack: str) -> Path:
+    return work_dir() / f"Pulumi.{stack}.yaml"
+
+
 def spec_of(stack: str) -> str | None:
-    """The spec file that a stack's configuration names, relative to the project: the committed configuration, else
-    that of an earlier run."""
-    for file in (stack_file(stack), work_dir() / f"Pulumi.{stack}.yaml"):
+    """The spec file that a stack is made from, relative to the project."""
+    return spec_record(stack)[1]
+
+
+def spec_record(stack: str) -> tuple[Path, str | None]:
+    """Where that stands, and what: the committed configuration, else what an `up` recorded until `down`."""
+    for file in (stack_file(stack), work_file(stack)):
         config = read_yaml(file).get("config") or {}
         if not isinstance(config, dict):
             raise Problem(f"config in {file} is not a mapping", "correct it; docs/deploy.md shows what belongs in it")
         if found := config.get(SPEC_KEY):
-            return str(found)
-    return None
+            return file, str(found)
+    return file, None
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
@@ -106,6 +114,12 @@ def has_state() -> bool:
     """Whether anything may have been applied: a checkout whose state is its own and not there has nothing."""
     state = state_dir()
     return state is None or state.is_dir()
+
+
+def has_own_passphrase() -> bool:
+    """Whether secrets are encrypted with the passphrase that netspec keeps for this checkout."""
+    given = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE", str(passphrase_file()))
+    return "PULUMI_CONFIG_PASSPHRASE" not in os.environ and Path(given) == passphrase_file()
 
 
 def passphrase_file() -> Path:

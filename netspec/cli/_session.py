@@ -24,7 +24,7 @@ def spec_path(stack: str, given: str | None) -> Path:
     """
     check_name(stack)
     root = project.root()
-    named = project.spec_of(stack)
+    file, named = project.spec_record(stack)
     if named is None:
         if given is None:
             raise Problem(
@@ -33,9 +33,11 @@ def spec_path(stack: str, given: str | None) -> Path:
             )
         return Path(given)
     if given is not None and Path(given).resolve() != (root / named).resolve():
+        is_recorded = file == project.work_file(stack)
+        change = f"destroy it first: netspec down --stack {stack}" if is_recorded else f"change netspec:spec in {file}"
         raise Problem(
             f"the stack {stack} is made from {named}, not from {given}",
-            f"leave the spec out, name another stack, or change netspec:spec in stacks/Pulumi.{stack}.yaml",
+            f"leave the spec out, name another stack, or {change}",
         )
     found = root / named
     cwd = Path.cwd()

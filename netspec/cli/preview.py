@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy.events import Step
 from netspec.cli import FAILED, OK
 from netspec.cli._report import Report, text
-from netspec.cli._session import Operation, compiled, recorded, reported, show, spec_path, stack_argument, summary
+from netspec.cli._session import Operation, compiled, reported, show, spec_path, stack_argument, summary
 from netspec.compiler import CompileResult
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
     toolchain.activate()
     with reported(args.stack, f"preview {args.stack}", layers(result.plan)) as (progress, log):
-        operation = Operation(args.stack, recorded(spec), progress, log)
+        operation = Operation(args.stack, None, progress, log)
         flows = _flows(result, operation.session.applied(), args.stack)
         changes = operation.session.preview(result.plan, operation.on_event, operation.output)
     steps = [step for step in operation.steps if step.phase == "started" and step.operation in _SHOWN]

@@ -246,6 +246,27 @@ def test_another_spec_for_an_existing_stack(world: World) -> None:
     assert "the stack shop is made from stacks/shop.yaml, not from other.yaml\n" in said
 
 
+def test_a_stack_without_a_file_is_bound_to_its_spec_from_up_to_down(world: World) -> None:
+    (world.project / "stacks" / "Pulumi.shop.yaml").unlink()
+    (world.project / "mine.yaml").write_text(SPEC, encoding="utf-8")
+    world.run("preview", "stacks/shop.yaml", "--stack", "shop")
+    made = world.up("mine.yaml")["create"]
+    said = world.run("preview", "stacks/shop.yaml", "--stack", "shop", code=2).stderr
+    assert "made from mine.yaml, not from stacks/shop.yaml" in said and "netspec down --stack shop" in said
+    by_hand = ("exec", "--", "pulumi", "preview", "--stack", "shop", "--non-interactive")
+    assert f"{made} unchanged" in world.run(*by_hand).stdout
+    world.run("down", "--stack", "shop")
+    world.run("preview", "stacks/shop.yaml", "--stack", "shop")
+
+
+def test_a_committed_salt_of_another_checkout(world: World) -> None:
+    committed = world.project / "stacks" / "Pulumi.shop.yaml"
+    with committed.open("a") as file:
+        file.write("encryptionsalt: v1:RiTvm07Q/7Q=:v1:ncqwgshbM68smkRo:eg0Zh6Uc172s0yVx875kFxBphQ3zag==\n")
+    made = world.up()["create"]
+    assert world.up() == {"same": made}
+
+
 def test_a_spec_with_errors_touches_nothing(world: World) -> None:
     world.write_spec(SPEC.replace("podCIDRs: [10.244.0.0/16]", "podCIDRs: [10.0.0.0/33]"))
     world.run("up", "--stack", "shop", code=1)

@@ -18,6 +18,7 @@ from deploy.layers import layers
 from netspec.cli._session import spec_path
 from netspec.diagnostics import Problem
 from netspec.plan import CNI_READY, KindClusterNode, ManifestNode, Plan, ReadyNode, order
+from toolchain import project
 
 
 @pytest.fixture
@@ -25,6 +26,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "stacks").mkdir()
     (tmp_path / "Pulumi.yaml").write_text("name: netspec\nruntime: python\nstackConfigDir: stacks\n")
     monkeypatch.setenv("NETSPEC_PROJECT", str(tmp_path))
+    for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -160,17 +163,42 @@ def test_only_what_carries_the_mark_is_killed(checkout: Path) -> None:
         theirs.wait()
 
 
-def test_the_committed_file_is_copied_and_what_pulumi_adds_is_kept(checkout: Path) -> None:
+def test_the_committed_file_is_copied_and_what_pulumi_adds_is_kept(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     committed = checkout / "stacks" / "Pulumi.dev.yaml"
     committed.write_text("config:\n  netspec:spec: stacks/a.yaml\n  netspec:more: x\n")
     copied = session.prepare("dev", "stacks/a.yaml") / "Pulumi.dev.yaml"
     with copied.open("a") as file:
         file.write("encryptionsalt: v1:abc\n")
     committed.write_text("config:\n  netspec:spec: stacks/b.yaml\n")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "one for all")
     session.prepare("dev", None)
     found = yaml.safe_load(copied.read_text())
     assert found == {"config": {"netspec:spec": "stacks/b.yaml"}, "encryptionsalt": "v1:abc"}
     assert "encryptionsalt" not in committed.read_text()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "salt"),
+    [
+        ("PULUMI_CONFIG_PASSPHRASE", "one for all", "v1:theirs"),
+        ("PULUMI_CONFIG_PASSPHRASE_FILE", "/one/for/all", "v1:theirs"),
+        ("PULUMI_CONFIG_PASSPHRASE_FILE", None, None),
+    ],
+)
+def test_a_salt_goes_with_a_passphrase(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None, salt: str | None
+) -> None:
+    """A committed salt is another checkout's: with this checkout's own passphrase it opens nothing."""
+    monkeypatch.setenv(variable, value or str(project.passphrase_file()))
+    (checkout / "stacks" / "Pulumi.dev.yaml").write_text("encryptionsalt: v1:theirs\nsecretsprovider: passphrase\n")
+    copied = session.prepare("dev", None) / "Pulumi.dev.yaml"
+    assert yaml.safe_load(copied.read_text()).get("encryptionsalt") == salt
+    with copied.open("a") as file:
+        file.write("" if salt else "encryptionsalt: v1:of-one-that-is-gone\n")
+    session.prepare("dev", None)
+    assert yaml.safe_load(copied.read_text()).get("encryptionsalt") == salt
 
 
 def test_a_stack_without_a_committed_file_remembers_its_spec(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,8 +208,11 @@ def test_a_stack_without_a_committed_file_remembers_its_spec(checkout: Path, mon
     assert spec_path("qa", "my.yaml") == Path("my.yaml")
     session.prepare("qa", "my.yaml")
     assert spec_path("qa", None) == Path("my.yaml")
-    with pytest.raises(Problem, match=r"made from my\.yaml, not from other\.yaml"):
+    with pytest.raises(Problem, match=r"made from my\.yaml, not from other\.yaml") as caught:
         spec_path("qa", "other.yaml")
+    assert caught.value.hint and "netspec down --stack qa" in caught.value.hint
+    session.forget_spec("qa")
+    assert spec_path("qa", "other.yaml") == Path("other.yaml")
 
 
 @pytest.mark.parametrize("text", ["a: [", "- a list", "config: {netspec:spec: [1", "config: [a]"])

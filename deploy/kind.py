@@ -165,9 +165,12 @@ def _identity_in(nodes: list[Container], cluster: str) -> str | None:
 
 def kubeconfig(cluster: str) -> str:
     """The administrator's kubeconfig, as kind gives it for this host."""
-    done = subprocess.run(
-        ["kind", "get", "kubeconfig", "--name", cluster], capture_output=True, text=True, timeout=60, check=False
-    )
+    try:
+        done = subprocess.run(
+            ["kind", "get", "kubeconfig", "--name", cluster], capture_output=True, text=True, timeout=60, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Problem(f"kind does not give the kubeconfig of {cluster} within 60 seconds", "run it again") from error
     if done.returncode:
         raise Problem(f"kind does not give the kubeconfig of {cluster}: {done.stderr.strip()}", "run it again")
     return done.stdout

@@ -44,12 +44,34 @@ def run(args: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _kubeconfig(stack: str | None) -> Iterator[dict[str, str]]:
     """The environment in which kubectl talks to this checkout's cluster; the file is removed afterwards."""
-    from deploy import containers, kind
-    from toolchain import project
-
     if stack is None and "KUBECONFIG" in os.environ:
         yield {}
         return
+    try:
+        text = _text(stack)
+    except Problem as problem:
+        if stack is not None:
+            raise
+        # The command may be what mends it.
+        print(f"kubectl has no cluster to talk to: {problem.message}", file=sys.stderr)
+        text = None
+    if text is None:
+        yield {}
+        return
+    handle, name = tempfile.mkstemp(prefix="netspec-", suffix=".kubeconfig")  # mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        yield {"KUBECONFIG": name}
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _text(stack: str | None) -> str | None:
+    """The kubeconfig of the stack's cluster, or of one of this checkout's, None where it has none."""
+    from deploy import containers, kind
+    from toolchain import project
+
     mine = f"{project.owner()}/"
     found = [
         n for n in containers.networks() if n.owner == f"{mine}{stack}" or (not stack and n.owner.startswith(mine))
@@ -57,14 +79,7 @@ def _kubeconfig(stack: str | None) -> Iterator[dict[str, str]]:
     if not found:
         if stack is not None:
             raise Problem(f"the stack {stack} has no running cluster", f"bring it up: netspec up --stack {stack}")
-        yield {}
-        return
+        return None
     if len(found) > 1:
         print(f"kubectl talks to the cluster {found[0].cluster}; --stack chooses another", file=sys.stderr)
-    handle, name = tempfile.mkstemp(prefix="netspec-", suffix=".kubeconfig")  # mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(kind.kubeconfig(found[0].cluster))
-        yield {"KUBECONFIG": name}
-    finally:
-        Path(name).unlink(missing_ok=True)
+    return kind.kubeconfig(found[0].cluster)

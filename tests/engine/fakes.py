@@ -2,7 +2,7 @@
 
 They do what deploy/ asks of the real ones, with the real ones' answers and exit codes. Files in $FAKE_STATE steer them:
 `kind-fails` (what kind prints before it fails), `kind-hangs` (kind makes its nodes and then waits), `not-ready`,
-`no-images` (none is there), `down` (the engine).
+`no-images` (none is there), `down` (the engine), `engine-id`, `no-kubeconfig`.
 """
 
 import json
@@ -128,6 +128,8 @@ def kind(words):
         return
     name = options(words, "name")[0]
     if words[:2] == ["get", "kubeconfig"]:
+        if (STATE / "no-kubeconfig").exists():
+            fail("ERROR: failed to get kubeconfig: could not locate any control plane nodes")
         print((STATE / "kubeconfig").read_text(), end="")
         return
     config = json.loads(sys.stdin.read())

@@ -11,6 +11,7 @@ import pytest
 from deploy import cluster, containers, kind
 from deploy.cluster import KindProvider
 from deploy.containers import EngineDown, Network
+from netspec.cli import exec as exec_
 from netspec.diagnostics import Problem
 from netspec.plan import KindClusterNode
 from toolchain import project
@@ -241,6 +242,23 @@ def test_an_engine_that_is_down_in_the_words_of_docker_29(tmp_path: Path, monkey
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(EngineDown):
         containers.networks()
+
+
+def test_exec_runs_beside_half_a_cluster(
+    docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made()
+    (tmp_path / "no-kubeconfig").touch()
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    with exec_._kubeconfig(None) as env:
+        assert env == {}
+    assert "kubectl has no cluster to talk to: kind does not give" in capsys.readouterr().err
+    with pytest.raises(Problem, match="kind does not give"), exec_._kubeconfig("dev"):
+        pass
+    (tmp_path / "no-kubeconfig").unlink()
+    with exec_._kubeconfig(None) as env:
+        assert Path(env["KUBECONFIG"]).read_text() == "the kubeconfig\n"
+    assert not Path(env["KUBECONFIG"]).exists()
 
 
 def test_an_owner_is_a_checkouts_own_and_lasts(docker: Docker) -> None:

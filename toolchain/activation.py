@@ -82,7 +82,7 @@ def set_environment(programs: Mapping[str, Path], chosen: Engine) -> None:
         os.environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "1"
     if state := project.state_dir():
         state.mkdir(mode=0o700, exist_ok=True)
-        os.environ["PULUMI_BACKEND_URL"] = f"file://{state}"
+        os.environ["PULUMI_BACKEND_URL"] = state.as_uri()  # a # in the path would end it
     if "PULUMI_CONFIG_PASSPHRASE" not in os.environ:
         given = os.environ.setdefault("PULUMI_CONFIG_PASSPHRASE_FILE", str(project.passphrase_file()))
         if not Path(given).is_file():

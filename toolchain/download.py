@@ -4,11 +4,13 @@ A download lies in `<cache>/tools/<name>/<version>/bin/` as a whole or not at al
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import http.client
 import os
 import platform
+import re
 import shutil
 import tarfile
 import tempfile
@@ -74,7 +76,10 @@ def release(name: str, system: str | None = None, machine: str | None = None) ->
             f"there is no official {name} for {system} on {machine} that netspec knows",
             f"install {name} {TOOLS[name].minimum} or newer on PATH",
         )
-    base, version = os.environ.get(f"NETSPEC_{name.upper()}_URL", _BASES[name]).rstrip("/"), TOOLS[name].official
+    variable, version = f"NETSPEC_{name.upper()}_URL", TOOLS[name].official
+    base = os.environ.get(variable, _BASES[name]).rstrip("/")
+    if not base.startswith(("http://", "https://")):
+        raise Problem(f"{variable} is {base!r}, which is not the address of a site", "begin it with https://")
     if name == "pulumi":
         file = f"pulumi-v{version}-{operating_system}-{arch.replace('amd64', 'x64')}.tar.gz"
         return Release(f"{base}/{file}", f"{base}/pulumi-{version}-checksums.txt", file)
@@ -91,6 +96,16 @@ def install(name: str, report: Callable[[str], None]) -> Path:
     Raises `Unreachable` or `Problem`, and leaves nothing behind then.
     """
     published, final = release(name), target(name)
+    try:
+        return _install(name, published, final, report)
+    except OSError as error:
+        raise Problem(
+            f"{name} cannot be kept in {final.parent}: {error.strerror or error}",
+            "free some space there, or name another directory in NETSPEC_CACHE",
+        ) from error
+
+
+def _install(name: str, published: Release, final: Path, report: Callable[[str], None]) -> Path:
     program = final / "bin" / name
     final.parent.mkdir(parents=True, exist_ok=True)
     with _locked(final.parent / ".lock"):
@@ -117,12 +132,19 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _published_checksum(published: Release) -> str:
+    host = urllib.parse.urlsplit(published.checksum_url).hostname or ""
     with _open(published.checksum_url) as answer:
-        text = answer.read(1 << 20).decode("utf-8", "replace")
+        try:
+            text = answer.read(1 << 20).decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(host, str(error)) from error
+        if answer.length:
+            raise Unreachable(host, "the connection was cut")
     for line in text.splitlines():
-        words = line.split()
-        if words and (len(words) == 1 or words[1].lstrip("*") == published.file):
-            return words[0].lower()
+        words = line.lower().split()
+        named = len(words) == 1 or (len(words) > 1 and words[1].lstrip("*") == published.file.lower())
+        if named and re.fullmatch(r"[0-9a-f]{64}", words[0]):
+            return words[0]
     raise Problem(
         f"{published.checksum_url} holds no checksum of {published.file}", "install the program on PATH instead"
     )
@@ -155,8 +177,9 @@ def _fetch(url: str, to: Path, name: str) -> None:
                 # The length that is still announced after the end is what is missing.
                 if not answer.length:
                     return
-        except (OSError, http.client.HTTPException):
-            continue
+        except (OSError, http.client.HTTPException) as error:
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise
         except Unreachable:
             if attempt == 0:
                 raise
@@ -182,8 +205,12 @@ def _unpack(archive: Path, bin_dir: Path, name: str) -> None:
         archive.chmod(0o755)
         archive.rename(bin_dir / name)
         return
+    # Pulumi's archive holds one directory with the CLI, the language hosts and their launchers; nothing else is taken.
     with tarfile.open(archive) as tar:
-        tar.extractall(archive.parent / "unpacked", filter="data")
-    # Pulumi's archive holds one directory with the CLI, the language hosts and their launchers.
-    for program in (archive.parent / "unpacked" / "pulumi").iterdir():
-        program.rename(bin_dir / program.name)
+        for member in tar:
+            folder, _, program = member.name.rpartition("/")
+            content = tar.extractfile(member)
+            if folder == "pulumi" and content:
+                with (bin_dir / program).open("wb") as out:
+                    shutil.copyfileobj(content, out)
+                (bin_dir / program).chmod(0o755)

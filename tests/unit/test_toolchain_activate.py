@@ -100,6 +100,20 @@ def test_too_little_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         engine.check_disk("docker")
 
 
+def test_a_disk_that_cannot_be_looked_at_is_no_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "TIMEOUT", 0.5)
+    monkeypatch.setattr(engine, "NEEDED_DISK", 1e9)
+    docker(tmp_path / "bin", monkeypatch, "echo /var/lib/docker/100000.100000")
+
+    def refuse(_: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(engine.shutil, "disk_usage", refuse)
+    engine.check_disk("docker")
+    (tmp_path / "bin" / "docker").write_text("#!/bin/sh\nsleep 60\n")
+    engine.check_disk("docker")
+
+
 def test_users_on_docker_get_nothing_of_the_private_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(engine.VARIABLE, "docker")
     assert engine.kind_overrides() == {}
@@ -156,6 +170,15 @@ def test_what_was_checked_is_what_runs(checkout: Path, monkeypatch: pytest.Monke
     assert again.sources["kubectl"] == "download" and again.docker == checkout / "desktop" / "docker"
     assert Path(str(shutil.which("kind"))).resolve() == wanted["kind"]
     assert sorted(path.name for path in project.bin_dir().iterdir()) == ["docker", "kind", "kubectl", "pulumi"]
+
+
+def test_a_checkout_whose_path_is_no_address(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = checkout / "a#b?c%d"
+    odd.mkdir()
+    (odd / "Pulumi.yaml").write_text("name: netspec\n")
+    monkeypatch.setenv("NETSPEC_PROJECT", str(odd))
+    activation.set_environment({}, "docker")
+    assert os.environ["PULUMI_BACKEND_URL"] == f"file://{checkout}/a%23b%3Fc%25d/.netspec/state"
 
 
 def test_what_the_user_has_set_stays(checkout: Path) -> None:

@@ -1,7 +1,11 @@
 """Downloads from a server on loopback: whole, wrong, cut."""
 
+import errno
 import hashlib
 import io
+import os
+import socket
+import struct
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -53,6 +57,14 @@ class Site:
                 self.send_response(206 if start else 200)
                 self.send_header("Content-Length", str(len(content) - start))
                 self.end_headers()
+                if content in (b"half of one", b"reset", b"stall"):
+                    self.wfile.write(content[:2])
+                    if content == b"reset":  # closing at once, with data unsent, is one
+                        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                        self.connection.close()
+                    elif content == b"stall":
+                        threading.Event().wait(1)
+                    return
                 is_cut = site.cut > 0 and len(content) > 1000
                 site.cut -= is_cut
                 self.wfile.write(content[start : start + (len(content) - start) // 2] if is_cut else content[start:])
@@ -103,12 +115,12 @@ def test_a_checksum_file_with_nothing_but_the_checksum(site: Site) -> None:
     assert download.install("kubectl", lambda _: None).read_bytes() == PROGRAM
 
 
-def test_pulumi_comes_with_its_language_host_and_launchers(site: Site) -> None:
+def test_pulumi_comes_with_its_language_host_and_launchers(site: Site, tmp_path: Path) -> None:
     names = ("pulumi", "pulumi-language-python", "pulumi-resource-pulumi-python")
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name in names:
-            info = tarfile.TarInfo(f"pulumi/{name}")
+        for name in (*(f"pulumi/{name}" for name in names), "../outside", "pulumi/../../outside"):
+            info = tarfile.TarInfo(name)
             info.size, info.mode = 4, 0o755
             tar.addfile(info, io.BytesIO(b"true"))
     version = TOOLS["pulumi"].official
@@ -116,6 +128,8 @@ def test_pulumi_comes_with_its_language_host_and_launchers(site: Site) -> None:
     site.publish(f"/{file}", buffer.getvalue(), f"/pulumi-{version}-checksums.txt", file)
     path = download.install("pulumi", lambda _: None)
     assert sorted(p.name for p in path.parent.iterdir()) == sorted(names)
+    assert all(p.stat().st_mode & 0o111 for p in path.parent.iterdir())
+    assert not list(tmp_path.rglob("outside"))
 
 
 def test_a_wrong_checksum_is_an_error_and_leaves_nothing(site: Site, tmp_path: Path) -> None:
@@ -146,6 +160,55 @@ def test_a_missing_file_is_a_source_out_of_reach(site: Site, tmp_path: Path) -> 
     with pytest.raises(download.Unreachable, match="HTTP status 404"):
         download.install("kind", lambda _: None)
     assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "sentence"),
+    [
+        (b"abcdef12", Problem, "holds no checksum of kind-linux-amd64"),
+        (b"z" * 64, Problem, "holds no checksum of kind-linux-amd64"),
+        (b"half of one", download.Unreachable, "the connection was cut"),
+        (b"reset", download.Unreachable, "reset"),
+        (b"stall", download.Unreachable, "timed out"),
+    ],
+)
+def test_a_checksum_that_is_none(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes, error: type[Exception], sentence: str
+) -> None:
+    monkeypatch.setattr(download, "TIMEOUT", 0.5)
+    publish_kind(site)
+    site.files[f"/v{TOOLS['kind'].official}/kind-linux-amd64.sha256sum"] = answer
+    with pytest.raises(error, match=sentence):
+        download.install("kind", lambda _: None)
+    assert left_behind(tmp_path) == []
+
+
+def test_a_full_disk_is_said_as_such(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_kind(site)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(download.shutil, "copyfileobj", full)
+    with pytest.raises(Problem, match="No space left on device") as caught:
+        download.install("kind", lambda _: None)
+    assert caught.value.hint and "NETSPEC_CACHE" in caught.value.hint
+    assert len(site.asked) == 2 and left_behind(tmp_path) == []
+
+
+def test_a_cache_that_cannot_be_written_is_a_sentence(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a-file").touch()
+    monkeypatch.setenv("NETSPEC_CACHE", str(tmp_path / "a-file"))
+    with pytest.raises(Problem, match="kind cannot be kept in"):
+        download.install("kind", lambda _: None)
+
+
+def test_an_address_without_a_scheme_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETSPEC_KIND_URL", "mirror.corp/kind")
+    with pytest.raises(Problem, match="which is not the address of a site"):
+        download.install("kind", lambda _: None)
 
 
 def test_what_a_killed_download_left_is_removed(site: Site, tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ bench: $(STAMP)  ## ratios against named baselines
 down: $(STAMP)  ## destroy the stack: no container, network, namespace, mount or process stays
 	$(VENV)/bin/netspec down --stack $(STACK)
 
-clean:  ## remove what the other commands made in this folder
-	rm -rf $(VENV) out .netspec *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove what the other commands made in this folder, but for what `down` needs: .netspec
+	rm -rf $(VENV) out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .PHONY: requirements
 requirements: $(STAMP)  ## pin requirements/*.in again, with hashes

@@ -9,6 +9,7 @@ else lives in `RUN`, in the namespace and in a mount namespace of its own, and e
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import shlex
@@ -17,9 +18,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from airgap import build, dockerapi, host, leftovers
 from airgap.component import PACKAGE
@@ -29,6 +31,8 @@ from netspec import catalogue
 RUN = Path("/run/netspec")
 NETNS = Path("/run/netns/netspec")
 SOCKET = RUN / "docker.sock"
+#: Locked by every process that uses the engine. Not in `RUN`, which goes with each engine.
+USERS = Path("/run/netspec.lock")
 #: How long dockerd may take to answer, in seconds, and how long to end.
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -55,6 +59,7 @@ class EngineInfo:
 
 
 INFO = EngineInfo(SOCKET, NETNS)
+_held: IO[str] | None = None
 
 
 def _say(line: str) -> None:
@@ -92,6 +97,28 @@ def start(progress: Progress = _say) -> EngineInfo:
             _clear()
             _start()
     return INFO
+
+
+def hold() -> None:
+    """Keep the engine from being stopped for as long as this process lives: before it has made its cluster, nothing
+    else says that the engine is of use. Waits while the engine is being stopped."""
+    global _held
+    if _held is None:
+        host.require_root("The private container engine")
+        _held = USERS.open("w")
+        fcntl.flock(_held, fcntl.LOCK_SH)
+
+
+@contextlib.contextmanager
+def _unused() -> Iterator[bool]:
+    """Whether nobody holds the engine; nobody can while this lasts."""
+    with USERS.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
 
 
 def _start() -> None:
@@ -216,7 +243,8 @@ def docker(*arguments: str) -> str:
 
 
 def stop(progress: Progress = _say) -> None:
-    """End the engine and everything in it. Does nothing when nothing is there; cleans up after a killed one too.
+    """End the engine and everything in it, unless another process holds it. Does nothing when nothing is there; cleans
+    up after a killed one too.
 
     Containers, their volumes, networks, processes, mounts and the namespace are gone afterwards;
     images stay in the cache. Raises `AirgapError`.
@@ -224,6 +252,14 @@ def stop(progress: Progress = _say) -> None:
     if not (RUN.exists() or NETNS.exists() or _has_containers(_data())):
         return
     host.require_root("Stopping the private container engine")
+    with _unused() as unused:
+        if unused:
+            _stop(progress)
+        else:
+            progress("the private container engine stays: another netspec command is using it")
+
+
+def _stop(progress: Progress) -> None:
     with build.lock(build.cache_root() / "engine" / ".lock", progress, "the container engine is being started"):
         data = _data()
         if status() is None and _has_containers(data):
@@ -258,7 +294,7 @@ def _clear() -> None:
     leftovers.kill(lambda: leftovers.processes(RUN, NETNS, ("dockerd",)), signal.SIGTERM, STOP_SECONDS)
     leftovers.kill(lambda: leftovers.processes(RUN, NETNS, leftovers.PROGRAMS, ids), signal.SIGKILL, STOP_SECONDS)
     leftovers.unmount([RUN, _data(), NETNS])
-    leftovers.remove_cgroups()
+    leftovers.remove_cgroups(ids)
     NETNS.unlink(missing_ok=True)
     shutil.rmtree(RUN, ignore_errors=True)
     for folder in (NETNS.parent, *_HIDDEN):

@@ -70,10 +70,13 @@ def unmount(roots: Iterable[Path]) -> None:
         subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
 
 
-def remove_cgroups() -> None:
-    """Remove the empty control groups that a killed container leaves below each hierarchy's `docker`."""
-    for top in [*_CGROUPS.glob("docker"), *_CGROUPS.glob("*/docker")]:
-        for folder, _, _ in os.walk(top, topdown=False):
-            # A group in use (of another engine on this host) refuses.
-            with contextlib.suppress(OSError):
-                Path(folder).rmdir()
+def remove_cgroups(containers: Iterable[str]) -> None:
+    """Remove the empty control groups that killed `containers` leave below each hierarchy's `docker`.
+
+    Those of other containers are another engine's: an empty one may be about to be used.
+    """
+    for container in containers:
+        for top in [*_CGROUPS.glob(f"docker/{container}"), *_CGROUPS.glob(f"*/docker/{container}")]:
+            for folder, _, _ in os.walk(top, topdown=False):
+                with contextlib.suppress(OSError):  # a file system of another kind, or in use after all
+                    Path(folder).rmdir()

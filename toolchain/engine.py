@@ -102,6 +102,7 @@ def start_private(report: Say = say) -> None:
     from airgap.errors import AirgapError
 
     try:
+        engine.hold()
         build.ensure(engine.ENGINE_IMAGES, report)  # before anything is started: this is what can take long, or fail
         engine.start(report)
         engine.ensure_images(report)

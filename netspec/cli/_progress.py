@@ -40,7 +40,8 @@ class Log:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = directory / f"{stack}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.log"
         self._file = self.path.open("w", encoding="utf-8")
-        for old in sorted(directory.glob(f"{stack}-*.log"))[:-KEPT]:
+        # Eight digits, so that the logs of a stack `dev-eu` are not taken for those of `dev`.
+        for old in sorted(directory.glob(f"{stack}-{'[0-9]' * 8}T*Z.log"))[:-KEPT]:
             old.unlink(missing_ok=True)
 
     def write(self, line: str) -> None:

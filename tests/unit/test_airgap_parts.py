@@ -205,13 +205,36 @@ def test_stop_clears_half_started_leftovers_and_may_be_repeated(
     monkeypatch.setattr(engine, "NETNS", tmp_path / "netns" / "engine")
     monkeypatch.setattr(engine, "SOCKET", tmp_path / "run" / "docker.sock")
     monkeypatch.setattr(engine, "_HIDDEN", ())
-    monkeypatch.setattr(leftovers, "remove_cgroups", lambda: None)
+    monkeypatch.setattr(leftovers, "remove_cgroups", lambda _: None)
+    monkeypatch.setattr(engine, "USERS", tmp_path / "users.lock")
     engine.stop()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "docker.sock").write_text("")
     engine.NETNS.parent.mkdir()
     engine.NETNS.touch()
+
+    monkeypatch.setattr(engine, "_held", None)
+    engine.hold()
+    said: list[str] = []
+    engine.stop(said.append)
+    assert said == ["the private container engine stays: another netspec command is using it"]
+    assert (tmp_path / "run").exists()
+    assert engine._held is not None
+    engine._held.close()
+
     engine.stop()
     assert not (tmp_path / "run").exists()
     assert not engine.NETNS.parent.exists()
     engine.stop()
+
+
+def test_only_the_control_groups_of_own_containers_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leftovers, "_CGROUPS", tmp_path)
+    ours, theirs = "a" * 64, "b" * 64
+    groups = [
+        tmp_path / top / container / "kubelet" for top in ("docker", "memory/docker") for container in (ours, theirs)
+    ]
+    for group in groups:
+        group.mkdir(parents=True)
+    leftovers.remove_cgroups([ours])
+    assert [group.parent.exists() for group in groups] == [False, True, False, True]

@@ -15,6 +15,7 @@ import yaml
 from deploy import kubernetes, leftovers, plainly, session
 from deploy.explain import explain
 from deploy.layers import layers
+from netspec.cli._progress import KEPT, Log
 from netspec.cli._session import spec_path
 from netspec.diagnostics import Problem
 from netspec.plan import CNI_READY, KindClusterNode, ManifestNode, Plan, ReadyNode, order
@@ -220,6 +221,14 @@ def test_a_stack_file_that_is_none_is_a_sentence(checkout: Path, text: str) -> N
     (checkout / "stacks" / "Pulumi.dev.yaml").write_text(text)
     with pytest.raises(Problem):
         spec_path("dev", None)
+
+
+def test_the_logs_of_a_stack_whose_name_goes_on_are_not_its_own(tmp_path: Path) -> None:
+    for _ in range(KEPT + 2):
+        Log(tmp_path, "dev-eu")
+        Log(tmp_path, "dev")
+    assert len(list(tmp_path.glob("dev-eu-*.log"))) == KEPT
+    assert len(list(tmp_path.glob("dev-*.log"))) == 2 * KEPT
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", "a/b"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from netspec.diagnostics import Problem
 from toolchain import engine, project
 from toolchain.engine import Engine, kind_overrides
-from toolchain.find import TOOL_NAMES, Found, Say, find, say
+from toolchain.find import TOOL_NAMES, Found, Say, find, say, with_plugin
 
 __all__ = ["Tools", "activate", "kind_overrides"]
 
@@ -55,6 +55,9 @@ def activate(components: Sequence[str] = TOOL_NAMES, report: Say = say, start: b
         return _active
     chosen = _active.engine if _active else engine.choose()
     programs = {name: find(name, report) for name in components}
+    if chosen == "private" and "pulumi" in programs:
+        # In its network namespace no plugin can be had any more.
+        programs["pulumi"] = with_plugin(programs["pulumi"], report)
     if chosen == "private" and start:
         engine.start_private(report)
     docker = engine.docker_client(chosen)

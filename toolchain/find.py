@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,8 @@ TOOL_NAMES: tuple[str, ...] = tuple(TOOLS)
 Source = Literal["explicit", "PATH", "download", "airgap"]
 Say = Callable[[str], None]
 
+#: Seconds that installing a plugin may take.
+PLUGIN_TIMEOUT = 600
 #: What prints a program's version.
 _VERSION_ARGUMENTS = {
     "kind": ("version",),
@@ -155,6 +158,35 @@ def _cached_build(name: str) -> Found | None:
     except AirgapError:  # only an older build is there
         return None
     return Found(name, path, TOOLS[name].airgap, "airgap")
+
+
+def with_plugin(pulumi: Found, report: Say = say) -> Found:
+    """A Pulumi that has the kubernetes plugin: this one, if need be after installing it, else one built with it."""
+    plugin = ("resource", "kubernetes", version("pulumi_kubernetes"))
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    beside = shutil.which("pulumi-resource-kubernetes", path=str(pulumi.path.parent))
+    if beside or (home / "plugins" / f"resource-kubernetes-v{plugin[2]}").is_dir():
+        return pulumi
+    if built := _cached_build("pulumi"):
+        return built
+    report(f"installing Pulumi's plugin kubernetes {plugin[2]}")
+    try:
+        done = subprocess.run(
+            [pulumi.path, "plugin", "install", *plugin],
+            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PLUGIN_TIMEOUT,
+            check=False,
+        )
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1] if done.returncode else None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = str(error)
+    if reason is None:
+        return pulumi
+    report(f"it cannot be had ({reason}): Pulumi is built with it from package registries")
+    return _build("pulumi", report)
 
 
 def _build(name: str, report: Say) -> Found:

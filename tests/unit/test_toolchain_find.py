@@ -1,5 +1,6 @@
 """The lookup order, with programs that only say their version."""
 
+import importlib.metadata
 import sys
 from pathlib import Path
 
@@ -87,3 +88,33 @@ def test_a_program_of_our_own_on_path_is_named_for_what_it_is(machine: Path, mon
     monkeypatch.setenv("PATH", f"{built.parent}:/bin")
     found = find.find_local("kind")
     assert found is not None and found.source == "airgap"
+
+
+@pytest.mark.parametrize(
+    ("there", "script", "source", "words"),
+    [
+        ("beside", "exit 1", "download", []),
+        ("in PULUMI_HOME", "exit 1", "download", []),
+        ("nowhere", "exit 0", "download", ["installing Pulumi's plugin kubernetes"]),
+        ("nowhere", "echo no route to host >&2; exit 1", "airgap", ["installing", "cannot be had (no route to host)"]),
+        ("nowhere", "sleep 60", "airgap", ["installing", "cannot be had"]),
+    ],
+)
+def test_pulumi_has_its_plugin_before_there_is_no_way_out(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, there: str, script: str, source: str, words: list[str]
+) -> None:
+    monkeypatch.setattr(find, "PLUGIN_TIMEOUT", 0.5)
+    monkeypatch.setenv("PULUMI_HOME", str(machine / "home"))
+    path = program(machine / "bin" / "pulumi", None)
+    path.write_text(f'#!/bin/sh\necho "$*" > {machine}/asked\n{script}\n')
+    version = importlib.metadata.version("pulumi_kubernetes")
+    if there == "beside":
+        program(machine / "bin" / "pulumi-resource-kubernetes", None)
+    elif there == "in PULUMI_HOME":
+        (machine / "home" / "plugins" / f"resource-kubernetes-v{version}").mkdir(parents=True)
+    said: list[str] = []
+    found = find.with_plugin(find.Found("pulumi", path, "3.259.0", "download"), said.append)
+    assert found.source == source
+    assert len(said) == len(words) and all(word in line for word, line in zip(words, said, strict=True))
+    if words:
+        assert (machine / "asked").read_text().split() == ["plugin", "install", "resource", "kubernetes", version]

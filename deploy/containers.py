@@ -78,8 +78,9 @@ def run(arguments: Sequence[str], hint: str | None = None) -> str:
 
 
 def engine_id() -> str:
-    """What tells this engine from any other one."""
-    return run(["info", "--format", "{{.ID}}"]).strip()
+    """What tells this engine from any other one; "" where it calls itself something else each time (Podman does)."""
+    first, second = (run(["info", "--format", "{{.ID}}"]).strip() for _ in range(2))
+    return first if first == second else ""
 
 
 def nodes(cluster: str, network: str | None = None) -> list[Container]:

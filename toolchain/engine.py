@@ -46,7 +46,7 @@ def _record_of(stack: str) -> Path:
 
 def record(stack: str, identity: str) -> None:
     """Remember the engine that a stack's cluster is on, from before anything of the cluster is there until `forget`."""
-    chosen = os.environ.get(VARIABLE, "docker")
+    chosen = "private" if os.environ.get(VARIABLE) == "private" else "docker"
     _record_of(stack).write_text(f"{chosen} {identity}\n", encoding="utf-8")
 
 
@@ -87,7 +87,10 @@ def _check_same(wanted: str, made_on: str, identity: str, file: Path) -> None:
             f"the cluster of the stack {stack} is on the engine {made_on}, not on {wanted}",
             f"destroy it first: {VARIABLE}={made_on} netspec down --stack {stack}",
         )
-    if made_on == "docker" and (found := docker_info("ID")) != identity:
+    if made_on != "docker":
+        return
+    found = docker_info("ID")
+    if not found or (identity and found != identity):
         what = "another one answers" if found else f"it does not answer within {TIMEOUT} seconds"
         raise Problem(
             f"the cluster of the stack {stack} is on a Docker engine, and {what}",

@@ -283,3 +283,14 @@ def test_an_owner_is_a_checkouts_own_and_lasts(docker: Docker) -> None:
 def test_why_kind_failed_is_one_sentence(said: str, sentence: str) -> None:
     problem = kind.explained(cluster.cluster_of(INPUTS, "someone"), said.splitlines())
     assert sentence in problem.message and problem.hint
+
+
+@pytest.mark.parametrize(("says", "identity"), [("echo one", "one"), ("date +%N", "")])
+def test_an_engine_that_calls_itself_something_else_each_time_has_no_identity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, identity: str
+) -> None:
+    program = tmp_path / "docker"
+    program.write_text(f"#!/bin/sh\n{says}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert containers.engine_id() == identity

@@ -58,6 +58,8 @@ def test_docker_that_does_not_answer_is_not(
         ("docker one", "echo one", "auto", "docker"),
         ("docker one", "echo one", "docker", "docker"),
         ("docker one", "echo another", "auto", "on a Docker engine, and another one answers"),
+        ("docker ", "echo another", "auto", "docker"),
+        ("docker ", "exit 1", "auto", "on a Docker engine, and it does not answer within"),
         ("docker one", "exit 1", "auto", "on a Docker engine, and it does not answer within"),
         ("docker one", "sleep 60", "auto", "on a Docker engine, and it does not answer within"),
         ("docker one", "echo one", "private", "on the engine docker, not on private"),

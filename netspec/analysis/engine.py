@@ -10,7 +10,16 @@ from typing import Generic, NamedTuple, TypeVar
 from netspec.analysis.bits import Partition, product, to_members
 from netspec.analysis.pods import PodIndex
 from netspec.analysis.sides import Side, SideKey, Sides
-from netspec.analysis.spaces import AddressSpace, PortSpace, Ranges, address_text, blocks_of, pod_ranges, port_cuts
+from netspec.analysis.spaces import (
+    AddressSpace,
+    PortSpace,
+    Ranges,
+    address_text,
+    blocks_of,
+    families,
+    pod_ranges,
+    port_cuts,
+)
 from netspec.ir.model import Inventory, NetworkPolicy, TierPolicy, Workload
 
 T = TypeVar("T")
@@ -41,9 +50,11 @@ class Connection(NamedTuple):
 
 
 class Spaces:
-    """The ports and addresses of one or several inventories that are to be compared."""
+    """The ports and addresses of one or several inventories that are to be compared. `versions`: the IP versions that
+    pods may have, where these inventories alone do not tell."""
 
-    def __init__(self, *inventories: Inventory) -> None:
+    def __init__(self, *inventories: Inventory, versions: tuple[int, ...] | None = None) -> None:
+        self.versions = families(*inventories) if versions is None else versions
         self.ports = PortSpace(cut for i in inventories for cut in port_cuts(i))
         self.addresses = AddressSpace(
             (block for i in inventories for block in blocks_of(i)), (n for i in inventories for n in pod_ranges(i))
@@ -59,7 +70,7 @@ class Reachability:
         self.spaces = spaces or Spaces(inventory)
         self.ports: PortSpace = self.spaces.ports
         self.pods = PodIndex(inventory)
-        self.sides = Sides(inventory, self.pods, self.ports, self.spaces.addresses)
+        self.sides = Sides(inventory, self.pods, self.ports, self.spaces.addresses, self.spaces.versions)
         self._order = sorted(range(len(inventory.workloads)), key=lambda i: inventory.workloads[i].id)
         self.workloads: tuple[Workload, ...] = tuple(inventory.workloads[i] for i in self._order)
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from netspec.analysis.dialects import DIALECTS
-from netspec.analysis.engine import Reachability
+from netspec.analysis.engine import Reachability, Spaces
 from netspec.analysis.evaluate import Evaluator
-from netspec.analysis.spaces import PROTOCOLS, Ranges, pod_ranges
+from netspec.analysis.spaces import PROTOCOLS, Ranges, families, pod_ranges
 from netspec.analysis.verdict import AddressEnd, End, PodEnd
 from netspec.ir.model import (
     NAME_LABEL,
@@ -64,6 +64,7 @@ class Explainer:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
         self._evaluator = Evaluator(inventory)
+        self._versions = families(inventory)
         self._workloads = {w.id: w for w in inventory.workloads}
         self._labels = {n.name: n.labels for n in inventory.namespaces}
 
@@ -74,7 +75,7 @@ class Explainer:
         if isinstance(source, AddressEnd) and isinstance(destination, AddressEnd):
             raise ValueError("a flow needs a pod at one end")
         about = self._evaluator.about(source, destination)
-        allow, undefined = _ports(about, source, destination)
+        allow, undefined = _ports(about, source, destination, self._versions)
         flow = _Flow(self, about, source, destination, port, protocol)
         steps = (*_side(flow, "Egress"), *_side(flow, "Ingress"))
         return Explanation(source, destination, allow, undefined, steps)
@@ -86,7 +87,7 @@ class Explainer:
         return self._labels.get(workload.namespace, {NAME_LABEL: workload.namespace})
 
 
-def _ports(about: Inventory, source: End, destination: End) -> tuple[Ranges, Ranges]:
+def _ports(about: Inventory, source: End, destination: End, versions: tuple[int, ...]) -> tuple[Ranges, Ranges]:
     """Of this pair alone."""
     if isinstance(source, PodEnd) and source == destination:
         (workload,) = about.workloads
@@ -94,7 +95,7 @@ def _ports(about: Inventory, source: End, destination: End) -> tuple[Ranges, Ran
             return dict.fromkeys(PROTOCOLS, ((1, 65535),)), {}
         destination = PodEnd(f"{workload.id}/another")
         about = replace(about, workloads=(workload, replace(workload, name=f"{workload.name}/another")))
-    reach = Reachability(about)
+    reach = Reachability(about, Spaces(about, versions=versions))
     numbers = {w.id: i for i, w in enumerate(reach.workloads)}
 
     def number(end: End) -> int:

@@ -65,7 +65,14 @@ class Sides:
     Peers are numbered: pod classes first, then external classes, one per address signature.
     """
 
-    def __init__(self, inventory: Inventory, pods: PodIndex, ports: PortSpace, addresses: AddressSpace) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        pods: PodIndex,
+        ports: PortSpace,
+        addresses: AddressSpace,
+        versions: tuple[int, ...],
+    ) -> None:
         self._inventory, self._pods, self._ports, self._units = inventory, pods, ports, addresses.units
         self.external_signatures = list(dict.fromkeys(signature for *_, signature in addresses.intervals))
         self.externals = ((1 << len(self.external_signatures)) - 1) << pods.count
@@ -75,8 +82,8 @@ class Sides:
         self._blocks_match = (False, True) if dialect is None else (dialect.blocks_match_pods,)
         self._blocks_match_nodes = (False, True) if dialect is None else (dialect.blocks_match_nodes,)
         self._host_is_pod = (True, False) if dialect is None else (dialect.host_pods_are_pods,)
-        whole = [n for n in WHOLE if n.version in families(inventory)]
         ranges, known = pod_ranges(inventory), inventory.pod_cidrs
+        whole = [n for n in WHOLE if n.version in (families(inventory) if known else versions)]
         self._pod_signatures = [addresses.signatures(n.version, ranges) for n in whole]
         # A node's address is not a pod's, but through an overlay it sends from one of the pod range.
         self._node_signatures: dict[Direction, frozenset[int]] = {

@@ -190,9 +190,10 @@ def blocks_of(inventory: Inventory) -> Iterable[IpBlock]:
     return (peer.ip_block for rule in rules_of(inventory) for peer in rule.peers if peer.ip_block is not None)
 
 
-def families(inventory: Inventory) -> tuple[int, ...]:
+def families(*inventories: Inventory) -> tuple[int, ...]:
     """The IP versions that pods may have: the pod ranges' own, else those that the policies speak of, else IPv4."""
-    known = inventory.pod_cidrs or [block.cidr for block in blocks_of(inventory)]
+    known = [cidr for i in inventories for cidr in i.pod_cidrs]
+    known = known or [block.cidr for i in inventories for block in blocks_of(i)]
     return tuple(sorted({network.version for network in known})) or (4,)
 
 

@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,7 +10,9 @@ from reach_strategies import NAMESPACES, inventories, policies, rules
 
 from netspec.analysis.diff import Diff
 from netspec.analysis.engine import Reachability, Spaces
+from netspec.analysis.explain import Explainer
 from netspec.analysis.spaces import Ranges
+from netspec.analysis.verdict import PodEnd
 from netspec.ir.model import Inventory, NetworkPolicy, Rule
 from netspec.ir.selectors import Selector
 
@@ -111,7 +113,10 @@ def test_a_diff_read_backwards_closes_what_it_opened(old: Inventory, new: Invent
 @law
 @given(inventories(with_tiers=False), inventories(with_tiers=False), inventories(with_tiers=False))
 def test_diffs_compose(a: Inventory, b: Inventory, c: Inventory) -> None:
-    """Pods only: each diff cuts addresses as it needs."""
+    """Pods only: each diff cuts addresses as it needs. Their ranges are known: where they are not, each diff takes the
+    IP versions that its two sides speak of."""
+    cidrs = a.pod_cidrs or (ip_network("10.244.0.0/16"),)
+    a, b, c = (replace(inventory, pod_cidrs=cidrs) for inventory in (a, b, c))
 
     def states(old: Inventory, new: Inventory) -> dict[tuple[str, str], tuple[tuple[Ranges, Ranges], ...]]:
         found = Diff(old, new).changes()
@@ -127,6 +132,18 @@ def test_diffs_compose(a: Inventory, b: Inventory, c: Inventory) -> None:
             assert whole[pair] == (before, after)
         else:
             assert before == after
+
+
+@law
+@given(inventories())
+def test_an_explanation_says_what_the_matrix_says(inventory: Inventory) -> None:
+    reach, explainer = Reachability(inventory), Explainer(inventory)
+    for source, workload in enumerate(reach.workloads):
+        row = {c.destination: (reach.ranges(c.allow), reach.ranges(c.undefined)) for c in reach.connections(source)}
+        for destination, other in enumerate(reach.workloads):
+            if source != destination:
+                found = explainer.explain(PodEnd(workload.id), PodEnd(other.id))
+                assert (found.allow, found.undefined) == row.get(destination, ({}, {}))
 
 
 @law

@@ -167,7 +167,31 @@ def test_a_new_workload_opens_its_flows() -> None:
     }
 
 
+#: Speaks of IPv6, and selects nothing that is there.
+ELSEWHERE = """\
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: other, namespace: elsewhere}
+spec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: "2001:db8::/32"}}]}]}
+"""
+FROM_IPV4 = policy(TO_DB % "{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}")
+
+
+def test_a_policy_on_no_pod_changes_nothing_though_it_speaks_of_another_ip_version() -> None:
+    old, new = inventory(FROM_IPV4, cni="calico"), inventory(FROM_IPV4, ELSEWHERE, cni="calico")
+    assert changes(old, new) == changes(new, old) == []
+
+
 # Why
+
+
+def test_an_explanation_says_what_the_matrix_says_though_another_policy_speaks_of_ipv6() -> None:
+    found = inventory(FROM_IPV4, ELSEWHERE, cni="calico")
+    rows = document(found)["connections"]
+    assert {"source": "shop/web", "destination": "shop/db", "undefined": FULL} in rows
+    explained = Explainer(found).explain(PodEnd("shop/web"), PodEnd("shop/db"))
+    assert (explained.allow, explained.undefined) == ({}, dict.fromkeys(FULL, ((1, 65535),)))
 
 
 def test_a_denial_is_walked_through() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from netspec.analysis.engine import Reachability
@@ -10,10 +11,12 @@ from netspec.analysis.matrix import Matrix
 from netspec.analysis.services import Endpoints
 from netspec.analysis.sides import SideKey
 from netspec.analysis.spaces import Ranges
-from netspec.analysis.unknown import is_every_pod, unknown_reach
+from netspec.analysis.unknown import is_every_pod, matches_every_pod, rule_ports, unknown_reach
 from netspec.analysis.verdict import RuleRef
+from netspec.analysis.walk import AnyPolicy, AnyRule, numbered, ranks, walk
 from netspec.analysis.why import rules_between
-from netspec.ir.model import Entrance, Inventory, NetworkPolicy, Place, Rule, TierPolicy, TierRule, Workload
+from netspec.ir.model import NAME_LABEL, Entrance, Inventory, NetworkPolicy, Peer, Place, Workload
+from netspec.ir.selectors import Selector
 
 #: Who can reach: every pod that is or may come; addresses outside; the outside through routes, node ports, load
 #: balancers or external IPs; pods as a rule describes them.
@@ -43,19 +46,26 @@ def exposures(inventory: Inventory) -> Iterator[Exposure]:
     """By workload, widest scope first."""
     reach = Reachability(inventory)
     entrances = _entrances(inventory, reach)
+    described = cache(lambda key: list(_described(reach, key)))
     for peer, workload in enumerate(reach.workloads):
         number = reach.class_of(peer)
         key = reach.ingress_keys[number]
         yield from _cluster(reach, workload, key)
         yield from _outside(reach, workload, number)
         yield from entrances.get(workload.id, ())
-        yield from _pods(reach, workload, key)
+        for peer_said, ports, present, by, place in described(key):
+            yield Exposure(workload.id, "pods", peer_said, reach.ranges(ports), present, str(by), place)
 
 
 def _cluster(reach: Reachability, workload: Workload, key: SideKey) -> Iterator[Exposure]:
     ports = unknown_reach(reach, key).every
     if ports:
-        by = _by([ref for ref, rule in _rules(reach, key) if not rule.peers or any(map(is_every_pod, rule.peers))])
+
+        def matched(_: AnyPolicy, index: int, rule: AnyRule) -> tuple[int, int]:
+            found = rule_ports(reach, key, rule) if matches_every_pod(rule) else 0
+            return found, found
+
+        by = _by(walk(reach, key, matched).behind(ports))
         yield Exposure(
             workload.id, "cluster", "every pod of the cluster", reach.ranges(ports), None, by, workload.place
         )
@@ -125,32 +135,56 @@ def _masks(reach: Reachability, endpoints: Endpoints, service_id: str) -> dict[s
     return out
 
 
-def _pods(reach: Reachability, workload: Workload, key: SideKey) -> Iterator[Exposure]:
-    """One row for each rule's peer that describes pods: whoever makes such a pod gets in."""
-    reachable = unknown_reach(reach, key).some
-    for ref, rule in _rules(reach, key):
-        policy = reach.policy(ref.policy)
-        compiled = reach.sides.rules(policy, key.direction)[ref.index]
+def _described(reach: Reachability, key: SideKey) -> Iterator[tuple[str, int, int, RuleRef, Place]]:
+    """For each rule's peer that describes pods, as far as no rule before it decides for all of them: the peer in words,
+    ports, how many are there, the rule."""
+    rules = [
+        (ref, policy, rule)
+        for _, policies in ranks(reach, key)
+        for policy in policies
+        for ref, rule in numbered(policy, key.direction)
+    ]
+    peers = {
+        (policy.id, ref.index): [_anywhere(p, policy) for p in rule.peers if not p.ip_block]
+        for ref, policy, rule in rules
+    }
+    ports: dict[tuple[RuleRef, Peer], int] = {}
+    for peer in dict.fromkeys(p for found in peers.values() for p in found if not is_every_pod(p)):
+
+        def matched(policy: AnyPolicy, index: int, rule: AnyRule, peer: Peer = peer) -> tuple[int, int]:
+            found, listed = rule_ports(reach, key, rule), peers[policy.id, index]
+            return found if any(_holds(p, peer) for p in listed) else 0, found if peer in listed else 0
+
+        for asked in walk(reach, key, matched).asked:
+            if asked.action == "Accept":
+                ports[asked.ref, peer] = asked.ports
+    for ref, policy, rule in rules:
         home = policy.namespace if isinstance(policy, NetworkPolicy) else None
-        ports = 0
-        for found, _ in reach.sides.spread(compiled, key, reach.sides.everyone):
-            ports |= found & reachable
-        for peer in rule.peers if ports and compiled.action == "Accept" else ():
-            if peer.ip_block is None and not is_every_pod(peer):
-                present = len(reach.peers_in(reach.pods.peer(peer, home)))
-                text = peer_text(peer, home)
-                yield Exposure(workload.id, "pods", text, reach.ranges(ports), present, str(ref), rule.place)
+        for given in rule.peers:
+            mask = 0 if given.ip_block else ports.get((ref, _anywhere(given, policy)), 0)
+            if mask:
+                present = len(reach.peers_in(reach.pods.peer(given, home)))
+                yield peer_text(given, home), mask, present, ref, rule.place
 
 
-def _rules(reach: Reachability, key: SideKey) -> Iterator[tuple[RuleRef, Rule | TierRule]]:
-    """The rules of a side, tiers first."""
-    policies: list[NetworkPolicy | TierPolicy] = [reach.inventory.tiers[i] for i in key.tiers]
-    policies += [reach.inventory.policies[i] for i in key.policies]
-    for policy in policies:
-        rules: tuple[Rule | TierRule, ...] = policy.rules(key.direction)
-        for index, rule in enumerate(rules):
-            yield RuleRef(policy.id, key.direction, index), rule
+def _anywhere(peer: Peer, policy: AnyPolicy) -> Peer:
+    """A peer that describes pods, with both of its selectors."""
+    namespaces = peer.namespaces
+    if namespaces is None and isinstance(policy, NetworkPolicy):
+        namespaces = Selector.of({NAME_LABEL: policy.namespace})
+    return Peer(peer.pods or Selector(), namespaces)
 
 
-def _by(rules: Sequence[RuleRef]) -> str:
-    return ", ".join(map(str, rules)) or "not isolated"
+def _holds(wide: Peer, narrow: Peer) -> bool:
+    """Whether one peer asks nothing of a pod that the other does not ask."""
+    return all(
+        a is not None
+        and b is not None
+        and set(a.match_labels) <= set(b.match_labels)
+        and set(a.expressions) <= set(b.expressions)
+        for a, b in ((wide.pods, narrow.pods), (wide.namespaces, narrow.namespaces))
+    )
+
+
+def _by(rules: Sequence[str]) -> str:
+    return ", ".join(rules) or "not isolated"

@@ -81,7 +81,8 @@ class Sides:
         dialect = DIALECTS.get(inventory.cni or "")
         self._blocks_match = (False, True) if dialect is None else (dialect.blocks_match_pods,)
         self._blocks_match_nodes = (False, True) if dialect is None else (dialect.blocks_match_nodes,)
-        self._host_is_pod = (True, False) if dialect is None else (dialect.host_pods_are_pods,)
+        #: How a host-network pod may be taken: as a pod, or as its node.
+        self.host_is_pod = (True, False) if dialect is None else (dialect.host_pods_are_pods,)
         ranges, known = pod_ranges(inventory), inventory.pod_cidrs
         whole = [n for n in WHOLE if n.version in (families(inventory) if known else versions)]
         self._pod_signatures = [addresses.signatures(n.version, ranges) for n in whole]
@@ -95,6 +96,7 @@ class Sides:
         self._outside: dict[int, int] = {}
         self._compiled: dict[tuple[int, Direction], tuple[CompiledRule, ...]] = {}
         self._known: dict[SideKey, Side] = {}
+        self._known_worlds: dict[SideKey, tuple[list[list[_World]], list[_World]]] = {}
 
     def subjects(self, direction: Direction) -> list[SideKey]:
         """Per pod class, the key of its side."""
@@ -160,37 +162,51 @@ class Sides:
     def _compute(self, key: SideKey) -> Side:
         families = len(self._pod_signatures)
         is_open = not key.policies and not key.tiers
-        if is_open or (key.host and True not in self._host_is_pod):
+        if is_open or self.is_node(key):
             return Side(self.open, (self.open,) * families)
         outside = _World(self.externals, None)
         lower = self._evaluate(key, outside, False)
         upper = [self._evaluate(key, outside, True) for _ in range(families)]
+        pods, hosts = self._worlds(key)
+        _add(lower, self._meet(key, dict.fromkeys(w for worlds in pods for w in worlds)))
+        for family, worlds in enumerate(pods):
+            _add(upper[family], self._join(key, worlds))
+        if hosts:
+            _add(lower, self._meet(key, hosts))
+            always = {self._ports.full: self._pods.host}  # a node and its own pods reach each other
+            for family in range(families):
+                _add(upper[family], always if False in self.host_is_pod else self._join(key, hosts))
+        if key.host and False in self.host_is_pod:
+            return Side(lower, (self.open,) * families)
+        return Side(lower, tuple(upper))
+
+    def is_node(self, key: SideKey) -> bool:
+        """Whether the subject is its node to this CNI, which no policy selects."""
+        return key.host and True not in self.host_is_pod
+
+    def _worlds(self, key: SideKey) -> tuple[list[list[_World]], list[_World]]:
+        """Of peers that are pods, per IP family; of those on the host network."""
+        found = self._known_worlds.get(key)
+        if found is not None:
+            return found
         blocks = self._blocks_of(key)
         space = self._pods.everyone & ~self._pods.host
         pods = [
             [_World(space, *seen) for seen in self._seen(signatures, blocks, self._blocks_match)]
             for signatures in self._pod_signatures
         ]
-        _add(lower, self._meet(key, dict.fromkeys(w for worlds in pods for w in worlds)))
-        for family, worlds in enumerate(pods):
-            _add(upper[family], self._join(key, worlds))
+        hosts: list[_World] = []
         if self._pods.host:
             nodes = self._node_signatures[key.direction]
-            hosts = []
-            if True in self._host_is_pod:
+            if True in self.host_is_pod:
                 hosts += [_World(self._pods.host, *seen) for seen in self._seen(nodes, blocks, self._blocks_match)]
-            if False in self._host_is_pod and not key.host:  # a subject that is a pod has host peers that are pods
+            if False in self.host_is_pod and not key.host:  # a subject that is a pod has host peers that are pods
                 hosts += [
                     _World(self._pods.host, *seen, False)
                     for seen in self._seen(nodes, blocks, self._blocks_match_nodes)
                 ]
-            _add(lower, self._meet(key, hosts))
-            always = {self._ports.full: self._pods.host}  # a node and its own pods reach each other
-            for family in range(families):
-                _add(upper[family], always if False in self._host_is_pod else self._join(key, hosts))
-        if key.host and False in self._host_is_pod:
-            return Side(lower, (self.open,) * families)
-        return Side(lower, tuple(upper))
+        self._known_worlds[key] = pods, hosts
+        return pods, hosts
 
     def _blocks_of(self, key: SideKey) -> tuple[int, int]:
         """The ipBlocks that the side's NetworkPolicies, and its tiers, name."""
@@ -243,18 +259,18 @@ class Sides:
         out: Partition = {}
         for i in key.policies:
             for rule in self.rules(self._inventory.policies[i], key.direction):
-                peers = self._peers(rule, world, world.selectable, world.blocks)
-                for ports, where in self.spread(rule, key, peers):
+                for ports, where in self.spread(rule, key, self._peers(rule, world, False)):
                     out[ports] = out.get(ports, 0) | where
         return out
 
-    def _peers(self, rule: CompiledRule, world: _World, selectable: bool, blocks: int | None) -> int:
+    def _peers(self, rule: CompiledRule, world: _World, is_tier: bool) -> int:
+        """The peers of `world` that a rule, a tier's or a NetworkPolicy's, matches."""
         if rule.anyone:
             return world.space
-        peers = rule.selected & world.space if selectable else 0
-        if rule.blocks and blocks is None:
-            return peers | self.outside_of(rule.blocks)
-        return world.space if rule.blocks & (blocks or 0) else peers
+        peers = rule.selected & world.space if is_tier or world.selectable else 0
+        if rule.blocks and world.blocks is None:
+            return peers | (self.outside_of(rule.blocks) & world.space)
+        return world.space if rule.blocks & ((world.tier_blocks if is_tier else world.blocks) or 0) else peers
 
     def outside_of(self, blocks: int) -> int:
         """The external classes that one of the blocks holds."""
@@ -263,17 +279,6 @@ class Sides:
             inside = (i for i, signature in enumerate(self.external_signatures) if signature & blocks)
             found = self._outside[blocks] = from_members(inside) << self._pods.count
         return found
-
-    def _in_blocks(self, blocks: int, direction: Direction) -> int:
-        """The peers whose address may be in one of the blocks."""
-        if not blocks:
-            return 0
-        peers = self.outside_of(blocks)
-        if any(s & blocks for signatures in self._pod_signatures for s in signatures):
-            peers |= self._pods.everyone & ~self._pods.host
-        if any(s & blocks for s in self._node_signatures[direction]):
-            peers |= self._pods.host
-        return peers
 
     def spread(self, rule: CompiledRule, key: SideKey, peers: int) -> Iterator[tuple[int, int]]:
         """The rule's ports with the peers they apply to: a named port differs by destination."""
@@ -291,15 +296,21 @@ class Sides:
         if ports:
             yield ports, peers
 
-    def may_match(self, rule: CompiledRule, key: SideKey, peer: int | None, ports: int) -> bool:
-        """Whether, in some world, the rule matches a peer (its class; None: some pod that is not known) on some of the
-        ports."""
-        if peer is None:
-            where = self.everyone if rule.anyone or rule.selected or rule.blocks else 0
+    def matched(self, rule: CompiledRule, key: SideKey, peer: int, is_tier: bool) -> tuple[int, int]:
+        """The ports on which a rule matches a peer (its class) in every world, and in some."""
+        bit = 1 << peer
+        pods, hosts = self._worlds(key)
+        if bit & self.externals:
+            worlds = [_World(bit, None)]
         else:
-            bit = 1 << peer
-            where = bit if rule.anyone or bit & (rule.selected | self._in_blocks(rule.blocks, key.direction)) else 0
-        return any(found & ports for found, _ in self.spread(rule, key, where))
+            worlds = hosts if bit & self._pods.host else [world for family in pods for world in family]
+        surely, possibly = self._ports.full, 0
+        for world in worlds:
+            ports = 0
+            for found, _ in self.spread(rule, key, self._peers(rule, world, is_tier) & bit):
+                ports |= found
+            surely, possibly = surely & ports, possibly | ports
+        return surely, possibly
 
     # Tiers
 
@@ -315,9 +326,8 @@ class Sides:
 
     def _first_match(self, policy: TierPolicy, key: SideKey, world: _World) -> dict[_Decided, int]:
         state: dict[_Decided, int] = {(0, 0, 0): world.space}
-        blocks = None if world.blocks is None else world.tier_blocks
         for rule in self.rules(policy, key.direction):
-            for ports, where in self.spread(rule, key, self._peers(rule, world, True, blocks)):
+            for ports, where in self.spread(rule, key, self._peers(rule, world, True)):
                 step = {_HIT[rule.action](ports): where, (0, 0, 0): world.space & ~where}
                 state = product(state, step, _then)
         return state

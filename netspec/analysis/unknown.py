@@ -16,6 +16,8 @@ class Reach(NamedTuple):
 
 def unknown_reach(reach: Reachability, key: SideKey) -> Reach:
     """Between an unknown pod and the subjects of a side."""
+    if reach.sides.is_node(key):
+        return Reach(reach.ports.full, reach.ports.full)
     if not key.policies:
         following = Reach(reach.ports.full, reach.ports.full)
         if key.tiers:
@@ -25,11 +27,12 @@ def unknown_reach(reach: Reachability, key: SideKey) -> Reach:
         for i in key.policies:
             policy = reach.inventory.policies[i]
             for rule in policy.rules(key.direction):
-                ports = _ports(reach, key, rule)
+                ports = rule_ports(reach, key, rule)
                 some |= ports
-                if not rule.peers or any(is_every_pod(p) for p in rule.peers):
+                if matches_every_pod(rule):
                     every |= ports
-        following = Reach(every, some)
+        # A host-network pod that may be its node may be open to all.
+        following = Reach(every, reach.ports.full if key.host and False in reach.sides.host_is_pod else some)
     return _tier(reach, key, "Admin", following) if key.tiers else following
 
 
@@ -42,14 +45,19 @@ def _tier(reach: Reachability, key: SideKey, tier: str, following: Reach) -> Rea
     for policy in policies:
         tied = sum(p.priority == policy.priority for p in policies) > 1
         for rule in reversed(policy.rules(key.direction)):
-            ports = _ports(reach, key, rule)
+            ports = rule_ports(reach, key, rule)
             low = {"Accept": ports, "Deny": 0, "Pass": ports & following.every}[rule.action]
             high = {"Accept": ports, "Deny": 0, "Pass": ports & following.some}[rule.action]
-            if not tied and any(is_every_pod(p) for p in rule.peers):
+            if not tied and matches_every_pod(rule):
                 every, some = every & ~ports | low, some & ~ports | high
             else:
                 every, some = every & (~ports | low), some | high
     return Reach(every, some)
+
+
+def matches_every_pod(rule: Rule | TierRule) -> bool:
+    """Whether it matches every pod that may exist."""
+    return (isinstance(rule, Rule) and not rule.peers) or any(map(is_every_pod, rule.peers))
 
 
 def is_every_pod(peer: Peer) -> bool:
@@ -62,8 +70,8 @@ def is_every_pod(peer: Peer) -> bool:
     )
 
 
-def _ports(reach: Reachability, key: SideKey, rule: Rule | TierRule) -> int:
-    """Named ports on an unknown destination are none: it may not have them."""
+def rule_ports(reach: Reachability, key: SideKey, rule: Rule | TierRule) -> int:
+    """The rule's ports. Named ones on an unknown destination are none: it may not have them."""
     if not rule.ports:
         return reach.ports.full
     names = dict(key.ports)

@@ -4,26 +4,27 @@ from typing import NamedTuple
 
 from netspec.analysis.engine import Connection, Reachability
 from netspec.analysis.sides import SideKey
-from netspec.analysis.verdict import RuleRef
-from netspec.ir.model import NetworkPolicy, TierPolicy
+from netspec.analysis.unknown import matches_every_pod, rule_ports
+from netspec.analysis.walk import AnyPolicy, AnyRule, walk
+from netspec.ir.model import TierPolicy
 
 
 class Because(NamedTuple):
-    """Per side, the rules that let (or, for a tier's Pass, send on) some of the ports through. Empty: no policy selects
-    the pod in that direction. None: the end is no pod."""
+    """Per side, the rules that let (or, for a tier's Pass, send on) some of the ports through, and NODE where the host
+    network does. Empty: no policy stops them. None: the end is no pod."""
 
-    egress: tuple[RuleRef, ...] | None
-    ingress: tuple[RuleRef, ...] | None
+    egress: tuple[str, ...] | None
+    ingress: tuple[str, ...] | None
 
     def to_json(self) -> dict[str, list[str] | None]:
         return {
-            "egress": None if self.egress is None else [str(r) for r in self.egress],
-            "ingress": None if self.ingress is None else [str(r) for r in self.ingress],
+            "egress": None if self.egress is None else list(self.egress),
+            "ingress": None if self.ingress is None else list(self.ingress),
         }
 
     def __str__(self) -> str:
         sides = (("egress", self.egress), ("ingress", self.ingress))
-        said = [f"{n}: {', '.join(map(str, r)) or 'not isolated'}" for n, r in sides if r is not None]
+        said = [f"{n}: {', '.join(r) or 'not isolated'}" for n, r in sides if r is not None]
         return "; ".join(said)
 
 
@@ -41,13 +42,14 @@ def because(reach: Reachability, connection: Connection) -> Because:
     return Because(egress, ingress)
 
 
-def rules_between(reach: Reachability, key: SideKey, peer: int | None, ports: int) -> tuple[RuleRef, ...]:
-    """The rules of a side that let some of the ports through to a peer (its class; None: some pod not known)."""
-    policies: list[NetworkPolicy | TierPolicy] = [reach.inventory.tiers[i] for i in key.tiers]
-    policies += [reach.inventory.policies[i] for i in key.policies]
-    return tuple(
-        RuleRef(policy.id, key.direction, index)
-        for policy in policies
-        for index, rule in enumerate(reach.sides.rules(policy, key.direction))
-        if rule.action != "Deny" and reach.sides.may_match(rule, key, peer, ports)
-    )
+def rules_between(reach: Reachability, key: SideKey, peer: int | None, ports: int) -> tuple[str, ...]:
+    """What lets some of the ports through to a peer (its class; None: some pod that is not known)."""
+
+    def matched(policy: AnyPolicy, index: int, rule: AnyRule) -> tuple[int, int]:
+        if peer is None:
+            found = rule_ports(reach, key, rule)
+            return found if matches_every_pod(rule) else 0, found
+        compiled = reach.sides.rules(policy, key.direction)[index]
+        return reach.sides.matched(compiled, key, peer, isinstance(policy, TierPolicy))
+
+    return walk(reach, key, matched).behind(ports)

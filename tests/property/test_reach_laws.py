@@ -10,9 +10,12 @@ from reach_strategies import NAMESPACES, inventories, policies, rules
 
 from netspec.analysis.diff import Diff
 from netspec.analysis.engine import Reachability, Spaces
+from netspec.analysis.evaluate import evaluate
 from netspec.analysis.explain import Explainer
 from netspec.analysis.spaces import Ranges
 from netspec.analysis.verdict import PodEnd
+from netspec.analysis.walk import NODE
+from netspec.analysis.why import because
 from netspec.ir.model import Inventory, NetworkPolicy, Rule
 from netspec.ir.selectors import Selector
 
@@ -144,6 +147,28 @@ def test_an_explanation_says_what_the_matrix_says(inventory: Inventory) -> None:
             if source != destination:
                 found = explainer.explain(PodEnd(workload.id), PodEnd(other.id))
                 assert (found.allow, found.undefined) == row.get(destination, ({}, {}))
+
+
+@law
+@given(inventories())
+def test_a_row_names_the_rules_that_decide_it_and_the_node_only_on_the_host_network(inventory: Inventory) -> None:
+    inventory = replace(inventory, tiers=tuple(replace(t, name=f"t{i}") for i, t in enumerate(inventory.tiers)))
+    reach = Reachability(inventory)
+    for source, workload in enumerate(reach.workloads):
+        for c in reach.connections(source):
+            if c.destination >= len(reach.workloads):
+                continue
+            other, why = reach.workloads[c.destination], because(reach, c)
+            assert why.egress is not None
+            assert why.ingress is not None
+            if workload.host_network or other.host_network:  # the evaluator may name a rule, the row the node
+                continue
+            assert NODE not in why.egress + why.ingress
+            for port in (p for p in (1, 80) if reach.ports.holds(c.allow | c.undefined, "TCP", p)):
+                verdict = evaluate(inventory, PodEnd(workload.id), PodEnd(other.id), port, "TCP")
+                for side, named in ((verdict.egress, why.egress), (verdict.ingress, why.ingress)):
+                    rules = {*side.matching, *(step.rule for step in side.tiers)}
+                    assert {str(rule) for rule in rules} <= set(named)
 
 
 @law

@@ -20,8 +20,8 @@ def service(spec: str) -> str:
     return f"---\napiVersion: v1\nkind: Service\nmetadata: {{name: web, namespace: shop}}\nspec: {spec}\n"
 
 
-def found(*objects: str) -> list[Exposure]:
-    reading = read_texts([("x.yaml", POD + "".join(objects))])
+def found(*objects: str, cni: str | None = None) -> list[Exposure]:
+    reading = read_texts([("x.yaml", POD + "".join(objects))], cni)
     assert reading.diagnostics == ()
     return list(exposures(reading.inventory))
 
@@ -77,9 +77,62 @@ def test_external_ips_let_the_outside_in_through_the_node() -> None:
     assert rows(policy("ingress: []"), service(f"{{{ports}, clusterIP: None}}")) == []
 
 
+HOST = (
+    "---\napiVersion: v1\nkind: Pod\nmetadata: {name: host, namespace: shop, labels: {app: host}}\n"
+    "spec: {hostNetwork: true}\n"
+)
+INGRESS = (
+    "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i, namespace: shop}\n"
+    "spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}\n"
+)
+
+
+def test_a_pod_that_is_its_node_is_open_to_everyone() -> None:
+    to_host = service("{selector: {app: host}, ports: [{port: 80}]}")
+    closed = (HOST, policy("ingress: []"), to_host, INGRESS)
+    assert [(e.scope, e.by) for e in found(*closed, cni="calico") if e.workload == "shop/host"] == [
+        ("cluster", "node"),
+        ("outside", "node"),
+        ("routes", "Ingress or Gateway routes"),
+    ]
+    assert [e.scope for e in found(*closed) if e.workload == "shop/host"] == ["routes"]  # left open
+
+
+def tier(rules: str, kind: str = "AdminNetworkPolicy", priority: str = "priority: 1, ") -> str:
+    head = f"---\napiVersion: policy.networking.k8s.io/v1alpha1\nkind: {kind}\nmetadata: {{name: default}}\n"
+    return f"{head}spec: {{{priority}subject: {{namespaces: {{}}}}, ingress: [{rules}]}}\n"
+
+
+OPS = "namespaces: {matchLabels: {team: ops}}"
+FROM_OPS = policy("ingress: [{from: [{namespaceSelector: {matchLabels: {team: ops}}}], ports: [{port: 80}]}]")
+
+
 def test_a_tier_that_denies_bounds_what_pods_may() -> None:
-    tier = (
-        "---\napiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: t}\n"
-        "spec: {priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}\n"
+    assert [e.scope for e in found(tier("{action: Deny, from: [{namespaces: {}}]}"))] == ["outside"]
+
+
+def test_pods_that_an_earlier_rule_denies_do_not_get_in() -> None:
+    assert [e.ports for e in found(FROM_OPS)] == [{"TCP": ((80, 80),)}]
+    assert found(FROM_OPS, tier(f"{{action: Deny, from: [{{{OPS}}}]}}")) == []
+    assert found(FROM_OPS, tier("{action: Deny, from: [{namespaces: {}}]}")) == []
+    narrower = "namespaceSelector: {matchLabels: {team: ops}}, podSelector: {matchLabels: {a: b}}"
+    assert len(found(FROM_OPS, tier(f"{{action: Deny, from: [{{pods: {{{narrower}}}}}]}}"))) == 1
+    on_443 = f"{{action: Deny, from: [{{{OPS}}}], ports: [{{portNumber: {{protocol: TCP, port: 443}}}}]}}"
+    assert len(found(FROM_OPS, tier(on_443))) == 1
+
+
+def test_a_baseline_is_not_asked_about_isolated_pods() -> None:
+    baseline = tier(
+        "{action: Allow, from: [{namespaces: {matchLabels: {team: dev}}}]}", "BaselineAdminNetworkPolicy", ""
     )
-    assert [e.scope for e in found(tier)] == ["outside"]
+    assert "pods" in {e.scope for e in found(baseline)}
+    assert [e.by for e in found(FROM_OPS, baseline)] == ["shop/p ingress[0]"]
+
+
+def test_a_row_names_the_rules_that_let_in_and_none_that_never_decides() -> None:
+    on_80 = "{action: Allow, from: [{namespaces: {}}], ports: [{portNumber: {protocol: TCP, port: 80}}]}"
+    deny, dead = "{action: Deny, from: [{namespaces: {}}]}", f"{{action: Allow, from: [{{{OPS}}}]}}"
+    assert [(e.scope, e.by) for e in found(tier(f"{on_80}, {deny}, {dead}"))] == [
+        ("cluster", "AdminNetworkPolicy/default ingress[0]"),
+        ("outside", "not isolated"),
+    ]

@@ -112,6 +112,55 @@ def test_each_row_has_the_rules_behind_it() -> None:
     assert str(reasons["external:0", "shop/db"]) == "ingress: shop/q ingress[0]"
 
 
+def reasons(*objects: str, cni: str | None = None) -> dict[tuple[str, str], str]:
+    matrix = Matrix(inventory(*objects, cni=cni))
+    peers = [p.id for p in matrix.peers]
+    return {(peers[c.source], peers[c.destination]): str(because(matrix.reach, c)) for c in matrix.connections()}
+
+
+def tier(kind: str, name: str, rules: str, priority: str = "") -> str:
+    head = f"---\napiVersion: policy.networking.k8s.io/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\n"
+    return f"{head}spec: {{{priority}subject: {{namespaces: {{}}}}, {rules}}}\n"
+
+
+EVERY_POD = "[{namespaces: {}}]"
+
+
+def test_a_rule_that_never_decides_is_no_reason() -> None:
+    found = reasons(
+        tier("AdminNetworkPolicy", "first", f"egress: [{{action: Allow, to: {EVERY_POD}}}]", "priority: 1, "),
+        tier("AdminNetworkPolicy", "second", f"egress: [{{action: Allow, to: {EVERY_POD}}}]", "priority: 2, "),
+        policy(TO_DB % FROM_WEB),
+        tier("BaselineAdminNetworkPolicy", "default", f"ingress: [{{action: Allow, from: {EVERY_POD}}}]"),
+    )
+    first = "egress: AdminNetworkPolicy/first egress[0]"
+    assert found["shop/web", "shop/db"] == f"{first}; ingress: shop/p ingress[0]"
+    assert found["shop/db", "shop/web"] == f"{first}; ingress: BaselineAdminNetworkPolicy/default ingress[0]"
+
+
+def test_what_passes_through_an_earlier_tier_is_named_with_what_then_lets_it_in() -> None:
+    passing = f"ingress: [{{action: Pass, from: {EVERY_POD}}}, {{action: Allow, from: {EVERY_POD}}}]"
+    found = reasons(tier("AdminNetworkPolicy", "t", passing, "priority: 1, "), policy(TO_DB % FROM_WEB))
+    assert found["shop/web", "shop/db"].endswith("ingress: AdminNetworkPolicy/t ingress[0], shop/p ingress[0]")
+
+
+def test_what_only_the_host_network_lets_through_is_no_open_pod() -> None:
+    host = (
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {name: host, namespace: shop}\nspec: {hostNetwork: true}\n",
+        policy("{podSelector: {}}"),
+    )
+    assert reasons(*host)["shop/host", "shop/db"] == "egress: not isolated; ingress: node"
+    assert reasons(*host, cni="calico")["shop/web", "shop/host"] == "egress: not isolated; ingress: node"
+
+
+def test_a_block_is_no_reason_where_the_cni_matches_no_pod_with_it() -> None:
+    blocks = (
+        policy(TO_DB % "{from: [{ipBlock: {cidr: 0.0.0.0/0}}, {podSelector: {}}]}"),
+        policy(TO_DB % "{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}", "q"),
+    )
+    assert reasons(*blocks, cni="cilium")["shop/web", "shop/db"] == "egress: not isolated; ingress: shop/p ingress[0]"
+
+
 def test_ports_for_a_reader() -> None:
     assert ports_text({}) == ""
     assert ports_text({"UDP": ((53, 53), (100, 200))}) == "UDP 53,100-200"

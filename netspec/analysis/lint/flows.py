@@ -23,6 +23,8 @@ def reachable_from_everywhere(context: Context) -> Iterator[Finding]:
                 ports &= mask
         if ports:
             why = "a rule lets everyone in" if key.policies else "no NetworkPolicy isolates it"
+            if context.sides.is_node(key):
+                why = "it is on the host network, where policies do not see it"
             yield Finding("NL006", workload.id, f"every pod and every address reaches it: {why}", workload.place)
 
 

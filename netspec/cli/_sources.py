@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import posixpath
 import subprocess
 import sys
 from collections import Counter
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _API_GROUP = "netspec.dev/"
 #: How much of a file is looked at to tell a spec from manifests.
 _HEAD = 4096
+#: The mode of a symbolic link in a git tree.
+_LINK = "120000"
 _GIT_TIMEOUT, _KUBECTL_TIMEOUT = 60, 300
 
 
@@ -146,22 +150,56 @@ def _of_spec(name: str, loaded: "LoadedSpec", stack: str | None) -> Source:
 
 
 def _revision(name: str) -> Iterator[tuple[str, str | Broken]]:
+    """The files that would be read on disk, in their order: links are followed, hidden directories left out."""
     revision, _, path = name.partition(":")
-    tree = _git("ls-tree", "-r", "-z", "--name-only", revision, "--", path or ".").decode(errors="replace")
-    files = [f for f in tree.split("\0") if f and (f == path or f.endswith(SUFFIXES))]
+    path = os.path.relpath(path) if posixpath.isabs(path) else path
+    kind, found = _follow(revision, path)
+    if kind == "blob":
+        files = [(path, kind, found)]
+    elif kind == "tree":
+        files = list(_tree(revision, path, found))
+    else:
+        _git("cat-file", "-e", revision)  # says so where it is the revision that is not there
+        files = []
     if not files:
         raise Problem(f"there is nothing at {name}", "name a path, or revision:path with a path from here")
-    for file in files:
-        raw = _git("show", f"{revision}:./{file}")
-        try:
-            yield f"{revision}:{file}", raw.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            yield f"{revision}:{file}", Broken("is not UTF-8 text", 1)
+    for file, kind, found in files:
+        if kind == "blob":
+            try:
+                yield f"{revision}:{file}", _git("cat-file", "blob", found).decode("utf-8-sig")
+            except UnicodeDecodeError:
+                yield f"{revision}:{file}", Broken("is not UTF-8 text", 1)
+        elif kind == "nothing":
+            yield f"{revision}:{file}", Broken("is a link to what the revision does not have", 1)
 
 
-def _git(*arguments: str) -> bytes:
+def _tree(revision: str, path: str, tree: str) -> Iterator[tuple[str, str, str]]:
+    """(path, type, object id) of each file below a directory."""
+    listed = _git("ls-tree", "-r", "-z", "--full-tree", tree).decode(errors="replace").split("\0")
+    entries = [(*head.split(), file) for head, _, file in (line.partition("\t") for line in listed if line)]
+    for mode, kind, found, file in sorted(entries, key=lambda entry: _walked(entry[-1])):
+        *folders, last = file.split("/")
+        if last.endswith(SUFFIXES) and not any(folder.startswith(".") for folder in folders):
+            full = posixpath.join(path, file)
+            yield (full, *(_follow(revision, full) if mode == _LINK else (kind, found)))
+
+
+def _walked(file: str) -> list[tuple[bool, str]]:
+    """Sorts as a directory is read: its files, then its directories."""
+    *folders, last = file.split("/")
+    return [*((True, folder) for folder in folders), (False, last)]
+
+
+def _follow(revision: str, path: str) -> tuple[str, str]:
+    """The type and id of what is at a path, links followed; "nothing" where nothing is."""
+    asked = f"{revision}:./{path}\n".encode()
+    words = _git("cat-file", "--batch-check=%(objecttype) %(objectname)", "--follow-symlinks", given=asked).split()
+    return (words[0].decode(), words[1].decode()) if words[0] in (b"blob", b"tree", b"commit") else ("nothing", "")
+
+
+def _git(*arguments: str, given: bytes = b"") -> bytes:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, timeout=_GIT_TIMEOUT)
+        done = subprocess.run(["git", *arguments], input=given, capture_output=True, timeout=_GIT_TIMEOUT)
     except FileNotFoundError:
         raise Problem("git is not installed", "install it, or name files") from None
     except subprocess.TimeoutExpired:

@@ -147,9 +147,7 @@ def test_diff_against_a_git_revision(run: Run, tmp_path: Path, monkeypatch: pyte
     (tmp_path / "deploy").mkdir()
     manifest = tmp_path / "deploy" / "cluster.yaml"
     manifest.write_text(CLUSTER)
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
-    for words in (("init", "-q", "-b", "main"), ("add", "."), (*identity, "commit", "-qm", "first")):
-        subprocess.run(("git", *words), check=True, cwd=tmp_path)
+    commit(tmp_path)
     assert run("diff", "main:deploy", "deploy")[0] == OK
     manifest.write_text(CLUSTER.replace("port: sql", "port: 9"))
     code, text, _ = run("diff", "main:deploy", "deploy")
@@ -157,6 +155,52 @@ def test_diff_against_a_git_revision(run: Run, tmp_path: Path, monkeypatch: pyte
     assert "shop/web" in text
     code, _, error = run("diff", "main:nowhere", "deploy")
     assert (code, "there is nothing at main:nowhere" in error) == (USAGE, True)
+    code, _, error = run("diff", "gone:deploy", "deploy")
+    assert (code, "git: fatal: Not a valid object name gone" in error) == (USAGE, True)
+
+
+def test_a_git_revision_is_read_as_the_directory_is(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hidden directories are left out, and links followed, also one to the directory itself."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("deploy/.old", "deploy/part", "shared/all"):
+        (tmp_path / folder).mkdir(parents=True)
+    cluster = tmp_path / "deploy" / "part" / "cluster.yaml"
+    cluster.write_text(CLUSTER)
+    extra = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: shop}\nspec: {}\n"
+    (tmp_path / "deploy" / ".old" / "x.yaml").write_text(extra % "old")
+    (tmp_path / "shared" / "real.yml").write_text(extra % "real")
+    (tmp_path / "shared" / "all" / "more.yml").write_text(extra % "more")
+    (tmp_path / "deploy" / "link.yaml").symlink_to("../shared/real.yml")
+    (tmp_path / "deploy" / "all.yaml").symlink_to("../shared/all")
+    (tmp_path / "current").symlink_to("deploy")
+    commit(tmp_path)
+    for path in ("deploy", "current", "deploy/link.yaml", "current/part", str(tmp_path / "deploy")):
+        assert run("diff", f"main:{path}", path) == (OK, "no difference\n", ""), path
+    monkeypatch.chdir(tmp_path / "shared")
+    for path in ("../deploy", "."):
+        assert run("diff", f"main:{path}", path) == (OK, "no difference\n", ""), path
+    text = run("diff", "main:../deploy", "real.yml")[1]
+    assert "shop/db" in text
+    assert "shop/real" in text
+
+
+def test_a_link_that_leaves_a_git_revision_is_an_error(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "a.yaml").write_text(CLUSTER)
+    (tmp_path / "deploy" / "out.yaml").symlink_to("/nowhere/x.yaml")
+    commit(tmp_path)
+    code, _, error = run("diff", "main:deploy", "deploy/a.yaml")
+    assert code == FAILED
+    assert "main:deploy/out.yaml:1:1: file is a link to what the revision does not have [NM001]" in error
+
+
+def commit(folder: Path) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    for words in (("init", "-q", "-b", "main"), ("add", "."), (*identity, "commit", "-qm", "first")):
+        subprocess.run(("git", *words), check=True, cwd=folder)
 
 
 @pytest.mark.parametrize("text", [CLUSTER, Path(SHOP).read_text()], ids=["manifests", "a spec"])

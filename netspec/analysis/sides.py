@@ -324,6 +324,11 @@ class Sides:
             state = product(state, reduce(lambda a, b: product(a, b, resolve), decided), _then)
         return state
 
+    def first_matches(self, policy: TierPolicy, key: SideKey) -> dict[_Decided, int]:
+        """What a policy's first matching rules say, as (accepted, denied, passed) ports -> peers. An address stands for
+        the pods at it too."""
+        return self._first_match(policy, key, _World(self.everyone, None))
+
     def _first_match(self, policy: TierPolicy, key: SideKey, world: _World) -> dict[_Decided, int]:
         state: dict[_Decided, int] = {(0, 0, 0): world.space}
         for rule in self.rules(policy, key.direction):

@@ -70,7 +70,7 @@ SHOWN = {
         (policy("p", f"{{{WEB}, ingress: [{{{FROM_DB}}}]}}"), policy("q", "{podSelector: {}, policyTypes: [Egress]}")),
         "shop/p: ingress[0] allows flows that the egress of shop/db denies",
     ),
-    "NL008": ((), "shop: no policy isolates every pod for ingress: a new pod is open"),
+    "NL008": ((), "shop: nothing denies ingress by default: a new pod is open"),
     "NL009": (
         (policy("p", f"{{{WEB}, policyTypes: [Egress], egress: []}}"),),
         "shop/web: it cannot reach DNS (kube-system, 53/UDP): names do not resolve",
@@ -155,3 +155,83 @@ def test_a_route_to_a_service_that_is_not_there() -> None:
         "spec: {defaultBackend: {service: {name: gone, port: {number: 80}}}}\n"
     )
     assert of("NL012", ingress) == ["shop/i: Ingress sends to Service shop/gone, which is not there"]
+
+
+def test_an_external_name_answers_on_any_port() -> None:
+    service = (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: out, namespace: shop}\n"
+        "spec: {type: ExternalName, externalName: example.com}\n"
+    )
+    ingress = (
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i, namespace: shop}\n"
+        "spec: {defaultBackend: {service: {name: out, port: {number: 443}}}}\n"
+    )
+    assert of("NL012", service, ingress) == []
+
+
+def test_a_workload_scaled_to_nothing_is_something_to_lead_to() -> None:
+    idle = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: idle, namespace: shop}\n"
+        "spec: {replicas: 0, template: {metadata: {labels: {app: idle}}, spec: {containers: [{name: c, "
+        "ports: [{containerPort: 8080, name: http}]}]}}}\n"
+    )
+    service = (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: shop}\n"
+        "spec: {selector: {app: idle}, ports: [{port: 80, targetPort: %s}]}\n"
+    )
+    for target in ("http", "8080"):
+        assert of("NL012", idle, service % target) == []
+    assert of("NL012", idle, service % "grpc") == ["shop/s: Service port 80: no pod behind it has grpc/TCP"]
+
+
+def test_of_two_equal_policies_one_changes_nothing() -> None:
+    spec = f"{{{WEB}, ingress: [{{{FROM_DB}}}]}}"
+    assert of("NL005", policy("one", spec), policy("two", spec)) == [
+        "shop/two: every flow would be the same without it"
+    ]
+
+
+X = "{namespaces: {matchLabels: {kubernetes.io/metadata.name: shop}}}"
+
+
+def test_tied_policies_disagree_only_where_their_first_matching_rules_do() -> None:
+    rules = f"ingress: [{{action: Allow, from: [{X}]}}, {{action: Deny, from: [{{namespaces: {{}}}}]}}]"
+    assert of("NL011", tier("t", rules), tier("u", rules)) == []
+    first = f"ports: [{{namedPort: http}}], from: [{X}]"
+    named = f"ingress: [{{action: Allow, {first}}}, {{action: Deny, {first}}}]"
+    assert of("NL011", tier("t", named), tier("u", named)) == []
+    assert len(of("NL011", tier("t", named), tier("u", f"ingress: [{{action: Deny, {first}}}]"))) == 1
+
+
+def test_one_side_is_not_closed_where_a_flow_is_left_open_for_either_ip_version() -> None:
+    other = policy("other", '{podSelector: {matchLabels: {app: gone}}, ingress: [{from: [{ipBlock: {cidr: "::/0"}}]}]}')
+    out = policy(
+        "out", f"{{podSelector: {{matchLabels: {{app: db}}}}, policyTypes: [Egress], egress: [{{to: [{{{WEB}}}]}}]}}"
+    )
+    into = policy("into", f"{{{WEB}, ingress: [{{from: [{{ipBlock: {{cidr: 10.0.0.0/8}}}}]}}]}}")
+    assert of("NL007", out, into, other) == []
+
+
+def test_a_default_deny_is_what_denies_a_new_pod() -> None:
+    """Also a tier's; not a policy that selects every pod and allows everything."""
+    both = "policyTypes: [Ingress, Egress]"
+    assert of("NL008", policy("deny", f"{{podSelector: {{}}, {both}}}")) == []
+    assert len(of("NL008", policy("allow", f"{{podSelector: {{}}, {both}, ingress: [{{}}], egress: [{{}}]}}"))) == 2
+    near = policy("near", f"{{podSelector: {{}}, {both}, ingress: [{{from: [{{namespaceSelector: {{}}}}]}}]}}")
+    assert of("NL008", near) == []
+    peers = '[{namespaces: {}}, {networks: [0.0.0.0/0, "::/0"]}]'
+    baseline = (
+        "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: BaselineAdminNetworkPolicy\nmetadata: {name: default}\n"
+        f"spec: {{subject: {{namespaces: {{}}}}, egress: [{{action: Deny, to: {peers}}}]}}\n"
+    )
+    ingress = "shop: nothing denies ingress by default: a new pod is open"
+    assert of("NL008", baseline) == [ingress]
+    some = tier("some", "egress: [{action: Deny, to: [{namespaces: {matchLabels: {team: ops}}}]}]")
+    assert len(of("NL008", some)) == 2
+
+
+def test_a_tier_cuts_off_from_dns_too() -> None:
+    denied = tier("t", "egress: [{action: Deny, to: [{namespaces: {}}]}]")
+    assert [f.partition(":")[0] for f in of("NL009", denied)] == ["shop/db", "shop/web"]
+    dns = "{action: Allow, to: [{namespaces: {matchLabels: {kubernetes.io/metadata.name: kube-system}}}]}"
+    assert of("NL009", tier("t", f"egress: [{dns}, {{action: Deny, to: [{{namespaces: {{}}}}]}}]")) == []

@@ -1,13 +1,15 @@
 """Flows that should not be open, or cannot work."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 from netspec.analysis.bits import from_members, to_members
 from netspec.analysis.lint.context import DIRECTIONS, DNS_NAMESPACE, SYSTEM, Context, Finding, is_dns
-from netspec.analysis.sides import CompiledRule
+from netspec.analysis.sides import CompiledRule, SideKey
 from netspec.analysis.spaces import DNS_PORT
-from netspec.analysis.unknown import unknown_reach
-from netspec.ir.model import Direction, Place
+from netspec.analysis.unknown import is_every_pod, rule_ports, unknown_reach
+from netspec.analysis.walk import AnyPolicy, AnyRule, walk
+from netspec.ir.model import NAME_LABEL, Direction, Namespace, Peer, Rule
 
 
 def reachable_from_everywhere(context: Context) -> Iterator[Finding]:
@@ -39,7 +41,7 @@ def asymmetric(context: Context) -> Iterator[Finding]:
                 for number in to_members(rule.selected & ~subjects) if subjects else ():
                     ports = rule.ports | _named(context, rule, direction, number, subjects)
                     open_to = 0
-                    for have, peers in others[number].upper[-1].items():
+                    for have, peers in chain.from_iterable(family.items() for family in others[number].upper):
                         open_to |= peers if have & ports else 0
                     if not subjects & open_to:
                         closed.append(number)
@@ -62,22 +64,67 @@ def _named(context: Context, rule: CompiledRule, direction: Direction, peer: int
 
 def no_default_deny(context: Context) -> Iterator[Finding]:
     """NL008: of namespaces with pods; the system's own (kube-*) are left out."""
-    places = {n.name: n.place for n in context.inventory.namespaces}
-    denied = {(p.namespace, d) for p in context.inventory.policies if p.pods.is_empty for d in p.types}
-    for namespace in sorted({w.namespace for _, w in context.workloads()}):
+    found = {n.name: n for n in context.inventory.namespaces}
+    for name in sorted({w.namespace for _, w in context.workloads()}):
+        namespace = found.get(name, Namespace(name, {NAME_LABEL: name}))
         for direction in DIRECTIONS:
-            if not namespace.startswith(SYSTEM) and (namespace, direction) not in denied:
-                message = f"no policy isolates every pod for {direction.lower()}: a new pod is open"
-                yield Finding("NL008", namespace, message, places.get(namespace, Place()))
+            if not name.startswith(SYSTEM) and _is_open(context, _key_of_every_pod(context, namespace, direction)):
+                message = f"nothing denies {direction.lower()} by default: a new pod is open"
+                yield Finding("NL008", name, message, namespace.place)
+
+
+def _key_of_every_pod(context: Context, namespace: Namespace, direction: Direction) -> SideKey:
+    """The side of a new pod, whatever its labels: of the policies that select all of the namespace."""
+    policies = [
+        i
+        for i, policy in enumerate(context.inventory.policies)
+        if policy.namespace == namespace.name and policy.pods.is_empty and direction in policy.types
+    ]
+    tiers = [
+        i
+        for i, tier in enumerate(context.inventory.tiers)
+        if tier.rules(direction)
+        and (tier.subject.pods is None or tier.subject.pods.is_empty)
+        and tier.subject.namespaces is not None
+        and tier.subject.namespaces.matches(namespace.labels)
+    ]
+    return SideKey(direction, tuple(policies), tuple(tiers), (), False)
+
+
+def _is_open(context: Context, key: SideKey) -> bool:
+    """Whether pods and addresses that rules describe as any other may use every port."""
+    return all(
+        _default(context, key, is_any) == context.reach.ports.full for is_any in (is_every_pod, _is_every_address)
+    )
+
+
+def _is_every_address(peer: Peer) -> bool:
+    return peer.ip_block is not None and peer.ip_block.cidr.prefixlen == 0
+
+
+def _default(context: Context, key: SideKey, is_any: Callable[[Peer], bool]) -> int:
+    """The ports of a peer that matches no rule but those for any such peer."""
+
+    def matched(_: AnyPolicy, index: int, rule: AnyRule) -> tuple[int, int]:
+        wide = (isinstance(rule, Rule) and not rule.peers) or any(map(is_any, rule.peers))
+        ports = rule_ports(context.reach, key, rule) if wide else 0
+        return ports, ports
+
+    found = walk(context.reach, key, matched)
+    allowed = found.rest
+    for asked in found.asked:
+        allowed |= asked.ports if asked.action == "Accept" else 0
+    return allowed
 
 
 def cut_off_from_dns(context: Context) -> Iterator[Finding]:
-    """NL009: of pods whose egress is isolated."""
+    """NL009: of pods whose egress some policy restricts."""
     reach = context.reach
     servers = from_members(reach.class_of(i) for i, w in enumerate(reach.workloads) if is_dns(w))
     dns = reach.ports.mask("UDP", DNS_PORT, DNS_PORT)
     for number, workload in context.workloads():
-        if not reach.egress_keys[number].policies or is_dns(workload):
+        key = reach.egress_keys[number]
+        if not (key.policies or key.tiers) or is_dns(workload):
             continue
         if not any(where & servers and (allow | undefined) & dns for allow, undefined, where in reach.row(number)):
             message = f"it cannot reach DNS ({DNS_NAMESPACE}, {DNS_PORT}/UDP): names do not resolve"

@@ -88,16 +88,21 @@ def _has_port(workload: Workload, wanted: PolicyPort) -> bool:
 
 
 def changes_nothing(context: Context) -> Iterator[Finding]:
-    """NL005: a policy without which every side would be the same. A default deny is spared: it is for pods to come."""
-    for i, policy in enumerate(context.inventory.policies):
+    """NL005: a policy without which every side would be the same, as it would without all that are named. A default
+    deny is spared: it is for pods to come. Of two alike the later is named."""
+    dropped: set[int] = set()
+    for i, policy in reversed(list(enumerate(context.inventory.policies))):
         keys = [key for d in policy.types for key in context.keys_of.get((i, d), [])]
         spared = policy.pods.is_empty and any(not policy.rules(d) for d in policy.types)
-        if keys and not spared and all(_same_without(context, key, i) for key in keys):
-            yield Finding("NL005", policy.id, "every flow would be the same without it", policy.place)
+        if keys and not spared and all(_same_without(context, key, dropped | {i}) for key in keys):
+            dropped.add(i)
+    for i in sorted(dropped):
+        policy = context.inventory.policies[i]
+        yield Finding("NL005", policy.id, "every flow would be the same without it", policy.place)
 
 
-def _same_without(context: Context, key: SideKey, policy: int) -> bool:
-    left = tuple(i for i in key.policies if i != policy)
+def _same_without(context: Context, key: SideKey, dropped: set[int]) -> bool:
+    left = tuple(i for i in key.policies if i not in dropped)
     ports = key.ports if left or key.tiers else ()
     without = key._replace(policies=left, ports=ports, host=key.host and bool(left))
     return context.sides.side(key) == context.sides.side(without)

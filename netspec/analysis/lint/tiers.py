@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from netspec.analysis.bits import Partition, cover
+from netspec.analysis.bits import Partition, cover, to_members
 from netspec.analysis.lint.context import DIRECTIONS, Context, Finding
 from netspec.ir.model import Direction, TierPolicy
 
@@ -44,8 +44,6 @@ def ties(context: Context) -> Iterator[Finding]:
         for other in tiers[i + 1 :]:
             if (one.tier, one.priority) != (other.tier, other.priority):
                 continue
-            if not context.reach.pods.peer(one.subject, None) & context.reach.pods.peer(other.subject, None):
-                continue
             for direction in DIRECTIONS:
                 if _disagree(context, one, other, direction):
                     message = (
@@ -55,10 +53,15 @@ def ties(context: Context) -> Iterator[Finding]:
 
 
 def _disagree(context: Context, one: TierPolicy, other: TierPolicy, direction: Direction) -> bool:
-    return any(
-        mine.action != theirs.action
-        and context.peers(mine) & context.peers(theirs)
-        and (mine.ports & theirs.ports or mine.names or theirs.names)
-        for mine in context.sides.rules(one, direction)
-        for theirs in context.sides.rules(other, direction)
-    )
+    """Whether their first matching rules do differ, on some port of some peer of pods that both select."""
+    subjects = context.reach.pods.peer(one.subject, None) & context.reach.pods.peer(other.subject, None)
+    keys = context.keys(direction)
+    for key in dict.fromkeys(keys[number] for number in to_members(subjects)):
+        mine, theirs = (context.sides.first_matches(policy, key) for policy in (one, other))
+        for (accepted, denied, passed), peers in mine.items():
+            for (accepts, denies, passes), others in theirs.items():
+                agreed = accepted & accepts | denied & denies | passed & passes
+                both = (accepted | denied | passed) & (accepts | denies | passes)
+                if peers & others and both & ~agreed:
+                    return True
+    return False

@@ -3,12 +3,14 @@
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from netspec import __version__
 from netspec.analysis.lint import CODES, Finding, lint
 from netspec.cli import FAILED, OK, _sources
 from netspec.cli._report import OUTPUTS, Edge, Report, Row, write
 from netspec.diagnostics import Position
+from netspec.manifests.read import STDIN
 
 EXAMPLES = """\
   netspec lint stacks/boutique.yaml --stack dev
@@ -98,7 +100,8 @@ def _result(finding: Finding, position: Position | None) -> dict[str, object]:
         "message": {"text": f"{finding.subject}: {finding.message}"},
     }
     location: dict[str, object] = {"logicalLocations": [{"fullyQualifiedName": finding.subject}]}
-    if position is not None:
+    if position is not None and position.file != STDIN:
         region = {"startLine": position.line, "startColumn": position.column}
-        location["physicalLocation"] = {"artifactLocation": {"uri": position.file}, "region": region}
+        # 3.4.3: a URI reference (RFC 3986)
+        location["physicalLocation"] = {"artifactLocation": {"uri": quote(position.file)}, "region": region}
     return out | {"locations": [location]}

@@ -78,8 +78,10 @@ def _report(matrix: Matrix, focus: Focus, name: str, explain: bool) -> Report:
 
     def edges() -> Iterator[Edge]:
         for c in matrix.connections(focus):
-            label = ports(c.allow) or f"undefined {ports(c.undefined)}"
-            yield Edge(ids[c.source], ids[c.destination], label, not c.allow, "good" if c.allow else "warn")
+            said = [ports(c.allow)] if c.allow else []
+            said += [f"undefined {ports(c.undefined)}"] if c.undefined else []
+            tone = "good" if c.allow else "warn"
+            yield Edge(ids[c.source], ids[c.destination], "; ".join(said), not c.allow, tone)
 
     shown = {peer.id: peer.label for peer in matrix.peers}
     return Report(

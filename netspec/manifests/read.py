@@ -15,6 +15,8 @@ from netspec.manifests.objects import Objects, code_of, describe
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_BYTES = 256 << 20
+#: What standard input is called in a place.
+STDIN = "<stdin>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def texts(paths: Sequence[str], stdin: TextIO | None) -> Iterator[tuple[str, str
         if path == "-":
             if stdin is None:
                 raise Problem("- is standard input, which is not there", "name a file or a directory")
-            yield "<stdin>", _read_stream(stdin)
+            yield STDIN, _read_stream(stdin)
             continue
         files = list(_files(path))
         if not files:

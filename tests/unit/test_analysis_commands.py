@@ -388,6 +388,28 @@ def test_lint_as_sarif_and_strict(run: Run, cluster: str) -> None:
     assert run("lint", "--manifests", cluster, "--strict", *ignored)[0] == OK
 
 
+def test_a_place_in_sarif_is_a_uri_and_standard_input_is_none(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def places(path: str) -> list[Any]:
+        log = json.loads(run("lint", "--manifests", path, "--output", "sarif")[1])["runs"][0]
+        return [r["locations"][0].get("physicalLocation") for r in log["results"]]
+
+    path = tmp_path / "a#1 %.yaml"
+    path.write_text(CLUSTER)
+    assert places(str(path))[0]["artifactLocation"]["uri"] == f"{tmp_path}/a%231%20%25.yaml"
+    monkeypatch.setattr("sys.stdin", io.StringIO(CLUSTER))
+    assert set(places("-")) == {None}
+
+
+@pytest.mark.parametrize("output", ["dot", "svg"])
+def test_a_graph_says_what_is_allowed_and_what_is_left_open(run: Run, tmp_path: Path, output: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(CLUSTER.replace("port: sql}]\n", "port: sql}]\n  - from: [{ipBlock: {cidr: 10.0.0.0/8}}]\n"))
+    text = run("matrix", "--manifests", str(path), "--output", output)[1]
+    assert "TCP 5432; undefined TCP 1-5431,5433-65535" in text
+
+
 def test_text_cannot_break_out_of_any_output(capsys: pytest.CaptureFixture[str]) -> None:
     evil = '</script><script>alert(1)</script>"|\\\\'
     rows, edges = [(evil, evil)], [Edge(evil, evil, evil)]

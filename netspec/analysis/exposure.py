@@ -30,8 +30,8 @@ _THROUGH: dict[Entrance, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """`peer` says who, for a reader; `present` how many workloads are like that now (pods only); `by` is the rule, or
-    what opens the way in; `place` that of the rule."""
+    """`peer` says who, for a reader; `present` how many workloads are like that now (where a rule describes them); `by`
+    is the rule, or what opens the way in; `place` that of the rule."""
 
     workload: str
     scope: Scope
@@ -58,17 +58,21 @@ def exposures(inventory: Inventory) -> Iterator[Exposure]:
 
 
 def _cluster(reach: Reachability, workload: Workload, key: SideKey) -> Iterator[Exposure]:
-    ports = unknown_reach(reach, key).every
-    if ports:
+    """Every pod, and on more ports those that only rules for every pod match."""
 
-        def matched(_: AnyPolicy, index: int, rule: AnyRule) -> tuple[int, int]:
-            found = rule_ports(reach, key, rule) if matches_every_pod(rule) else 0
-            return found, found
+    def matched(_: AnyPolicy, index: int, rule: AnyRule) -> tuple[int, int]:
+        found = rule_ports(reach, key, rule) if matches_every_pod(rule) else 0
+        return found, found
 
-        by = _by(walk(reach, key, matched).behind(ports))
-        yield Exposure(
-            workload.id, "cluster", "every pod of the cluster", reach.ranges(ports), None, by, workload.place
-        )
+    found, every = walk(reach, key, matched), unknown_reach(reach, key).every
+    rows: tuple[tuple[Scope, str, int], ...] = (
+        ("cluster", "every pod of the cluster", every),
+        ("pods", "every pod that no rule denies", found.allowed & ~every),
+    )
+    for scope, who, ports in rows:
+        if ports:
+            by = _by(found.behind(ports))
+            yield Exposure(workload.id, scope, who, reach.ranges(ports), None, by, workload.place)
 
 
 def _outside(reach: Reachability, workload: Workload, number: int) -> Iterator[Exposure]:

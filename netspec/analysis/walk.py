@@ -31,14 +31,18 @@ class Walk(NamedTuple):
     asked: tuple[Asked, ...]
     rest: int
 
+    @property
+    def allowed(self) -> int:
+        """The ports that some rule lets through, or nothing stops."""
+        ports = self.rest
+        for asked in self.asked:
+            ports |= asked.ports if asked.action == "Accept" else 0
+        return ports
+
     def behind(self, ports: int) -> tuple[str, ...]:
         """What lets (or, for a tier's Pass, sends on) some of the ports through. Empty: nothing stops them."""
-        through = [a for a in self.asked if a.action != "Deny" and a.ports & ports]
-        left = ports & ~self.rest
-        for asked in through:
-            if asked.action == "Accept":
-                left &= ~asked.ports
-        return (*(str(a.ref) for a in through), *((NODE,) if left else ()))
+        through = (str(a.ref) for a in self.asked if a.action != "Deny" and a.ports & ports)
+        return (*through, *((NODE,) if ports & ~self.allowed else ()))
 
 
 def ranks(reach: Reachability, key: SideKey) -> Iterator[tuple[str, list[AnyPolicy]]]:

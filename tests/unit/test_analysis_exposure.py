@@ -121,6 +121,19 @@ def test_pods_that_an_earlier_rule_denies_do_not_get_in() -> None:
     assert len(found(FROM_OPS, tier(on_443))) == 1
 
 
+def test_pods_that_no_rule_denies_get_in_where_a_tier_denies_some() -> None:
+    deny = tier(f"{{action: Deny, from: [{{{OPS}}}], ports: [{{portNumber: {{protocol: TCP, port: 80}}}}]}}")
+    rest = ((1, 79), (81, 65535))
+    open_pod = [(e.scope, e.peer, e.ports["TCP"], e.by) for e in found(deny)]
+    assert open_pod == [
+        ("cluster", "every pod of the cluster", rest, "not isolated"),
+        ("pods", "every pod that no rule denies", ((80, 80),), "not isolated"),
+        ("outside", "every address", ALL, "not isolated"),
+    ]
+    let_in = policy("ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 80}]}]")
+    assert [(e.peer, e.by) for e in found(deny, let_in)] == [("every pod that no rule denies", "shop/p ingress[0]")]
+
+
 def test_a_baseline_is_not_asked_about_isolated_pods() -> None:
     baseline = tier(
         "{action: Allow, from: [{namespaces: {matchLabels: {team: dev}}}]}", "BaselineAdminNetworkPolicy", ""

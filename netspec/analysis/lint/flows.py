@@ -110,11 +110,7 @@ def _default(context: Context, key: SideKey, is_any: Callable[[Peer], bool]) -> 
         ports = rule_ports(context.reach, key, rule) if wide else 0
         return ports, ports
 
-    found = walk(context.reach, key, matched)
-    allowed = found.rest
-    for asked in found.asked:
-        allowed |= asked.ports if asked.action == "Accept" else 0
-    return allowed
+    return walk(context.reach, key, matched).allowed
 
 
 def cut_off_from_dns(context: Context) -> Iterator[Finding]:

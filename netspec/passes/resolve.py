@@ -157,7 +157,7 @@ def _selector(selector: spec.LabelSelector) -> Selector:
 def _policy(policy: spec.NetworkPolicy, context: Context, index: int) -> ir.NetworkPolicy:
     body, path = policy.spec, context.loaded.path("networkPolicies", index)
     types: tuple[ir.Direction, ...] = ("Ingress", "Egress") if body.egress else ("Ingress",)
-    if body.policy_types is not None:
+    if body.policy_types:  # the API server takes an empty list as none given
         types = tuple(d for d in _DIRECTIONS.values() if d in body.policy_types)
     return ir.NetworkPolicy(
         namespace=policy.namespace,

@@ -223,7 +223,7 @@ class NetworkPolicySpec(Model):
 
     pod_selector: LabelSelector = Field(default_factory=LabelSelector, description="The pods it isolates.")
     policy_types: list[Literal["Ingress", "Egress"]] | None = Field(
-        None, max_length=2, description="Unset: Ingress, and Egress where there are egress rules."
+        None, max_length=2, description="Unset or empty: Ingress, and Egress where there are egress rules."
     )
     ingress: list[IngressRule] = Field(default_factory=list, description="What may come in.")
     egress: list[EgressRule] = Field(default_factory=list, description="What may go out.")

@@ -68,11 +68,15 @@ def test_policy_types_default_as_in_kubernetes() -> None:
         networkPolicies:
           - {name: neither, namespace: shop, spec: {}}
           - {name: egress, namespace: shop, spec: {egress: [{}]}}
+          - {name: empty, namespace: shop, spec: {policyTypes: []}}
+          - {name: empty-egress, namespace: shop, spec: {policyTypes: [], egress: [{}]}}
           - {name: given, namespace: shop, spec: {policyTypes: [Egress]}}
         """
     )
     types = {p.name: p.types for p in ir.policies}
-    assert types == {"neither": ("Ingress",), "egress": ("Ingress", "Egress"), "given": ("Egress",)}
+    both = ("Ingress", "Egress")
+    unset = {"neither": ("Ingress",), "egress": both, "empty": ("Ingress",), "empty-egress": both}
+    assert types == unset | {"given": ("Egress",)}
 
 
 def test_a_target_port_defaults_to_the_port() -> None:

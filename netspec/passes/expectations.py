@@ -1,13 +1,13 @@
 """Holds the expectations against what the policies do, and names the policies where they differ.
 
-A range of addresses is asked at every edge that a policy's ipBlock has in it, so the answer holds for all of it."""
+A range of addresses or ports is asked at every edge that a policy has in it, so the answer holds for all of it."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, ip_network
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import AddressEnd, End, PodEnd, Verdict
-from netspec.ir.model import Expectation, IntentPeer, Ir, PolicyPort, Protocol, Workload
+from netspec.ir.model import Expectation, IntentPeer, Ir, PolicyPort, Protocol
 from netspec.passes.context import Context
 from netspec.passes.endpoints import behind, covers, target_number
 from netspec.passes.openings import EVERYWHERE
@@ -18,6 +18,8 @@ Flow = tuple[End, End, int, Protocol]
 #: What, left out for a mistake of its own, may be why a flow is open or closed: nothing is said about it then.
 MAY_CLOSE = frozenset({"policies", "networkPolicies"})
 MAY_OPEN = frozenset({"namespaces", "networkPolicies"})
+#: What, left out, may be why no flow is meant.
+HOLDS_PODS = frozenset({"workloads", "services"})
 
 
 def expectations(ir: Ir, context: Context) -> Ir:
@@ -29,7 +31,9 @@ def expectations(ir: Ir, context: Context) -> Ir:
 
 def _check(ir: Ir, expectation: Expectation, context: Context) -> None:
     """Reports the first flow of the expectation that is not as expected; allow is expected of all its flows."""
+    is_checked = False
     for source, destination, port, protocol in _flows(ir, expectation):
+        is_checked = True
         verdict = evaluate(ir.inventory, source, destination, port, protocol)
         if verdict.expected == expectation.expect:
             continue
@@ -43,6 +47,21 @@ def _check(ir: Ir, expectation: Expectation, context: Context) -> None:
             message = f"{flow} is expected {expectation.expect}, but is {'denied' if is_denied else 'allowed'}"
             context.report.error("NS501", path, message, _reason(ir, verdict))
         return
+    if not is_checked and not context.incomplete & HOLDS_PODS:
+        _vacuous(ir, expectation, context)
+
+
+def _vacuous(ir: Ir, expectation: Expectation, context: Context) -> None:
+    ends = (expectation.source, expectation.destination)
+    empty = next((e for e in ends if not _ends(ir, e)), None)
+    if empty is None:
+        message, hint = "there is no flow between two ends of it, so it checks nothing", "correct its peers or its port"
+    elif empty.kind == "cidr":
+        message = f"{empty} is inside the cluster's own ranges, where no pod has an address of its own"
+        hint = "name the workload, namespace or service"
+    else:
+        message, hint = f"{empty} has no pods, so it checks nothing", "declare its workloads, or remove the expectation"
+    context.report.error("NS504", expectation.place.path, message, hint)
 
 
 def _reason(ir: Ir, verdict: Verdict) -> str:
@@ -73,11 +92,11 @@ def _ends(ir: Ir, peer: IntentPeer) -> list[End]:
         case "service":
             return [PodEnd(w.id) for w in behind(ir, ir.services_by_id[peer.name])]
         case "cidr":
-            return _samples(ir, ip_network(peer.name, strict=False))
+            return _holders(ir, ip_network(peer.name, strict=False))
         case "outside":
             return _samples(ir, EVERYWHERE)
         case "anywhere":
-            return [*(PodEnd(w.id) for w in ir.workloads), *_samples(ir, EVERYWHERE)]
+            return _holders(ir, EVERYWHERE)
 
 
 def _targets(ir: Ir, peer: IntentPeer, port: PolicyPort | None) -> list[tuple[End, int, Protocol]]:
@@ -90,27 +109,43 @@ def _targets(ir: Ir, peer: IntentPeer, port: PolicyPort | None) -> list[tuple[En
             for w in behind(ir, service)
             if (number := target_number(p, w)) is not None
         ]
+    edges = _port_edges(ir, port) if port is not None else []
     found: list[tuple[End, int, Protocol]] = []
     for end in _ends(ir, peer):
-        workload = ir.workloads_by_id[end.workload] if isinstance(end, PodEnd) else None
-        found += [(end, number, protocol) for number, protocol in _numbers(workload, port)]
+        declared = ir.workloads_by_id[end.workload].ports if isinstance(end, PodEnd) else ()
+        if port is None:
+            found += [(end, p.port, p.protocol) for p in declared]
+            continue
+        own = {n for p in declared if p.protocol == port.protocol for n in (p.port, p.port + 1)}
+        numbers = {n for n in (*edges, *own) if covers(port, n, None, port.protocol)}
+        numbers |= {p.port for p in declared if covers(port, p.port, p.name, p.protocol)}
+        found += [(end, n, port.protocol) for n in sorted(numbers)]
     return found
 
 
-def _numbers(workload: Workload | None, port: PolicyPort | None) -> list[tuple[int, Protocol]]:
-    declared = workload.ports if workload is not None else ()
-    if port is None:
-        return [(p.port, p.protocol) for p in declared]
-    numbers = {p.port for p in declared if covers(port, p.port, p.name, p.protocol)}
-    if isinstance(port.port, int):
-        numbers |= {port.port, port.end_port or port.port}
-    return [(number, port.protocol) for number in sorted(numbers)]
-
-
-def _samples(ir: Ir, whole: object) -> list[End]:
-    """Addresses of a range outside the cluster's own, one on each side of every edge of an ipBlock in it."""
-    if not isinstance(whole, IPv4Network):
+def _port_edges(ir: Ir, port: PolicyPort) -> list[int]:
+    """The first port of a range, and where in it a rule begins to match or matches no more."""
+    if not isinstance(port.port, int):
         return []
+    if port.end_port is None:
+        return [port.port]
+    rules = [r for p in ir.policies for r in p.ingress + p.egress]
+    named = {q for r in rules for q in r.ports if q.protocol == port.protocol}
+    edges = {n for q in named if isinstance(q.port, int) for n in (q.port, (q.end_port or q.port) + 1)}
+    return sorted({port.port} | {n for n in edges if covers(port, n, None, port.protocol)})
+
+
+def _holders(ir: Ir, cidr: object) -> list[End]:
+    """Who may have an address of a range: every pod, if the range holds all of the pods' own, and who is outside. Of
+    a part of the pods' range nothing is known: a pod's address is not its own."""
+    if not isinstance(cidr, IPv4Network):
+        return []
+    holds_pods = any(isinstance(c, IPv4Network) and c.subnet_of(cidr) for c in ir.network.pod_cidrs)
+    return [*(PodEnd(w.id) for w in ir.workloads if holds_pods), *_samples(ir, cidr)]
+
+
+def _samples(ir: Ir, whole: IPv4Network) -> list[End]:
+    """Addresses of a range outside the cluster's own, one on each side of every edge of an ipBlock in it."""
     inside = [c for c in ir.network.pod_cidrs + ir.network.service_cidrs if isinstance(c, IPv4Network)]
     rules = [r for p in ir.policies for r in p.ingress + p.egress]
     blocks = [peer.ip_block for r in rules for peer in r.peers if peer.ip_block is not None]

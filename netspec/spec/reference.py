@@ -36,6 +36,9 @@ those pods already (`defaultDeny`, `networkPolicies`). On an open side it writes
 selects an open pod would isolate it. `cidr`, `outside` and `anywhere` are no pods of the spec: such a policy is written
 on the other side only. So `from: shop/web, to: anywhere` opens the egress of web, and no pod's ingress.
 
+An expectation asks every pod and address of its peers. A `cidr` that holds the whole pod CIDR holds every pod; one
+inside the pod or Service CIDR is an error there, since nothing says whose addresses these are: name the pods.
+
 ## Ports
 
 `8080`, `8080/TCP`, `53/UDP`, `8000-8010/TCP`, or a port's name: `http`, `dns/UDP`. Without a protocol it is TCP. In an

@@ -258,7 +258,7 @@ class IntentPeer:
 @dataclass(frozen=True, slots=True)
 class IntentPolicy:
     """Opens source -> destination on both sides, on the sides that something isolates. Empty `ports`: every port
-    that a destination workload or Service declares; any port, where it declares none or is not one."""
+    that the destination declares, each workload of a namespace its own; any port, where it declares none."""
 
     name: str
     source: IntentPeer

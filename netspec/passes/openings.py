@@ -6,8 +6,8 @@ already, and its selector matches these pods exactly.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, ip_network
 
 from netspec.ir.model import (
@@ -22,7 +22,6 @@ from netspec.ir.model import (
     PolicyPort,
     Rule,
     Service,
-    ServicePort,
     Workload,
 )
 from netspec.ir.selectors import Requirement, Selector
@@ -89,8 +88,8 @@ class Opener:
 
     def policies(self, opening: Opening) -> list[NetworkPolicy]:
         """The policies of one opening: none on a side that nothing isolates."""
-        sources = self._legs(opening.source, ())
-        destinations = self._legs(opening.destination, opening.ports)
+        sources = self._legs(opening.source)
+        destinations = self._called(opening.destination, opening.ports)
         if not sources or not destinations:
             return []
         out: list[NetworkPolicy] = []
@@ -122,31 +121,40 @@ class Opener:
             place=opening.place,
         )
 
-    def _legs(self, peer: IntentPeer, ports: tuple[PolicyPort, ...]) -> list[Leg]:
+    def _legs(self, peer: IntentPeer) -> list[Leg]:
+        """The pods or addresses of a peer, at every port."""
         match peer.kind:
             case "workload":
                 workload = self._ir.workloads_by_id.get(peer.name)
-                return _workload_legs(workload, ports) if workload is not None else []
+                return [Leg((workload,))] if workload is not None else []
             case "service":
                 service = self._ir.services_by_id.get(peer.name)
-                return self._service_legs(service, ports) if service is not None else []
+                return [Leg((w,)) for w in behind(self._ir, service)] if service is not None else []
             case "namespace":
-                return [Leg(self._ir.workloads_in.get(peer.name, ()), peer.name, None, ports)]
+                return [Leg(self._ir.workloads_in.get(peer.name, ()), peer.name)]
             case "cidr":
-                return [Leg(block=IpBlock(ip_network(peer.name, strict=False)), ports=ports)]
+                return [Leg(block=IpBlock(ip_network(peer.name, strict=False)))]
             case "outside":
                 inside = self._ir.network.pod_cidrs + self._ir.network.service_cidrs
-                return [Leg(block=IpBlock(EVERYWHERE, inside), ports=ports)]
+                return [Leg(block=IpBlock(EVERYWHERE, inside))]
             case "anywhere":
-                return [Leg(ports=ports)]
+                return [Leg()]
 
-    def _service_legs(self, service: Service, ports: tuple[PolicyPort, ...]) -> list[Leg]:
-        legs = []
-        for workload in behind(self._ir, service):
-            targets = tuple(dict.fromkeys(t for p in service.ports for t in _target(p, workload, ports)))
-            if targets or not service.ports:
-                legs.append(Leg((workload,), ports=targets))
-        return legs
+    def _called(self, peer: IntentPeer, ports: tuple[PolicyPort, ...]) -> list[Leg]:
+        """The legs of a destination at the ports that are meant: those given, else those declared. Where none is
+        declared every port is meant, and no leg is left where the pods have none of those that are."""
+        legs = self._legs(peer)
+        wanted: Sequence[object] = ports
+        found = [(leg, ports) for leg in legs]
+        if peer.kind == "workload":
+            found = [(leg, _own_ports(leg.workloads[0], ports)) for leg in legs]
+        elif peer.kind == "service" and legs:
+            service = self._ir.services_by_id[peer.name]
+            wanted = service.ports
+            found = [(leg, _targets(service, leg.workloads[0], ports)) for leg in legs]
+        elif not ports:
+            found = [(Leg((w,)), _declared(w)) for leg in legs for w in leg.workloads if w.ports] or found
+        return [replace(leg, ports=own) for leg, own in found if own or not wanted]
 
     def _subjects(self, legs: list[Leg], direction: Direction) -> list[tuple[Leg, str, Selector, str]]:
         """The pods to write policies for: (leg, namespace, selector, suffix that tells their policies apart)."""
@@ -197,10 +205,12 @@ class Opener:
         return Selector(labels, tuple(Requirement(key, "DoesNotExist") for key in excluded))
 
 
-def _workload_legs(workload: Workload, ports: tuple[PolicyPort, ...]) -> list[Leg]:
-    if not ports:
-        declared = tuple(PolicyPort(p.protocol, p.port) for p in workload.ports)
-        return [Leg((workload,), ports=declared)]
+def _declared(workload: Workload) -> tuple[PolicyPort, ...]:
+    return tuple(PolicyPort(p.protocol, p.port) for p in workload.ports)
+
+
+def _own_ports(workload: Workload, ports: tuple[PolicyPort, ...]) -> tuple[PolicyPort, ...]:
+    """The ports as numbers, without the names that the workload lacks; without any those that it declares."""
     numbers: list[PolicyPort] = []
     for port in ports:
         if isinstance(port.port, str):
@@ -208,11 +218,15 @@ def _workload_legs(workload: Workload, ports: tuple[PolicyPort, ...]) -> list[Le
             numbers += [] if number is None else [PolicyPort(port.protocol, number)]
         else:
             numbers.append(port)
-    return [Leg((workload,), ports=tuple(dict.fromkeys(numbers)))] if numbers else []
+    return tuple(dict.fromkeys(numbers)) if ports else _declared(workload)
 
 
-def _target(port: ServicePort, workload: Workload, wanted: tuple[PolicyPort, ...]) -> list[PolicyPort]:
-    if wanted and not any(covers(w, port.port, port.name, port.protocol) for w in wanted):
-        return []
-    number = target_number(port, workload)
-    return [] if number is None else [PolicyPort(port.protocol, number)]
+def _targets(service: Service, workload: Workload, wanted: tuple[PolicyPort, ...]) -> tuple[PolicyPort, ...]:
+    """The workload's ports behind those of a Service that are wanted; behind all of them where none are named."""
+    found: dict[PolicyPort, None] = {}
+    for port in service.ports:
+        number = target_number(port, workload)
+        is_wanted = not wanted or any(covers(w, port.port, port.name, port.protocol) for w in wanted)
+        if is_wanted and number is not None:
+            found[PolicyPort(port.protocol, number)] = None
+    return tuple(found)

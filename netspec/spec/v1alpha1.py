@@ -160,7 +160,8 @@ class Policy(Model):
     to: Peer = Field(description="Who is called.")
     ports: list[Port] = Field(
         default_factory=list,
-        description="Ports of the called (a Service's own ports where it is a Service). Unset: all that it declares.",
+        description="Ports of the called (a Service's own ports where it is a Service). Unset: all that it declares, "
+        "each workload of a namespace its own; any port, where it declares none.",
     )
 
 

@@ -175,6 +175,46 @@ def test_a_namespace_with_some_isolated_pods_is_opened_at_those_only() -> None:
     assert _reaches(ir, "shop/web", "shop/api", 8080) and _reaches(ir, "far/client", "shop/db", 5432)
 
 
+def test_a_namespace_intent_without_ports_opens_what_each_workload_declares() -> None:
+    workloads = """
+  - {name: web, namespace: shop, labels: {app: web}, ports: [{port: 8080}]}
+  - {name: db, namespace: shop, labels: {app: db}, ports: [{port: 5432}]}
+  - {name: batch, namespace: shop, labels: {app: batch}}
+  - {name: client, namespace: far, labels: {app: client}}
+"""
+    ir = compiled(
+        "namespaces: [{name: shop, defaultDeny: [ingress]}, {name: far, defaultDeny: [egress], allowDNS: true}]\n"
+        f"workloads: {workloads}services: []\npolicies: [{{name: a, from: far/client, to: {{namespace: shop}}}}]"
+    )
+    asked = [(to, port) for to in ("web", "db", "batch") for port in (22, 5432, 8080)]
+    found = {(to, port) for to, port in asked if _reaches(ir, "far/client", f"shop/{to}", port)}
+    assert found == {("web", 8080), ("db", 5432)}
+
+
+def test_a_namespace_that_declares_no_port_is_opened_at_any() -> None:
+    ir = compiled(
+        "namespaces: [{name: far, defaultDeny: [ingress]}]\npolicies: [{name: a, from: shop/web, to: {namespace: far}}]"
+    )
+    assert _reaches(ir, "shop/web", "far/client", 22)
+
+
+def test_a_service_that_calls_is_every_pod_behind_it() -> None:
+    """A target port says what a pod serves, nothing about what it calls."""
+    ir = compiled(
+        f"""
+        {CLOSED.strip()}
+        workloads:
+          - {{name: one, namespace: shop, labels: {{tier: front, v: one}}, ports: [{{name: http, port: 8080}}]}}
+          - {{name: two, namespace: shop, labels: {{tier: front, v: two}}, ports: [{{name: admin, port: 9090}}]}}
+          - {{name: db, namespace: shop, labels: {{app: db}}, ports: [{{port: 5432}}]}}
+        services: [{{name: x, namespace: shop, selector: {{tier: front}}, ports: [{{port: 80, targetPort: http}}]}}]
+        policies: [{{name: a, from: {{service: shop/x}}, to: shop/db}}]
+        """
+    )
+    assert _reaches(ir, "shop/one", "shop/db", 5432) and _reaches(ir, "shop/two", "shop/db", 5432)
+    assert not _reaches(ir, "shop/one", "shop/two", 9090)
+
+
 def test_outside_is_every_address_but_the_clusters_own() -> None:
     ir = compiled(f"{CLOSED}policies: [{{name: a, from: outside, to: shop/web}}]")
     ((peer,),) = (r.peers for r in _policy(ir, "shop/a-ingress").ingress)

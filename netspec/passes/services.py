@@ -13,7 +13,7 @@ OUTWARD = frozenset({"NodePort", "LoadBalancer"})
 
 
 def services(ir: Ir, context: Context) -> Ir:
-    taken: dict[tuple[int, str], Service] = {}
+    taken: dict[int, tuple[Service, int]] = {}
     for service in ir.services:
         if service.system:
             continue
@@ -44,7 +44,8 @@ def _type(service: Service, context: Context) -> None:
         report.error("NS309", (*path, "externalName"), message, "make it type ExternalName, or remove the field")
 
 
-def _node_ports(service: Service, taken: dict[tuple[int, str], Service], context: Context) -> None:
+def _node_ports(service: Service, taken: dict[int, tuple[Service, int]], context: Context) -> None:
+    """The API server hands out a number once, whatever the protocol; one port of a Service may have it for both."""
     for index, port in enumerate(service.ports):
         if port.node_port is None:
             continue
@@ -59,9 +60,9 @@ def _node_ports(service: Service, taken: dict[tuple[int, str], Service], context
             message = f"{port.node_port} is where the API server picks from: another Service may have taken it"
             limits = f"{STATIC_BAND[0]} to {STATIC_BAND[-1]} is kept for chosen node ports"
             context.report.warning("NS303", path, message, limits)
-        other = taken.setdefault((port.node_port, port.protocol), service)
-        if other is not service:
-            message = f"node port {port.node_port}/{port.protocol} is taken by {other.id}"
+        other, number = taken.setdefault(port.node_port, (service, port.port))
+        if other is not service or number != port.port:
+            message = f"node port {port.node_port} is taken by port {number} of {other.id}"
             context.report.error("NS301", path, message, "choose another, or leave it out")
 
 

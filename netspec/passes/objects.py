@@ -7,11 +7,15 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from netspec.ir.model import NAME_LABEL, Ir, Place, Workload
+from netspec.ir.selectors import Selector
 from netspec.passes.context import Context
+from netspec.passes.system import COREDNS, DNS_LABELS, DNS_SERVICE, NAMESPACE
 
 #: Namespaces that every cluster has; a spec may use them without declaring them.
 BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 RESERVED_PREFIX = "kube-"
+#: Services that every cluster has: CoreDNS's, and the API server's own.
+BROUGHT = frozenset({DNS_SERVICE, "default/kubernetes"})
 
 
 class _Object(Protocol):
@@ -36,6 +40,7 @@ def objects(ir: Ir, context: Context) -> Ir:
         policies=_unique(ir.policies, "NetworkPolicy", context),
     )
     _known_namespaces(ir, context)
+    _brought(ir, context)
     for workload in ir.workloads:
         _ports(workload, context)
     _distinct(ir, context)
@@ -79,6 +84,22 @@ def _known_namespaces(ir: Ir, context: Context) -> None:
     for name, place in used:
         if name not in known and not context.loaded.may_have("namespaces", name):
             context.unknown("NS205", (*place.path, "namespace"), "namespace", name, known)
+
+
+def _brought(ir: Ir, context: Context) -> None:
+    """What the cluster brings is not the spec's to make, and no other pods are to answer for its DNS."""
+    for service in ir.services:
+        if service.id in BROUGHT:
+            message = f"every cluster has the Service {service.id}"
+            context.report.error("NS209", service.place.path, message, "rename it, or remove the entry")
+    dns = Selector.of(DNS_LABELS)
+    for workload in ir.workloads:
+        if workload.id == COREDNS:
+            message = f"every cluster has {COREDNS}: dns.coredns is where it is described"
+            context.report.error("NS209", workload.place.path, message, "rename it, or remove the entry")
+        elif workload.namespace == NAMESPACE and dns.matches(workload.labels):
+            message = f"the Service {DNS_SERVICE} would send the cluster's lookups to {workload.id} too"
+            context.report.error("NS209", (*workload.place.path, "labels"), message, "give it labels of its own")
 
 
 def _ports(workload: Workload, context: Context) -> None:

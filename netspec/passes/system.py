@@ -11,6 +11,7 @@ from netspec.passes.context import Context
 
 NAMESPACE = "kube-system"
 COREDNS = f"{NAMESPACE}/coredns"
+DNS_SERVICE = f"{NAMESPACE}/kube-dns"
 #: The labels of kubeadm's own CoreDNS, which policies in the wild select.
 DNS_LABELS = {"k8s-app": "kube-dns"}
 

@@ -8,11 +8,8 @@ from typing import Any
 from backends.common.namespaces import namespace_id
 from backends.objects import Manifest, manifest, node
 from netspec.catalogue import IMAGES
-from netspec.ir.model import ContainerPort, Ir, Workload
+from netspec.ir.model import WORKLOAD_LABEL, ContainerPort, Ir, Workload
 from netspec.plan import CNI_READY, ManifestNode
-
-#: Which workload a pod stands in for; the Deployment selects by it, since workloads may share their own labels.
-WORKLOAD_LABEL = "netspec.dev/workload"
 
 #: Ports from here up are neither ephemeral (net.ipv4.ip_local_port_range) nor node ports.
 _FIRST_SPARE_PORT = 61000

@@ -25,6 +25,8 @@ KIND_NETWORK = IPv4Network("172.30.0.0/16")
 
 #: The label the API server sets on every namespace (KEP-2161).
 NAME_LABEL = "kubernetes.io/metadata.name"
+#: Which workload a pod stands in for; its Deployment selects by it, since workloads may share their own labels.
+WORKLOAD_LABEL = "netspec.dev/workload"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from netspec.ir.model import WORKLOAD_LABEL
+
 PeerKind = Literal["workload", "namespace", "service", "cidr", "outside", "anywhere"]
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -95,7 +97,13 @@ PortName = Annotated[
 ]
 
 
+#: Labels that are set on pods by others than the spec: what a selector says of them would not be what happens.
+_SET_BY = {WORKLOAD_LABEL: "netspec", "pod-template-hash": "the Deployment controller"}
+
+
 def _label_key(value: str) -> str:
+    if value in _SET_BY:
+        raise problem("NS210", f"{value} is set by {_SET_BY[value]}", "use a label of your own")
     prefix, slash, name = value.rpartition("/")
     if slash and (len(prefix) > 253 or not _SUBDOMAIN.match(prefix)):
         raise problem("NS202", f"{_short(value)} is not a label key: the part before / is not a domain")

@@ -14,10 +14,11 @@ from backends.common.coredns import coredns, corefile
 from backends.common.namespaces import namespace_manifest
 from backends.common.policies import policy_manifest
 from backends.common.services import service_manifest
-from backends.common.standins import WORKLOAD_LABEL, deployment
+from backends.common.standins import deployment
 from backends.objects import CHECKSUM
 from netspec.ir.model import (
     NAME_LABEL,
+    WORKLOAD_LABEL,
     CalicoCni,
     ContainerPort,
     Dns,

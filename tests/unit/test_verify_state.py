@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from verify_support import API, STATE, WEB, Result, ir
 
-from backends.common.standins import WORKLOAD_LABEL as BACKENDS_LABEL
 from netspec.diagnostics import Problem
 from netspec.ir.model import Workload
+from netspec.ir.model import WORKLOAD_LABEL as BACKENDS_LABEL
 from netspec.probes import FactProbe
 from verify import access as access_module
 from verify.access import Access, kubeconfig_for, run

@@ -1,6 +1,7 @@
 """Checks name resolution: stub domains, pods that `ndots` cannot reach, and pods that cannot ask at all."""
 
 from collections import defaultdict
+from ipaddress import ip_address
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import PodEnd
@@ -8,18 +9,36 @@ from netspec.ir.model import Ir, Workload
 from netspec.passes.context import Context
 from netspec.passes.system import COREDNS
 
+#: CoreDNS's kubernetes plugin answers for the addresses of pods and Services too.
+REVERSE_ZONES = ("in-addr.arpa", "ip6.arpa")
 #: `name, name, name and 4 more`: how many workloads a message names.
 NAMED = 8
 
 
 def dns(ir: Ir, context: Context) -> Ir:
-    for domain, _ in ir.dns.stub_domains:
-        if domain == ir.dns.cluster_domain or domain.endswith(f".{ir.dns.cluster_domain}"):
-            message = f"{domain} is the cluster's own domain: its Services would not resolve any more"
-            context.report.error("NS603", ("dns", "stubDomains", domain), message, "remove it")
+    _stub_domains(ir, context)
     _ndots(ir, context)
     _way_to_dns(ir, context)
     return ir
+
+
+def _stub_domains(ir: Ir, context: Context) -> None:
+    """A stub domain takes over all names below it: from the cluster's own zones, those of addresses among them."""
+    cluster = ir.dns.cluster_domain
+    for domain, servers in ir.dns.stub_domains:
+        path = ("dns", "stubDomains", domain)
+        taken = next((zone for zone in (cluster, *REVERSE_ZONES) if _is_within(zone, domain)), None)
+        if taken or _is_within(domain, cluster):
+            message = f"{domain} takes over {taken or domain}, which the cluster's DNS answers itself"
+            context.report.error("NS603", path, message, "name a domain of your own")
+        for index, server in enumerate(servers):
+            if ip_address(server).version != 4:
+                message = f"{server} is IPv6; the cluster's family is ipv4"
+                context.report.error("NS109", (*path, index), message, "give an IPv4 address")
+
+
+def _is_within(domain: str, parent: str) -> bool:
+    return domain == parent or domain.endswith(f".{parent}")
 
 
 def _ndots(ir: Ir, context: Context) -> None:

@@ -77,12 +77,19 @@ ObjectName = Annotated[
     ),
     WithJsonSchema({"title": "name", "type": "string", "maxLength": 253}),
 ]
+
+
+def _domain(value: str) -> str:
+    _matching("NS201", _SUBDOMAIN, 253, "a domain name (RFC 1123)", "lower-case letters, digits, - and .")(value)
+    if any(len(label) > 63 for label in value.split(".")):
+        raise problem("NS201", f"{_short(value)} is not a domain name (RFC 1035)", "at most 63 characters between dots")
+    return value
+
+
 #: Domains: stub domains and external names.
 Domain = Annotated[
     str,
-    AfterValidator(
-        _matching("NS201", _SUBDOMAIN, 253, "a domain name (RFC 1123)", "lower-case letters, digits, - and .")
-    ),
+    AfterValidator(_domain),
     WithJsonSchema({"title": "domain", "type": "string", "maxLength": 253, "examples": ["corp.example"]}),
 ]
 #: Names of container and Service ports (IANA service name).
@@ -128,6 +135,13 @@ LabelValue = Annotated[
 Labels = dict[LabelKey, LabelValue]
 
 
+def _unscoped(value: str) -> None:
+    """Python's addresses may have a zone, which may be any text; Kubernetes' and CoreDNS's have none."""
+    if "%" in value:
+        raise ValueError
+    ip_address(value)
+
+
 def _cidr(value: str) -> str:
     try:
         if "/" not in value:
@@ -135,7 +149,7 @@ def _cidr(value: str) -> str:
         address, _, prefix = value.partition("/")
         if not (prefix.isascii() and prefix.isdigit()):
             raise ValueError
-        ip_address(address)
+        _unscoped(address)
         ip_network(value, strict=False)
     except (ValueError, AddressValueError, NetmaskValueError):
         raise problem("NS012", f"{_short(value)} is not a CIDR", "an address and a prefix: 10.0.0.0/16") from None
@@ -144,7 +158,7 @@ def _cidr(value: str) -> str:
 
 def _address(value: str) -> str:
     try:
-        ip_address(value)
+        _unscoped(value)
     except ValueError:
         raise problem("NS012", f"{_short(value)} is not an IP address", "four numbers: 10.0.0.53") from None
     return value

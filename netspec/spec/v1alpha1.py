@@ -31,6 +31,9 @@ from netspec.spec.types import (
 API_VERSION = "netspec.dev/v1alpha1"
 KIND = "NetworkSpec"
 
+#: CoreDNS's forward plugin takes no more.
+MAX_RESOLVERS = 15
+
 Direction = Literal["ingress", "egress"]
 
 
@@ -81,7 +84,7 @@ class Dns(Model):
         None, description="Dots a name needs to be tried as it stands first. Unset: the kubelet's 5."
     )
     coredns: CoreDns = Field(default_factory=CoreDns, description="The cluster's name server.")
-    stub_domains: dict[Domain, Annotated[list[Address], Field(min_length=1)]] = Field(
+    stub_domains: dict[Domain, Annotated[list[Address], Field(min_length=1, max_length=MAX_RESOLVERS)]] = Field(
         default_factory=dict, description="Domains that name servers of your own answer: domain -> their addresses."
     )
 

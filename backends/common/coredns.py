@@ -6,6 +6,7 @@ The objects follow kubeadm's CoreDNS addon (cmd/kubeadm/app/phases/addons/dns), 
 import hashlib
 from typing import Any
 
+from backends.common.policies import guards
 from backends.objects import CHECKSUM, Manifest, cluster_role_binding, manifest, node, rule
 from netspec.catalogue import IMAGES
 from netspec.ir.model import Dns, Ir
@@ -24,7 +25,8 @@ def coredns(ir: Ir) -> tuple[ManifestNode, ...]:
     text = corefile(ir.dns)
     config = node(manifest("v1", "ConfigMap", "coredns", NAMESPACE, data={"Corefile": text}), CLUSTER)
     service = node(_service(ir.dns), CLUSTER, wait=False)
-    server = node(_deployment(ir.dns, text), binding.id, config.id, CNI_READY)
+    guarding = (policy for w in ir.workloads if w.system for policy in guards(ir, w))
+    server = node(_deployment(ir.dns, text), binding.id, config.id, CNI_READY, *guarding)
     return account, role, binding, config, service, server
 
 

@@ -6,6 +6,7 @@ Source of the arguments: agnhost's `netexec` and `pause` commands (k8s.io/kubern
 from typing import Any
 
 from backends.common.namespaces import namespace_id
+from backends.common.policies import guards
 from backends.objects import Manifest, manifest, node
 from netspec.catalogue import IMAGES
 from netspec.ir.model import WORKLOAD_LABEL, ContainerPort, Ir, Workload
@@ -20,17 +21,9 @@ _HOST = "kubernetes.io/hostname"
 def stand_ins(ir: Ir) -> tuple[ManifestNode, ...]:
     """A pod gets its address from the CNI and is never up before the policies that guard it."""
     return tuple(
-        node(deployment(workload, ir.dns.ndots), *namespace_id(workload.namespace), CNI_READY, *_guards(ir, workload))
+        node(deployment(workload, ir.dns.ndots), *namespace_id(workload.namespace), CNI_READY, *guards(ir, workload))
         for workload in ir.workloads
         if workload.stand_in and not workload.system
-    )
-
-
-def _guards(ir: Ir, workload: Workload) -> tuple[str, ...]:
-    return tuple(
-        f"networkpolicy:{policy.id}"
-        for policy in ir.policies
-        if policy.namespace == workload.namespace and policy.pods.matches(workload.labels)
     )
 
 

@@ -164,6 +164,14 @@ class TestCoreDns:
         assert digest(IR) == digest(replace(IR, dns=replace(DNS, replicas=5)))
         assert digest(IR) != digest(replace(IR, dns=replace(DNS, cache_seconds=5)))
 
+    def test_it_waits_for_the_policies_that_select_it(self) -> None:
+        def policy(name: str, labels: dict[str, str]) -> NetworkPolicy:
+            return NetworkPolicy("kube-system", name, Selector.of(labels), ("Ingress",))
+
+        ir = replace(system(IR, None), policies=(policy("dns", {"k8s-app": "kube-dns"}), policy("other", {"a": "b"})))  # type: ignore[arg-type]
+        server = next(n for n in Common().lower(ir) if n.id == "deployment:kube-system/coredns")
+        assert [d for d in server.depends_on if "networkpolicy" in d] == ["networkpolicy:kube-system/dns"]
+
     def test_what_is_made_is_what_is_predicted(self) -> None:
         """The analysis counts on the Service and pods of passes/system.py."""
         ir = system(IR, None)  # type: ignore[arg-type]

@@ -12,8 +12,17 @@ SERVICE_BITS = 20
 NODE_MASK_BITS = 16
 #: kubeadm's MinimumAddressesInServiceSubnet, which the DNS address (the tenth) needs too; rounded up to a mask.
 SERVICE_MASK_MAX = 28
-#: kind's clusterNameMax.
-CLUSTER_NAME_LIMIT = 50
+#: The kubelet sets a label to the node's name, <cluster>-control-plane: at most 63 characters. (kind takes 50.)
+CLUSTER_NAME_LIMIT = 63 - len("-control-plane")
+#: Besides the nodes the container network has its own address, a gateway, a broadcast address and the outside host.
+OTHER_ADDRESSES = 4
+#: Addresses that are no host's, or each host's own: pods at them would be refused as endpoints, or never be reached.
+UNUSABLE = {
+    IPv4Network("0.0.0.0/8"): "this network",
+    IPv4Network("127.0.0.0/8"): "loopback",
+    IPv4Network("169.254.0.0/16"): "link-local",
+    IPv4Network("224.0.0.0/4"): "multicast",
+}
 
 PODS: Path = ("network", "podCIDRs")
 SERVICES: Path = ("network", "serviceCIDRs")
@@ -58,6 +67,11 @@ def _ipv4(path: Path, text: str, context: Context) -> IPv4Network | None:
         context.report.error("NS109", path, f"{text} is IPv6; the cluster's family is ipv4", "give an IPv4 CIDR")
         return None
     check_canonical(path, text, context)
+    for unusable, what in UNUSABLE.items():
+        if cidr.overlaps(unusable):
+            message = f"{cidr} has {what} addresses, {unusable}"
+            context.report.error("NS113", path, message, "take a private range: 10.0.0.0/8, 172.16.0.0/12")
+            return None
     return cidr
 
 
@@ -113,8 +127,9 @@ def _stack(ir: Ir, usable: list[tuple[Path, IPv4Network]], context: Context) -> 
         message = f"the cluster's name {ir.cluster.name} is longer than {CLUSTER_NAME_LIMIT} characters"
         context.report.error("NS701", ("stacks", stack), message, "a shorter metadata.name or stack name")
     for path, cidr in usable:
-        if path[0] == "stacks" and cidr.num_addresses < nodes + 3:  # network, gateway, broadcast
-            context.report.error("NS108", path, f"{cidr} has too few addresses for {nodes} nodes", "a larger network")
+        if path[0] == "stacks" and cidr.num_addresses < nodes + OTHER_ADDRESSES:
+            message = f"{cidr} has too few addresses for {nodes} nodes and the host beside them"
+            context.report.error("NS108", path, message, "a larger network")
         if path[:2] != PODS:
             continue
         where: Path = ("stacks", stack, "cni", "blockSize")

@@ -17,6 +17,9 @@ VERSION = "plan/v1"
 INDEX = "plan.json"
 CLUSTER_FILE = "kind.yaml"
 
+#: A file's name has at most 255 bytes, and an object's name alone may have 253. The number tells files apart.
+_SLUG_LIMIT = 200
+
 _OURS = re.compile(r"kind\.yaml|manifests/[0-9]{3,}-[^/]+\.yaml")
 
 
@@ -82,7 +85,7 @@ def _slug(node_id: str) -> str:
     >>> _slug("clusterrole:system:coredns"), _slug("service:kube-system/kube-dns")
     ('clusterrole-system-coredns', 'service-kube-system-kube-dns')
     """
-    return re.sub(r"[^a-zA-Z0-9.]+", "-", node_id)
+    return re.sub(r"[^a-zA-Z0-9.]+", "-", node_id)[:_SLUG_LIMIT]
 
 
 def write(plan: Plan, directory: Path) -> tuple[str, ...]:

@@ -65,8 +65,13 @@ def _choices(model: type[BaseModel], path: Path) -> list[str]:
 
 
 def path_of(error: ErrorDetails) -> Path:
-    """The error's path in the file. A mapping key's own error ends in "[key]", which is not a part of it."""
-    return tuple(part for part in error["loc"] if part != "[key]")
+    """The error's path in the file, whose last part may be the key that is wrong."""
+    return error["loc"][:-1] if _is_of_key(error) else error["loc"]
+
+
+def _is_of_key(error: ErrorDetails) -> bool:
+    """Whether the error is a mapping key's own: it ends in "[key]" then, after the key. (A file may have that key.)"""
+    return len(error["loc"]) > 1 and error["loc"][-1] == "[key]" and error["loc"][-2] == error["input"]
 
 
 def translate(model: type[BaseModel], errors: Sequence[ErrorDetails], source: Source) -> list[Diagnostic]:
@@ -77,8 +82,8 @@ def translate(model: type[BaseModel], errors: Sequence[ErrorDetails], source: So
 def _translate(model: type[BaseModel], error: ErrorDetails, source: Source) -> Diagnostic:
     path = path_of(error)
     code, message, hint = _words(model, error, path)
-    at_key = error["type"] == "extra_forbidden" or error["loc"][-1:] == ("[key]",)
-    position = source.locate_key(path) if at_key and path else source.locate(path)
+    at_key = error["type"] == "extra_forbidden" or _is_of_key(error)
+    position = source.locate_key(path) if at_key else source.locate(path)
     return Diagnostic(code, Severity.ERROR, message, path, position, hint)
 
 

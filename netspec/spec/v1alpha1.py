@@ -34,6 +34,9 @@ KIND = "NetworkSpec"
 #: CoreDNS's forward plugin takes no more.
 MAX_RESOLVERS = 15
 
+#: A stand-in is a container a port, and some of them listen on a spare one besides.
+MAX_PORTS = 1000
+
 Direction = Literal["ingress", "egress"]
 
 
@@ -119,7 +122,9 @@ class Workload(Model):
     namespace: Name = Field(description="The namespace of its pods.")
     labels: Labels = Field(min_length=1, description="The pods' labels.")
     replicas: int = Field(1, ge=0, le=1000, description="How many pods.")
-    ports: list[ContainerPort] = Field(default_factory=list, description="What the pods listen on.")
+    ports: list[ContainerPort] = Field(
+        default_factory=list, max_length=MAX_PORTS, description="What the pods listen on."
+    )
     stand_in: bool = Field(False, description="Deploy pods that serve the ports and probe, in place of the real ones.")
 
 

@@ -91,6 +91,12 @@ def test_files_hold_the_plan() -> None:
     assert config["dependsOn"] == ["ready"] and config["file"] in files and config["wait"] is True
 
 
+def test_files_of_the_longest_names_can_be_written(tmp_path: Path) -> None:
+    long = "a" * 252
+    plan = _plan(_node(f"networkpolicy:shop/{long}x"), _node(f"networkpolicy:shop/{long}y"))
+    assert len(write(plan, tmp_path / "out")) == 4
+
+
 _TEXT = st.text(alphabet=st.sampled_from("a1 \n\t:#-'\"&*|>%{}[],!~\x85\u2028é\x00"), max_size=8)
 
 

@@ -129,6 +129,22 @@ def test_messages_are_for_a_reader(changes: str, message: str) -> None:
     assert message in found
 
 
+def test_a_key_that_looks_like_pydantics_mark_is_a_key() -> None:
+    """The mark "[key]" ends the path of a key's own error; a file may have such a key, and be wrong there."""
+    text = '"[key]": 1\nnamespaces: [{name: a, "[key]": x}]\nstacks: {"[key]": 5, dev: {}}'
+    found = {(d.code, render_path(d.path)) for d in loads(HEAD + text).report.sorted()}
+    assert {("NS010", "[key]"), ("NS010", "namespaces[0].[key]"), ("NS201", "stacks.[key]")} <= found
+
+
+def test_a_workload_has_no_more_ports_than_a_stand_in_can_serve() -> None:
+    def codes(count: int) -> list[str]:
+        ports = ", ".join(f"{{port: {n}}}" for n in range(1, count + 1))
+        workload = f"{{name: a, namespace: b, labels: {{c: d}}, standIn: true, ports: [{ports}]}}"
+        return [d.code for d in loads(f"{HEAD}workloads: [{workload}]").report.sorted()]
+
+    assert (codes(1000), codes(1001)) == ([], ["NS015"])
+
+
 def test_what_is_malformed_is_left_out_and_the_rest_keeps_its_place() -> None:
     loaded = loads(HEAD + "namespaces: [{name: a}, {nam: b}, {name: c}]\nnetwork: {maxPods: x, nodeCIDRMask: 25}")
     assert loaded.spec is not None

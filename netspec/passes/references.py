@@ -20,6 +20,7 @@ from netspec.ir.model import (
 from netspec.passes.addresses import check_canonical
 from netspec.passes.context import Context
 from netspec.passes.endpoints import covers
+from netspec.passes.objects import BUILT_IN
 
 _SECTIONS = {"workload": "workloads", "namespace": "namespaces", "service": "services"}
 #: Peers that are no pods of the spec: a policy can be written only on the other side.
@@ -94,7 +95,7 @@ def _peer(ir: Ir, peer: IntentPeer, path: Path, context: Context) -> bool:
 
 def _known(ir: Ir, kind: IntentKind) -> Collection[str]:
     if kind == "namespace":
-        return [n.name for n in ir.namespaces]
+        return {n.name for n in ir.namespaces} | BUILT_IN
     return ir.workloads_by_id if kind == "workload" else ir.services_by_id
 
 

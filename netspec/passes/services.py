@@ -19,8 +19,8 @@ def services(ir: Ir, context: Context) -> Ir:
             continue
         _type(service, context)
         _node_ports(service, taken, context)
+        _ports(service, context)
         if service.type != "ExternalName":
-            _ports(service, context)
             _backends(ir, service, context)
     return ir
 
@@ -68,7 +68,7 @@ def _node_ports(service: Service, taken: dict[int, tuple[Service, int]], context
 
 def _ports(service: Service, context: Context) -> None:
     path = service.place.path
-    if not service.ports and not service.headless:
+    if not service.ports and not service.headless and service.type != "ExternalName":
         context.report.error("NS312", path, f"a Service of type {service.type} needs a port", "add ports")
     numbers: set[tuple[int, str]] = set()
     names: set[str] = set()

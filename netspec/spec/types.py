@@ -55,7 +55,7 @@ def _short(value: str) -> str:
 
 _NAME_HINT = "lower-case letters, digits and -, starting and ending with a letter or digit, at most 63 characters"
 
-#: Namespaces, workloads, intents, stacks (RFC 1123 label).
+#: Namespaces, workloads, intents, stacks, Service ports (RFC 1123 label).
 Name = Annotated[
     str,
     AfterValidator(_matching("NS201", _DNS_1123, 63, "a DNS label (RFC 1123)", _NAME_HINT)),
@@ -86,13 +86,26 @@ def _domain(value: str) -> str:
     return value
 
 
-#: Domains: stub domains and external names.
+#: Stub domains.
 Domain = Annotated[
     str,
     AfterValidator(_domain),
     WithJsonSchema({"title": "domain", "type": "string", "maxLength": 253, "examples": ["corp.example"]}),
 ]
-#: Names of container and Service ports (IANA service name).
+
+
+def _external_name(value: str) -> str:
+    _domain(value.removesuffix("."))
+    return value
+
+
+#: What an ExternalName Service stands for; it may end in a dot.
+ExternalName = Annotated[
+    str,
+    AfterValidator(_external_name),
+    WithJsonSchema({"title": "domain", "type": "string", "maxLength": 254, "examples": ["db.example.com"]}),
+]
+#: Names of container ports (IANA service name).
 PortName = Annotated[
     str,
     AfterValidator(
@@ -238,7 +251,7 @@ def _port_range(value: Any) -> PortRange:
         if dash and int(last) < int(first):
             raise problem("NS016", f"{_short(value)}: the range ends before it begins", _PORT_HINT)
         return PortRange(_port_number(int(first)), _port_number(int(last)) if dash else None, kind)
-    if len(number) > 15 or not _PORT_NAME.match(number):
+    if len(number) > 63 or not _DNS_1123.match(number):  # a Service's port may be called so
         raise problem("NS016", f"{_short(value)} is not a port", _PORT_HINT)
     return PortRange(number, None, kind)
 

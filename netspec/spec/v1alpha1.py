@@ -13,6 +13,7 @@ from netspec.spec.types import (
     BlockSize,
     Cidr,
     Domain,
+    ExternalName,
     LabelKey,
     Labels,
     LabelValue,
@@ -131,7 +132,7 @@ class Workload(Model):
 class ServicePort(Model):
     """One port of a Service."""
 
-    name: PortName | None = Field(None, description="Required where the Service has more than one port.")
+    name: Name | None = Field(None, description="Required where the Service has more than one port.")
     port: PortNumber = Field(description="The Service's own port.")
     target_port: PortOrName | None = Field(
         None, description="The pods' port, by number or name. Unset: the same number."
@@ -153,7 +154,7 @@ class Service(Model):
     )
     selector: Labels = Field(default_factory=dict, description="The labels of the pods behind it.")
     ports: list[ServicePort] = Field(default_factory=list, description="Its ports.")
-    external_name: Domain | None = Field(None, description="What an ExternalName Service is an alias (CNAME) of.")
+    external_name: ExternalName | None = Field(None, description="What an ExternalName Service is an alias (CNAME) of.")
     external_traffic_policy: Literal["Cluster", "Local"] | None = Field(
         None, description="Local keeps node-port traffic, and the caller's address, on the node that received it."
     )

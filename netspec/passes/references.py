@@ -86,8 +86,9 @@ def _peer(ir: Ir, peer: IntentPeer, path: Path, context: Context) -> bool:
             context.unknown("NS401", path, peer.kind, peer.name, names)
         return False
     service = ir.services_by_id[peer.name] if peer.kind == "service" else None
-    if service is not None and service.selector is None:
-        message = f"the Service {service.id} has no pods of its own: it has no selector"
+    if service is not None and (service.selector is None or service.type == "ExternalName"):
+        why = "it has no selector" if service.selector is None else "it is of type ExternalName"
+        message = f"the Service {service.id} has no pods of its own: {why}"
         context.report.error("NS413", path, message, "name the workload or CIDR behind it")
         return False
     return True

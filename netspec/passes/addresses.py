@@ -71,7 +71,6 @@ def _ipv4(path: Path, text: str, context: Context) -> IPv4Network | None:
         if cidr.overlaps(unusable):
             message = f"{cidr} has {what} addresses, {unusable}"
             context.report.error("NS113", path, message, "take a private range: 10.0.0.0/8, 172.16.0.0/12")
-            return None
     return cidr
 
 

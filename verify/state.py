@@ -7,12 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from netspec.diagnostics import Problem
-from netspec.ir.model import Workload
+from netspec.ir.model import WORKLOAD_LABEL, Workload
 from netspec.ir.selectors import Selector
 from verify.access import Access, last_line
 
-#: The label that a stand-in's Deployment selects its pods by; its value is the workload's name.
-WORKLOAD_LABEL = "netspec.dev/workload"
 #: On the canary's namespace, and how long it lives at most.
 CANARY_LABEL = "netspec.dev/canary"
 CANARY_LIFE = timedelta(minutes=10)

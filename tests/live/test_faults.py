@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from live_cluster import STACK, Live
 
+from netspec.ir.model import WORKLOAD_LABEL
 from netspec.probes import FlowProbe, Outcome
 from verify.model import Answer, Run, Status, explain
 from verify.report.data import EXIT_CODES
-from verify.state import WORKLOAD_LABEL
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = "--timeout=120s"

@@ -13,15 +13,14 @@ import pytest
 from verify_support import API, STATE, WEB, Result, ir
 
 from netspec.diagnostics import Problem
-from netspec.ir.model import Workload
-from netspec.ir.model import WORKLOAD_LABEL as BACKENDS_LABEL
+from netspec.ir.model import WORKLOAD_LABEL, Workload
 from netspec.probes import FactProbe
 from verify import access as access_module
 from verify.access import Access, kubeconfig_for, run
 from verify.model import Status
 from verify.nodes import NodeFacts, read_nodes
 from verify.stack import spec_of
-from verify.state import WORKLOAD_LABEL, Endpoint, LiveService, Node, Pod, parse_state, pods_by_workload, read_state
+from verify.state import Endpoint, LiveService, Node, Pod, parse_state, pods_by_workload, read_state
 
 
 def meta(name: str, namespace: str = "shop", **more: Any) -> dict[str, Any]:
@@ -130,10 +129,6 @@ def test_only_old_canaries_are_stale() -> None:
     label = {"netspec.dev/canary": "true"}
     found = parse_state([namespace("old", old, **label), namespace("young", young, **label), namespace("shop", old)])
     assert found.stale_canaries == ("old",)
-
-
-def test_the_label_of_stand_ins_is_the_backends() -> None:
-    assert WORKLOAD_LABEL == BACKENDS_LABEL
 
 
 def test_a_silent_api_server_is_one_sentence() -> None:

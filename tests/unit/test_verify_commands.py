@@ -105,7 +105,14 @@ def in_a_process(how: str, tmp_path: Path, *words: str) -> "subprocess.Popen[str
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_mind_signals,
     )
+
+
+def _mind_signals() -> None:
+    """The tests may run in the background, or where the terminal has gone: with signals that are ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def by_pytest(how: str, tmp_path: Path, *words: str) -> "subprocess.Popen[str]":

@@ -16,9 +16,9 @@ from verify.stack import load_stack
 def _engine_runs() -> bool:
     """Looks only: nothing is started or built for a test that would be skipped."""
     from airgap import engine as private
-    from toolchain.engine import docker_answers
+    from toolchain.engine import docker_info
 
-    return bool(docker_answers() or private.status())
+    return bool(docker_info("ServerVersion") or private.status())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -50,8 +50,14 @@ class CompileResult:
 
     ir: Ir | None
     plan: Plan | None
-    probes: "tuple[Probe, ...]"
     diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def probes(self) -> "tuple[Probe, ...]":
+        """Derived when asked for: every pair of workloads is a question, and most commands have none."""
+        from netspec.probing import derive_probes
+
+        return derive_probes(self.ir) if self.ir is not None and self.plan is not None else ()
 
     @property
     def ok(self) -> bool:
@@ -83,17 +89,15 @@ def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileR
     """Compiles one stack. Raises Problem for a stack the spec does not have."""
     report = _report(loaded)
     if loaded.spec is None or _is_broken(loaded, stack):
-        return CompileResult(None, None, (), check_spec(loaded, None, registry))
+        return CompileResult(None, None, check_spec(loaded, None, registry))
     ir = resolve_and_check(loaded, stack, _stack(loaded, stack), report)
     assert ir is not None
     _check_backends(ir, registry, report)
     if report.has_errors:
-        return CompileResult(ir, None, (), report.sorted())
-    from netspec.probing import derive_probes
-
+        return CompileResult(ir, None, report.sorted())
     nodes = [node for backend in _backends(ir, registry).values() for node in backend.lower(ir)]
     plan = Plan(ir.name, ir.stack, order(nodes))
-    return CompileResult(ir, plan, derive_probes(ir), report.sorted())
+    return CompileResult(ir, plan, report.sorted())
 
 
 def _report(loaded: LoadedSpec) -> Report:

@@ -177,6 +177,17 @@ def test_a_spec_is_analysed_with_the_lines_of_its_file(run: Run) -> None:
     assert all(re.fullmatch(rf"{re.escape(SHOP)}:\d+", s["place"]) for s in flow["steps"] if s["policy"])
 
 
+@pytest.mark.parametrize(
+    "words", [("matrix",), ("explain", "shop/web", "shop/api"), ("lint",), ("exposure",), ("diff", SHOP)]
+)
+def test_no_command_derives_probes_that_it_does_not_ask(
+    run: Run, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one for every pair of workloads: in a large spec they would take all the time."""
+    monkeypatch.setattr("netspec.probing.derive_probes", None)
+    assert run(*words, SHOP)[0] == OK
+
+
 def test_a_stack_must_be_chosen_where_there_are_several(run: Run, tmp_path: Path) -> None:
     spec = Path(SHOP).read_text()
     path = tmp_path / "two.yaml"

@@ -15,7 +15,7 @@ from verify.script import LANES, Question, Reply, outcome, replies, script
 
 #: Pods asked at the same time.
 PODS_AT_ONCE = 8
-#: A connection that failed is tried again alone, this often; of one pod at most so many (more is no accident).
+#: A connection that failed is tried again alone, this often; of one source at most so many (more is no accident).
 AGAIN = 2
 ALONE_LIMIT = 24
 ALONE_AT_ONCE = 2
@@ -107,10 +107,11 @@ class Prober:
         self, askers: Sequence[Asker], probes: Sequence[Probe], seen: "dict[str, Observation] | None"
     ) -> Iterator[tuple[Asker, list[Probe]]]:
         """Which of a source's probes each of its pods is asked now: all at first, then those that may have been bad
-        luck. A name has one answer whoever asks, so one pod looks it up."""
+        luck: each by all of its pods, or what one of them saw would be forgotten. A name has one answer whoever asks,
+        so one pod looks it up."""
+        due = probes if seen is None else [p for p in probes if _may_be_bad_luck(seen[p.id])][:ALONE_LIMIT]
         for i, asker in enumerate(askers):
-            due = [p for p in probes if i == 0 or not isinstance(p, DnsProbe)]
-            yield asker, due if seen is None else [p for p in due if _may_be_bad_luck(seen[p.id])][:ALONE_LIMIT]
+            yield asker, [p for p in due if i == 0 or not isinstance(p, DnsProbe)]
 
     def _ask(self, round_: _Round) -> list[Observation]:
         attempt, asker = round_.attempt, round_.asker

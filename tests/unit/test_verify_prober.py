@@ -23,9 +23,9 @@ from verify_support import (
     pod,
 )
 
-from netspec.probes import FlowProbe, Outcome
+from netspec.probes import DnsProbe, FlowProbe, Outcome
 from netspec.probing import derive_probes
-from verify.asking import AGAIN, Prober, is_asked_of_pod
+from verify.asking import AGAIN, ALONE_LIMIT, Prober, is_asked_of_pod
 from verify.ephemeral import ProbeContainers
 from verify.judge import Judge
 from verify.model import Observation, Status
@@ -148,6 +148,23 @@ def test_a_source_is_asked_on_every_node_that_it_runs_on(tmp_path: Path) -> None
     assert run(pods | {"shop/api-7": leaky}, probes, state=state)[DENIED].status is Status.WRONG
     broken = run(pods | {"shop/api-7": BrokenHost()}, probes, state=state)[DENIED]
     assert (broken.status, broken.asked_from) == (Status.CHECK_FAILED, "shop/api-7")
+
+
+def test_what_one_pod_saw_is_not_forgotten_for_what_another_sees_later(tmp_path: Path) -> None:
+    """More fails from api-2 than is asked again; what is must be asked of both of its source's pods again."""
+    state = replace(STATE, pods=(*STATE.pods, pod("api", 7, "w1")))
+    one = next(p for p in flow_probes() if p.id == ALLOWED)
+    many = [
+        replace(one, id=f"f{n}", source="shop/api", destination="shop/web", port=7000 + n)
+        for n in range(ALONE_LIMIT + 9)
+    ]
+    names = [DnsProbe(f"d{n}", "shop/api", f"x{n}.shop", "A", ("service:shop/web",)) for n in range(5)]
+    opened = OPEN | {f"{WEB_ADDRESS}:{p.port}": "" for p in many}
+    good = FakeHost(fake_agnhost(tmp_path / "good", opened))
+    closed = FakeHost(fake_agnhost(tmp_path / "closed", OPEN | {f"{WEB_ADDRESS}:{p.port}": "TIMEOUT" for p in many}))
+    seen = run({"shop/api-2": closed, "shop/api-7": good}, [*names, *many], state=state)
+    assert {seen[p.id].status for p in many} == {Status.WRONG}
+    assert len(closed.scripts) == len(good.scripts) == AGAIN + 1
 
 
 def test_a_kind_of_node_that_the_cluster_has_not_is_no_failure(tmp_path: Path) -> None:

@@ -157,7 +157,8 @@ def _described(reach: Reachability, key: SideKey) -> Iterator[tuple[str, int, in
 
         def matched(policy: AnyPolicy, index: int, rule: AnyRule, peer: Peer = peer) -> tuple[int, int]:
             found, listed = rule_ports(reach, key, rule), peers[policy.id, index]
-            return found if any(_holds(p, peer) for p in listed) else 0, found if peer in listed else 0
+            held = found if any(_holds(p, peer) for p in listed) else 0
+            return held, found if peer in listed else held
 
         for asked in walk(reach, key, matched).asked:
             if asked.action == "Accept":

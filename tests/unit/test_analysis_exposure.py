@@ -1,5 +1,7 @@
 """What the cluster, the outside and unknown pods reach."""
 
+import pytest
+
 from netspec.analysis.exposure import Exposure, exposures
 from netspec.manifests.read import read_texts
 
@@ -119,6 +121,14 @@ def test_pods_that_an_earlier_rule_denies_do_not_get_in() -> None:
     assert len(found(FROM_OPS, tier(f"{{action: Deny, from: [{{pods: {{{narrower}}}}}]}}"))) == 1
     on_443 = f"{{action: Deny, from: [{{{OPS}}}], ports: [{{portNumber: {{protocol: TCP, port: 443}}}}]}}"
     assert len(found(FROM_OPS, tier(on_443))) == 1
+
+
+@pytest.mark.parametrize("passed", ["{namespaces: {}}", f"{{{OPS}}}"])
+def test_a_pass_leaves_it_to_the_policies_below(passed: str) -> None:
+    through = tier(f"{{action: Pass, from: [{passed}]}}")
+    assert [(e.scope, e.ports, e.by) for e in found(FROM_OPS, through)] == [
+        ("pods", {"TCP": ((80, 80),)}, "shop/p ingress[0]")
+    ]
 
 
 def test_pods_that_no_rule_denies_get_in_where_a_tier_denies_some() -> None:

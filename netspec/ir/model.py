@@ -260,7 +260,7 @@ class IntentPeer:
 @dataclass(frozen=True, slots=True)
 class IntentPolicy:
     """Opens source -> destination on both sides, on the sides that something isolates. Empty `ports`: every port
-    that the destination declares, each workload of a namespace its own; any port, where it declares none."""
+    that the destination declares, of a namespace what each workload declares; any port, where nothing is declared."""
 
     name: str
     source: IntentPeer

@@ -153,7 +153,7 @@ class Opener:
             wanted = service.ports
             found = [(leg, _targets(service, leg.workloads[0], ports)) for leg in legs]
         elif not ports:
-            found = [(Leg((w,)), _declared(w)) for leg in legs for w in leg.workloads if w.ports] or found
+            found = [part for leg in legs for part in _at_their_own_ports(leg)]
         return [replace(leg, ports=own) for leg, own in found if own or not wanted]
 
     def _subjects(self, legs: list[Leg], direction: Direction) -> list[tuple[Leg, str, Selector, str]]:
@@ -203,6 +203,15 @@ class Opener:
                     excluded[extra[0]] = None
         labels = Selector.of(workload.labels).match_labels
         return Selector(labels, tuple(Requirement(key, "DoesNotExist") for key in excluded))
+
+
+def _at_their_own_ports(leg: Leg) -> list[tuple[Leg, tuple[PolicyPort, ...]]]:
+    """Each of its workloads at the ports that it declares, in one leg if these are the same. Where no workload
+    declares one every port is meant; where some do, one that does not is not called."""
+    declared = {_declared(w) for w in leg.workloads}
+    if len(declared) > 1:
+        return [(Leg((w,)), _declared(w)) for w in leg.workloads if w.ports]
+    return [(leg, declared.pop() if declared else ())]
 
 
 def _declared(workload: Workload) -> tuple[PolicyPort, ...]:

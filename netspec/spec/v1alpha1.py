@@ -170,7 +170,7 @@ class Policy(Model):
     ports: list[Port] = Field(
         default_factory=list,
         description="Ports of the called (a Service's own ports where it is a Service). Unset: all that it declares, "
-        "each workload of a namespace its own; any port, where it declares none.",
+        "of a namespace what each of its workloads declares; any port, where nothing is declared.",
     )
 
 

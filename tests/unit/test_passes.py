@@ -191,6 +191,20 @@ def test_a_namespace_intent_without_ports_opens_what_each_workload_declares() ->
     assert found == {("web", 8080), ("db", 5432)}
 
 
+def test_a_namespace_whose_workloads_declare_the_same_is_opened_by_one_policy() -> None:
+    ir = compiled(
+        "namespaces: [{name: shop}, {name: far, defaultDeny: [ingress]}]\n"
+        "workloads:\n"
+        "  - {name: web, namespace: shop, labels: {app: web}}\n"
+        + "".join(
+            f"  - {{name: w{i}, namespace: far, labels: {{app: w{i}}}, ports: [{{port: 80}}]}}\n" for i in range(9)
+        )
+        + "services: []\npolicies: [{name: a, from: shop/web, to: {namespace: far}}]"
+    )
+    assert len([p for p in ir.policies if p.origin and "a" in p.name and p.namespace == "far"]) == 2  # and the deny
+    assert _reaches(ir, "shop/web", "far/w3", 80) and not _reaches(ir, "shop/web", "far/w3", 22)
+
+
 def test_a_namespace_that_declares_no_port_is_opened_at_any() -> None:
     ir = compiled(
         "namespaces: [{name: far, defaultDeny: [ingress]}]\npolicies: [{name: a, from: shop/web, to: {namespace: far}}]"

@@ -189,7 +189,11 @@ def _may_be_bad_luck(observation: Observation) -> bool:
     """What may come out otherwise on a machine that is less busy. An open door does not: load makes allowed flows time
     out, but no denied one connect. Nor does what a file says."""
     probe = observation.probe
-    leak = isinstance(probe, FlowProbe) and observation.observed in (Outcome.CONNECTED, Outcome.REFUSED)
+    leak = (
+        isinstance(probe, FlowProbe)
+        and probe.expect is Outcome.TIMED_OUT
+        and observation.observed in (Outcome.CONNECTED, Outcome.REFUSED)
+    )
     settled = observation.status is Status.WRONG and (leak or isinstance(probe, FactProbe))
     return observation.status in (Status.WRONG, Status.CHECK_FAILED) and not settled
 

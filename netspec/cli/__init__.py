@@ -3,11 +3,12 @@
 import argparse
 import importlib
 import io
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from netspec import __version__
 from netspec.diagnostics import Problem
@@ -69,7 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        if lost := _lost_output():
+            raise Problem(f"the output could not be written: {lost.strerror}", "free some space, or write elsewhere")
+        return code
     except Problem as problem:
         print(f"error: {problem}", file=sys.stderr)
         return USAGE
@@ -85,22 +89,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _own_the_process() -> None:
     """What holds for the command line and not for a caller of `main`."""
     stop_in_good_order()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout = io.TextIOWrapper(
-            io.BufferedWriter(_UntilClosed(sys.stdout.fileno(), "w", closefd=False)),
-            encoding=sys.stdout.encoding,
-            errors="backslashreplace",  # a terminal that has no such character
-            line_buffering=sys.stdout.line_buffering,
-            write_through=sys.stdout.write_through,
-        )
+    sys.stdout, sys.stderr = _until_closed(sys.stdout), _until_closed(sys.stderr)
+
+
+def _until_closed(stream: TextIO | None) -> TextIO:
+    """`stream` None: closed from the start."""
+    if stream is not None and not isinstance(stream, io.TextIOWrapper):
+        return stream
+    where, of_its_own = (os.devnull, True) if stream is None else (stream.fileno(), False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(_UntilClosed(where, "w", closefd=of_its_own)),
+        encoding=stream.encoding if stream else "utf-8",
+        errors="backslashreplace",  # a terminal that has no such character
+        line_buffering=stream is not None and (stream.line_buffering or stream.write_through),
+    )
+
+
+def _lost_output() -> OSError | None:
+    """Why some of standard output could not be written."""
+    sys.stdout.flush()
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw.lost if isinstance(raw, _UntilClosed) else None
 
 
 class _UntilClosed(io.FileIO):
-    """Standard output whose reader may go (`netspec diff | head`): the rest is written to nowhere, and the exit code
-    is the command's own."""
+    """An output whose reader may go (`netspec diff | head`): the rest is written to nowhere, and the exit code is the
+    command's own. What cannot be written for another reason is `lost`, and said at the end."""
+
+    lost: OSError | None = None
 
     def write(self, data: "ReadableBuffer") -> int:
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                self.lost = error
             return memoryview(data).nbytes

@@ -162,6 +162,26 @@ def test_the_answer_does_not_depend_on_who_reads_it(how: str, code: int, output:
     assert process.wait(timeout=120) == code
 
 
+@pytest.mark.parametrize(("how", "code"), CODES)
+def test_nor_on_who_reads_what_is_said_besides(how: str, code: int, tmp_path: Path) -> None:
+    process = by_command(how, tmp_path, "--report", str(tmp_path / "r"))
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(timeout=120) == code
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_output_that_cannot_be_written_is_one_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "netspec", "matrix", SPEC]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=60, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        *(2,),
+        "error: the output could not be written: No space left on device",
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_being_told_to_stop_cleans_up(number: signal.Signals, tmp_path: Path) -> None:
     process = by_command("slow", tmp_path)

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from pulumi.automation import CommandResult, PulumiCommand
 from pulumi.automation.errors import create_command_error
+
+from netspec.stopping import Stopped, ending_signals
 
 OnOutput = Callable[[str], Any]
 
@@ -30,51 +31,71 @@ class Command(PulumiCommand):
         on_output: OnOutput | None = None,
         on_error: OnOutput | None = None,
     ) -> CommandResult:
-        """Raises `CommandError`, or KeyboardInterrupt when it was interrupted."""
-        with subprocess.Popen(
-            [self.command, "--non-interactive", *args],
-            cwd=cwd,
-            env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        ) as process:
+        """Raises `CommandError`, or KeyboardInterrupt (`Stopped`) when it was interrupted."""
+        interrupts = _Interrupts(self._say)
+        with (
+            interrupts,
+            subprocess.Popen(
+                [self.command, "--non-interactive", *args],
+                cwd=cwd,
+                env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            ) as process,
+        ):
+            interrupts.go_to(process)
             assert process.stdout and process.stderr
             out, error = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
-            with self._forwarding(process) as interrupts:
-                out.join()
-                error.join()
-                process.wait()
+            out.join()
+            error.join()
+            process.wait()
         result = CommandResult(stdout=out.text(), stderr=error.text(), code=process.returncode)
-        if interrupts:
-            raise KeyboardInterrupt
+        if interrupts.seen:
+            first = interrupts.seen[0]
+            raise KeyboardInterrupt if first == signal.SIGINT else Stopped(first)
         if result.code:
             raise create_command_error(result)
         return result
 
-    @contextmanager
-    def _forwarding(self, process: "subprocess.Popen[str]") -> Iterator[list[int]]:
-        """Hand on Ctrl-C and a request to terminate; yields the signals that came."""
-        seen: list[int] = []
 
-        def hand_on(number: int, _frame: object) -> None:
-            seen.append(number)
-            process.send_signal(signal.SIGINT)
-            if len(seen) == 1:
-                self._say("stopping after what is under way; press Ctrl-C again to stop at once")
+class _Interrupts:
+    """Hands on Ctrl-C, a request to terminate and the end of the terminal to a process, those too that come before it
+    is there. In another thread than the main one no signal comes."""
 
-        if threading.current_thread() is not threading.main_thread():
-            yield seen
-            return
-        before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield seen
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.seen: list[int] = []
+        self._say = say
+        self._process: subprocess.Popen[str] | None = None
+        self._handed_on = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {n: signal.signal(n, self._come) for n in (signal.SIGINT, *ending_signals())}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def go_to(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        if len(self.seen) > self._handed_on:
+            self._hand_on(process)
+
+    def _come(self, number: int, _frame: object) -> None:
+        self.seen.append(number)
+        if self._process:
+            self._hand_on(self._process)
+        if len(self.seen) == 1:
+            self._say("stopping after what is under way; press Ctrl-C again to stop at once")
+
+    def _hand_on(self, process: "subprocess.Popen[str]") -> None:
+        self._handed_on += 1
+        process.send_signal(signal.SIGINT)
 
 
 class _Reader(threading.Thread):

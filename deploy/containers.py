@@ -21,8 +21,11 @@ KIND_CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 #: What docker says when there is no engine, in its versions up to 28, and since.
 _DOWN = ("Cannot connect to the Docker daemon", "error during connect", "failed to connect to the docker API")
 
-#: Seconds for one docker command: pulling an image may take long.
+#: Seconds for one docker command, and for pulling an image, which is tried so often.
 TIMEOUT = 600
+PULL_TIMEOUT, PULLS = 1200, 3
+#: How often the networks are looked at while one of them goes in between.
+LOOKS = 3
 
 
 Subnet = IPv4Network | IPv6Network
@@ -50,7 +53,7 @@ class Network:
     owner: str
 
 
-def run(arguments: Sequence[str], hint: str | None = None) -> str:
+def run(arguments: Sequence[str], hint: str | None = None, limit: float = TIMEOUT) -> str:
     """Run a docker command and return what it prints. Raises `Problem` with docker's own sentence."""
     try:
         done = subprocess.run(
@@ -58,13 +61,14 @@ def run(arguments: Sequence[str], hint: str | None = None) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT,
+            timeout=limit,
             check=False,
         )
     except FileNotFoundError as error:
         raise Problem("there is no docker command on PATH", "start through netspec: netspec exec -- CMD") from error
     except subprocess.TimeoutExpired as error:
-        raise Problem(f"`docker {arguments[0]}` did not end within {TIMEOUT} seconds", "restart Docker") from error
+        said = f"`docker {arguments[0]}` did not end within {limit:g} seconds"
+        raise Problem(said, hint or "restart Docker") from error
     if done.returncode == 0:
         return done.stdout
     said = done.stderr.strip()
@@ -127,16 +131,28 @@ def networks_of(owner: str) -> list[Network]:
 
 
 def subnets() -> dict[str, list[Subnet]]:
-    """The address ranges of every network of this engine, by its name; those of a swarm are apart."""
-    found = json.loads(run(["network", "inspect", *run(["network", "ls", "--quiet"]).split()]))
+    """The address ranges of every network of this engine, by its name; those of a swarm and those that another
+    address manager gives are apart."""
+    found = json.loads(_tried(LOOKS, lambda: run(["network", "inspect", *run(["network", "ls", "--quiet"]).split()])))
     return {
         n["Name"]: [
             ip_network(config["Subnet"], strict=False)
             for config in n["IPAM"]["Config"] or ()
-            if n["Scope"] == "local" and config.get("Subnet")
+            if n["Scope"] == "local" and n["IPAM"].get("Driver") == "default" and config.get("Subnet")
         ]
         for n in found
     }
+
+
+def _tried(times: int, operation: Callable[[], str]) -> str:
+    for _ in range(times - 1):
+        try:
+            return operation()
+        except EngineDown:
+            raise
+        except Problem:
+            continue
+    return operation()
 
 
 def need_image(reference: str, say: Callable[[str], None]) -> None:
@@ -147,7 +163,8 @@ def need_image(reference: str, say: Callable[[str], None]) -> None:
         raise
     except Problem:
         say(f"pulling the image {reference}")
-        run(["pull", "--quiet", reference], "check the image's name and the connection to its registry")
+        hint = "check the image's name and the connection to its registry"
+        _tried(PULLS, lambda: run(["pull", "--quiet", reference], hint, PULL_TIMEOUT))
 
 
 def has_network(name: str) -> bool:

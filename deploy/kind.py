@@ -105,6 +105,16 @@ def remove_all_of(owner: str, say: Say) -> None:
         containers.remove_network(network)
 
 
+def has_any(owner: str) -> bool:
+    """Whether anything of this owner's is there."""
+    try:
+        return bool(containers.networks_of(owner))
+    except EngineDown:
+        if _is_private():
+            return False
+        raise
+
+
 def broken(cluster: str, size: int, identity: str) -> str | None:
     """What is wrong with the nodes, in words, or None: all there, running, and of that identity."""
     found = containers.nodes(cluster)

@@ -82,11 +82,12 @@ class Session:
             with self._working(create=False, plan=None) as stack:
                 done = self._again(lambda: stack.destroy(on_event=self._relay(on_event), on_output=on_output))
                 kind.remove_all_of(f"{project.owner()}/{self._name}", self._say)
+            changes = _counts(done.summary.resource_changes)
         except StackNotFoundError:
-            return {}
+            changes = {}
         forget_spec(self._name)
         engine.forget(self._name)
-        return _counts(done.summary.resource_changes)
+        return changes
 
     def applied(self) -> Applied | None:
         """What the state holds, None for a stack that was never made."""

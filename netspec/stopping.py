@@ -1,6 +1,7 @@
 """Being told to stop: SIGTERM and SIGHUP end a command as Ctrl-C does, so that it cleans up after itself."""
 
 import signal
+from collections.abc import Iterator
 
 
 class Stopped(KeyboardInterrupt):
@@ -11,12 +12,18 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
-def stop_in_good_order() -> None:
-    """From here on these signals raise `Stopped` in the main thread; one that is ignored (nohup) stays so."""
+def ending_signals() -> Iterator[signal.Signals]:
+    """Those that this system has and that are not ignored (nohup)."""
     for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # SIGHUP is not on every system
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _stop)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            yield number
+
+
+def stop_in_good_order() -> None:
+    """From here on these signals raise `Stopped` in the main thread."""
+    for number in ending_signals():
+        signal.signal(number, _stop)
 
 
 def _stop(number: int, _frame: object) -> None:

@@ -60,7 +60,7 @@ def choose() -> Engine:
     wanted = os.environ.get(VARIABLE, "auto")
     if wanted not in ("auto", "docker", "private"):
         raise Problem(f"{VARIABLE} is {wanted!r}", "set it to auto, docker or private, or unset it")
-    for file in sorted(project.private_dir().glob("*.engine")):
+    for file in sorted(project.private_dir(make=False).glob("*.engine")):
         made_on, _, identity = file.read_text(encoding="utf-8").strip().partition(" ")
         _check_same(wanted, made_on, identity, file)
         wanted = made_on

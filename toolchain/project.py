@@ -31,10 +31,12 @@ def root() -> Path:
     return found
 
 
-def private_dir() -> Path:
-    """The directory of this project's state, logs and passphrase: `.netspec`, mode 0700."""
+def private_dir(make: bool = True) -> Path:
+    """The directory of this project's state, logs and passphrase: `.netspec`, mode 0700. `make` False: who only looks
+    leaves nothing in a checkout, which may be another user's."""
     found = root() / ".netspec"
-    found.mkdir(mode=0o700, exist_ok=True)
+    if make:
+        found.mkdir(mode=0o700, exist_ok=True)
     return found
 
 

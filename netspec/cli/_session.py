@@ -45,8 +45,9 @@ def spec_path(stack: str, given: str | None) -> Path:
 
 
 def check_name(stack: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", stack):
-        raise Problem(f"{stack!r} is not a stack's name", "use letters, digits, hyphens, underscores and dots")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", stack):
+        hint = "use letters, digits, hyphens, underscores and dots; begin with a letter, digit or underscore"
+        raise Problem(f"{stack!r} is not a stack's name", hint)
 
 
 def recorded(spec: Path) -> str:

@@ -66,7 +66,8 @@ def docker_ps(state, words):
 
 def inspected(network):
     config = [{"Subnet": network["subnet"]}]
-    return {"Name": network["name"], "Labels": network["labels"], "Scope": "local", "IPAM": {"Config": config}}
+    pools = {"Driver": "default", "Config": config}
+    return {"Name": network["name"], "Labels": network["labels"], "Scope": "local", "IPAM": pools}
 
 
 def docker_network(state, words):

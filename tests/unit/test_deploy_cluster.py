@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -209,10 +210,12 @@ def test_delete_of_one_that_was_replaced_leaves_the_new_one(docker: Docker) -> N
     old, outs = made()
     new, _ = made()
     assert old != new
+    record = project.private_dir() / "dev.engine"
     KindProvider().delete(old, outs)
-    assert "lab-control-plane" in docker.read()["containers"]
+    assert "lab-control-plane" in docker.read()["containers"] and record.exists()
     KindProvider().delete(new, outs)
     assert docker.read()["containers"] == {} and docker.read()["networks"] == {}
+    assert not record.exists()  # whoever destroys it: `pulumi destroy` by hand comes here too
     KindProvider().delete(new, outs)
 
 
@@ -289,8 +292,39 @@ def test_why_kind_failed_is_one_sentence(said: str, sentence: str) -> None:
 def test_an_engine_that_calls_itself_something_else_each_time_has_no_identity(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, identity: str
 ) -> None:
+    docker_that(tmp_path, monkeypatch, says)
+    assert containers.engine_id() == identity
+
+
+def docker_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     program = tmp_path / "docker"
-    program.write_text(f"#!/bin/sh\n{says}\n")
+    program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert containers.engine_id() == identity
+
+
+def once(marker: Path, otherwise: str) -> str:
+    """Fails the first time."""
+    return f"[ -e {marker} ] || {{ : >{marker}; echo first >&2; exit 1; }}; {otherwise}"
+
+
+def test_ranges_that_another_address_manager_gives_are_no_conflict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = [
+        {"Name": name, "Scope": "local", "IPAM": {"Driver": driver, "Config": [{"Subnet": subnet}]}}
+        for name, driver, subnet in (("ours", "default", "172.30.0.0/16"), ("dhcp", "null", "0.0.0.0/0"))
+    ]
+    inspect = once(tmp_path / "seen", f"echo '{json.dumps(networks)}'")  # a network went in between
+    docker_that(tmp_path, monkeypatch, f"case $2 in ls) echo a b ;; inspect) {inspect} ;; esac")
+    assert containers.subnets() == {"ours": [ip_network("172.30.0.0/16")], "dhcp": []}
+
+
+def test_an_image_is_pulled_more_than_once_before_it_cannot_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker_that(tmp_path, monkeypatch, f"case $1 in image) exit 1 ;; pull) {once(tmp_path / 'seen', 'exit 0')} ;; esac")
+    containers.need_image("node:1", lambda _: None)
+    docker_that(tmp_path, monkeypatch, "exit 1")
+    with pytest.raises(Problem, match="`docker pull"):
+        containers.need_image("node:1", lambda _: None)

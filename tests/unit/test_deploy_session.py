@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pulumi.automation import CommandResult
+from pulumi.automation.errors import StackNotFoundError
 
 from deploy import kubernetes, leftovers, plainly, session
 from deploy.explain import explain
@@ -19,7 +21,7 @@ from netspec.cli._progress import KEPT, Log
 from netspec.cli._session import spec_path
 from netspec.diagnostics import Problem
 from netspec.plan import CNI_READY, KindClusterNode, ManifestNode, Plan, ReadyNode, order
-from toolchain import project
+from toolchain import engine, project
 
 
 @pytest.fixture
@@ -231,7 +233,48 @@ def test_the_logs_of_a_stack_whose_name_goes_on_are_not_its_own(tmp_path: Path) 
     assert len(list(tmp_path.glob("dev-*.log"))) == 2 * KEPT
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a b", "a/b"])
+@pytest.mark.parametrize("name", ["", "../x", "a b", "a/b", ".", "..", "-x"])
 def test_a_stack_name_that_is_none(checkout: Path, name: str) -> None:
     with pytest.raises(Problem, match="is not a stack's name"):
         spec_path(name, None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_pulumi_ends_in_good_order_whatever_says_stop(tmp_path: Path, number: signal.Signals) -> None:
+    """Pulumi's process is in a session of its own, so nothing but what is handed on reaches it."""
+    program = tmp_path / "pulumi"
+    script = "[ $1 = version ] && echo v3.200.0 && exit\ntrap 'echo in good order; exit 1' INT\n"
+    program.write_text(f"#!/bin/sh\n{script}echo at work\nfor i in $(seq 300); do sleep 0.1; done\n")
+    program.chmod(0o755)
+    run = (
+        "import signal, sys\nfrom deploy.command import Command\nfrom netspec.stopping import stop_in_good_order\n"
+        "for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(n, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\nstop_in_good_order()\n"
+        "command = Command(lambda _: None)\n"
+        "show = lambda line: print(line, flush=True)\n"
+        "try: command.run([], '.', {}, show, show)\n"
+        "except KeyboardInterrupt as stop: print(getattr(stop, 'number', 2))\n"
+    )
+    path = os.pathsep.join((str(tmp_path), os.environ["PATH"]))
+    process = subprocess.Popen(
+        [sys.executable, "-c", run], stdout=subprocess.PIPE, text=True, env={**os.environ, "PATH": path}
+    )
+    assert process.stdout is not None and process.stdout.readline() == "at work\n"
+    process.send_signal(number)
+    assert process.stdout.read().splitlines() == ["in good order", str(int(number))]
+    assert process.wait(timeout=60) == 0
+
+
+def test_what_was_recorded_goes_with_a_stack_that_was_never_made(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise StackNotFoundError(CommandResult("", "no stack named dev found", 255))
+
+    made = session.Session("dev", "stacks/a.yaml", lambda _: None)
+    engine.record("dev", "one")
+    monkeypatch.setattr(made, "_stack", unknown)
+    assert project.spec_of("dev") == "stacks/a.yaml"
+    assert made.down(lambda _: None, lambda _: None) == {}
+    assert project.spec_of("dev") is None
+    assert list(project.private_dir().glob("*.engine")) == []

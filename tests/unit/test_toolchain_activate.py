@@ -89,6 +89,13 @@ def test_a_cluster_stays_on_its_engine(
     assert engine.choose() == ("docker" if script.startswith("echo") else "private")
 
 
+def test_who_only_looks_leaves_nothing(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker(checkout / "bin", monkeypatch, "echo 29.0")
+    monkeypatch.setenv(engine.VARIABLE, "auto")
+    assert engine.choose() == "docker"
+    assert not (checkout / ".netspec").exists()
+
+
 def test_an_unknown_engine_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(engine.VARIABLE, "podman")
     with pytest.raises(Problem, match="'podman'"):

@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from netspec import __version__
 from netspec.diagnostics import Problem
@@ -98,7 +98,9 @@ def _until_closed(stream: TextIO | None) -> TextIO:
         return stream
     where, of_its_own = (os.devnull, True) if stream is None else (stream.fileno(), False)
     return io.TextIOWrapper(
-        io.BufferedWriter(_UntilClosed(where, "w", closefd=of_its_own)),
+        # Text is kept until there is some kilobytes of it as it is. A buffer below would write again what a signal's
+        # exception has interrupted after it was written.
+        cast("BinaryIO", _UntilClosed(where, "w", closefd=of_its_own)),
         encoding=stream.encoding if stream else "utf-8",
         errors="backslashreplace",  # a terminal that has no such character
         line_buffering=stream is not None and (stream.line_buffering or stream.write_through),
@@ -108,8 +110,8 @@ def _until_closed(stream: TextIO | None) -> TextIO:
 def _lost_output() -> OSError | None:
     """Why some of standard output could not be written."""
     sys.stdout.flush()
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    return raw.lost if isinstance(raw, _UntilClosed) else None
+    below = getattr(sys.stdout, "buffer", None)
+    return below.lost if isinstance(below, _UntilClosed) else None
 
 
 class _UntilClosed(io.FileIO):
@@ -119,9 +121,12 @@ class _UntilClosed(io.FileIO):
     lost: OSError | None = None
 
     def write(self, data: "ReadableBuffer") -> int:
+        """All of it, be it in several pieces."""
+        size, left = memoryview(data).nbytes, memoryview(data).cast("B")
         try:
-            return super().write(data)
+            while left:
+                left = left[super().write(left) or 0 :]
         except OSError as error:
             if not isinstance(error, BrokenPipeError):
                 self.lost = error
-            return memoryview(data).nbytes
+        return size

@@ -83,7 +83,7 @@ class KindProvider(ResourceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         cluster = cluster_of(_props, _props["owner"])
         kind.remove(cluster.name, cluster.network, identity_of(_id), say)
-        if not kind.has_any(cluster.network.owner):  # what replaces it may be there already
+        if not kind.left_of(cluster.network.owner):  # what replaces it may be there already
             engine.forget(_props["stack"])
 
 

@@ -94,24 +94,18 @@ def remove(cluster: str, network: Network, identity: str, say: Say) -> None:
 
 def remove_all_of(owner: str, say: Say) -> None:
     """Remove whatever this owner has, recorded in a state or not: a run killed while kind worked recorded nothing."""
-    try:
-        left = containers.networks_of(owner)
-    except EngineDown:
-        if _is_private():
-            return
-        raise
-    for network in left:
+    for network in left_of(owner):
         say(f"removing what an earlier run left of the cluster {network.cluster}")
         containers.remove_network(network)
 
 
-def has_any(owner: str) -> bool:
-    """Whether anything of this owner's is there."""
+def left_of(owner: str) -> list[Network]:
+    """The networks of whatever this owner has; none when the private engine is down, for what it ran ended with it."""
     try:
-        return bool(containers.networks_of(owner))
+        return containers.networks_of(owner)
     except EngineDown:
         if _is_private():
-            return False
+            return []
         raise
 
 

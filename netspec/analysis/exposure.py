@@ -11,7 +11,7 @@ from netspec.analysis.matrix import Matrix
 from netspec.analysis.services import Endpoints
 from netspec.analysis.sides import SideKey
 from netspec.analysis.spaces import Ranges
-from netspec.analysis.unknown import is_every_pod, matches_every_pod, rule_ports, unknown_reach
+from netspec.analysis.unknown import is_every_pod, rule_ports, unknown_reach, walk_of_any
 from netspec.analysis.verdict import RuleRef
 from netspec.analysis.walk import AnyPolicy, AnyRule, numbered, ranks, walk
 from netspec.analysis.why import rules_between
@@ -59,12 +59,7 @@ def exposures(inventory: Inventory) -> Iterator[Exposure]:
 
 def _cluster(reach: Reachability, workload: Workload, key: SideKey) -> Iterator[Exposure]:
     """Every pod, and on more ports those that only rules for every pod match."""
-
-    def matched(_: AnyPolicy, index: int, rule: AnyRule) -> tuple[int, int]:
-        found = rule_ports(reach, key, rule) if matches_every_pod(rule) else 0
-        return found, found
-
-    found, every = walk(reach, key, matched), unknown_reach(reach, key).every
+    found, every = walk_of_any(reach, key, is_every_pod), unknown_reach(reach, key).every
     rows: tuple[tuple[Scope, str, int], ...] = (
         ("cluster", "every pod of the cluster", every),
         ("pods", "every pod that no rule denies", found.allowed & ~every),

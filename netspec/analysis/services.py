@@ -44,8 +44,7 @@ class Endpoints:
         EndpointSlice)."""
         for workload in self.pods(service):
             for port in service.ports:
-                target = port.target_port
-                number = workload.port_named(target, port.protocol) if isinstance(target, str) else target
+                number = port.number_on(workload)
                 if number is not None:
                     yield Endpoint(port, workload, number)
 

@@ -1,10 +1,12 @@
 """What a pod that is not in the inventory could do: any labels, any namespace, any address."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from netspec.analysis.engine import Reachability
 from netspec.analysis.sides import SideKey
-from netspec.ir.model import Peer, Rule, TierRule
+from netspec.analysis.walk import AnyPolicy, AnyRule, Walk, walk
+from netspec.ir.model import Peer, Rule
 
 
 class Reach(NamedTuple):
@@ -55,9 +57,23 @@ def _tier(reach: Reachability, key: SideKey, tier: str, following: Reach) -> Rea
     return Reach(every, some)
 
 
-def matches_every_pod(rule: Rule | TierRule) -> bool:
+def walk_of_any(reach: Reachability, key: SideKey, is_any: Callable[[Peer], bool]) -> Walk:
+    """The side towards a peer that matches no rule but those for any such peer."""
+
+    def matched(_: AnyPolicy, index: int, rule: AnyRule) -> tuple[int, int]:
+        ports = rule_ports(reach, key, rule) if _matches_any(rule, is_any) else 0
+        return ports, ports
+
+    return walk(reach, key, matched)
+
+
+def matches_every_pod(rule: AnyRule) -> bool:
     """Whether it matches every pod that may exist."""
-    return (isinstance(rule, Rule) and not rule.peers) or any(map(is_every_pod, rule.peers))
+    return _matches_any(rule, is_every_pod)
+
+
+def _matches_any(rule: AnyRule, is_any: Callable[[Peer], bool]) -> bool:
+    return (isinstance(rule, Rule) and not rule.peers) or any(map(is_any, rule.peers))
 
 
 def is_every_pod(peer: Peer) -> bool:
@@ -70,7 +86,7 @@ def is_every_pod(peer: Peer) -> bool:
     )
 
 
-def rule_ports(reach: Reachability, key: SideKey, rule: Rule | TierRule) -> int:
+def rule_ports(reach: Reachability, key: SideKey, rule: AnyRule) -> int:
     """The rule's ports. Named ones on an unknown destination are none: it may not have them."""
     if not rule.ports:
         return reach.ports.full

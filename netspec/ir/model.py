@@ -92,6 +92,12 @@ class ServicePort:
     name: str | None = None
     node_port: int | None = None
 
+    def number_on(self, workload: Workload) -> int | None:
+        """The pods' port that it leads to; None where they have none of that name."""
+        if isinstance(self.target_port, int):
+            return self.target_port
+        return workload.port_named(self.target_port, self.protocol)
+
 
 @dataclass(frozen=True, slots=True)
 class Service:

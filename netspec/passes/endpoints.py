@@ -1,6 +1,6 @@
 """What a Service and a port mean in pods: shared by the passes."""
 
-from netspec.ir.model import Ir, PolicyPort, Protocol, Service, ServicePort, Workload
+from netspec.ir.model import Ir, PolicyPort, Protocol, Service, Workload
 
 
 def behind(ir: Ir, service: Service) -> list[Workload]:
@@ -9,13 +9,6 @@ def behind(ir: Ir, service: Service) -> list[Workload]:
     if selector is None:
         return []
     return [w for w in ir.workloads_in.get(service.namespace, ()) if selector.matches(w.labels)]
-
-
-def target_number(port: ServicePort, workload: Workload) -> int | None:
-    """The number of the pods' port behind a Service port; None where this workload has no port of that name."""
-    if isinstance(port.target_port, int):
-        return port.target_port
-    return workload.port_named(port.target_port, port.protocol)
 
 
 def covers(port: PolicyPort, number: int, name: str | None, protocol: Protocol) -> bool:

@@ -9,7 +9,7 @@ from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import AddressEnd, End, PodEnd, Verdict
 from netspec.ir.model import Expectation, IntentPeer, Ir, PolicyPort, Protocol
 from netspec.passes.context import Context
-from netspec.passes.endpoints import behind, covers, target_number
+from netspec.passes.endpoints import behind, covers
 from netspec.passes.openings import EVERYWHERE
 
 Flow = tuple[End, End, int, Protocol]
@@ -107,7 +107,7 @@ def _targets(ir: Ir, peer: IntentPeer, port: PolicyPort | None) -> list[tuple[En
             for p in service.ports
             if port is None or covers(port, p.port, p.name, p.protocol)
             for w in behind(ir, service)
-            if (number := target_number(p, w)) is not None
+            if (number := p.number_on(w)) is not None
         ]
     edges = _port_edges(ir, port) if port is not None else []
     found: list[tuple[End, int, Protocol]] = []

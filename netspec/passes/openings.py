@@ -25,7 +25,7 @@ from netspec.ir.model import (
     Workload,
 )
 from netspec.ir.selectors import Requirement, Selector
-from netspec.passes.endpoints import behind, covers, target_number
+from netspec.passes.endpoints import behind, covers
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")
 #: metadata.name of a NetworkPolicy is a DNS subdomain.
@@ -234,7 +234,7 @@ def _targets(service: Service, workload: Workload, wanted: tuple[PolicyPort, ...
     """The workload's ports behind those of a Service that are wanted; behind all of them where none are named."""
     found: dict[PolicyPort, None] = {}
     for port in service.ports:
-        number = target_number(port, workload)
+        number = port.number_on(workload)
         is_wanted = not wanted or any(covers(w, port.port, port.name, port.protocol) for w in wanted)
         if is_wanted and number is not None:
             found[PolicyPort(port.protocol, number)] = None

@@ -2,7 +2,7 @@
 
 from netspec.ir.model import Ir, Service
 from netspec.passes.context import Context
-from netspec.passes.endpoints import behind, target_number
+from netspec.passes.endpoints import behind
 from netspec.spec.types import did_you_mean
 
 #: kube-apiserver's default --service-node-port-range, and its static band (KEP-3668: min(max(16, size/32), 128)).
@@ -97,7 +97,7 @@ def _backends(ir: Ir, service: Service, context: Context) -> None:
             context.report.warning("NS306", (*service.place.path, "selector"), message, _nearest(ir, service))
         return
     for index, port in enumerate(service.ports):
-        numbers = {target_number(port, w) for w in pods}
+        numbers = {port.number_on(w) for w in pods}
         listening = {p.port for w in pods for p in w.ports if p.protocol == port.protocol}
         undeclared = all(not w.ports and not w.stand_in for w in pods)
         if numbers & listening or lost or (undeclared and isinstance(port.target_port, int)):

@@ -30,8 +30,7 @@ def backends(ir: Ir, service: Service, port: ServicePort) -> list[Backend]:
             continue
         if not service.selector.matches(workload.labels):
             continue
-        target = port.target_port
-        number = workload.port_named(target, port.protocol) if isinstance(target, str) else target
+        number = port.number_on(workload)
         if number is not None:
             found.append((workload, number))
     return found

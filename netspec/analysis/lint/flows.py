@@ -1,15 +1,14 @@
 """Flows that should not be open, or cannot work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 
 from netspec.analysis.bits import from_members, to_members
 from netspec.analysis.lint.context import DIRECTIONS, DNS_NAMESPACE, SYSTEM, Context, Finding, is_dns
 from netspec.analysis.sides import CompiledRule, SideKey
 from netspec.analysis.spaces import DNS_PORT
-from netspec.analysis.unknown import is_every_pod, rule_ports, unknown_reach
-from netspec.analysis.walk import AnyPolicy, AnyRule, walk
-from netspec.ir.model import NAME_LABEL, Direction, Namespace, Peer, Rule
+from netspec.analysis.unknown import is_every_pod, unknown_reach, walk_of_any
+from netspec.ir.model import NAME_LABEL, Direction, Namespace, Peer
 
 
 def reachable_from_everywhere(context: Context) -> Iterator[Finding]:
@@ -93,24 +92,12 @@ def _key_of_every_pod(context: Context, namespace: Namespace, direction: Directi
 
 def _is_open(context: Context, key: SideKey) -> bool:
     """Whether pods and addresses that rules describe as any other may use every port."""
-    return all(
-        _default(context, key, is_any) == context.reach.ports.full for is_any in (is_every_pod, _is_every_address)
-    )
+    reach = context.reach
+    return all(walk_of_any(reach, key, any_).allowed == reach.ports.full for any_ in (is_every_pod, _is_every_address))
 
 
 def _is_every_address(peer: Peer) -> bool:
     return peer.ip_block is not None and peer.ip_block.cidr.prefixlen == 0
-
-
-def _default(context: Context, key: SideKey, is_any: Callable[[Peer], bool]) -> int:
-    """The ports of a peer that matches no rule but those for any such peer."""
-
-    def matched(_: AnyPolicy, index: int, rule: AnyRule) -> tuple[int, int]:
-        wide = (isinstance(rule, Rule) and not rule.peers) or any(map(is_any, rule.peers))
-        ports = rule_ports(context.reach, key, rule) if wide else 0
-        return ports, ports
-
-    return walk(context.reach, key, matched).allowed
 
 
 def cut_off_from_dns(context: Context) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from netspec.analysis.explain import selector_text
 from netspec.analysis.lint.context import Context, Finding
 from netspec.analysis.services import Endpoints
-from netspec.ir.model import ServicePort, Workload
+from netspec.ir.model import Workload
 
 
 def leads_to_nothing(context: Context) -> Iterator[Finding]:
@@ -18,7 +18,7 @@ def leads_to_nothing(context: Context) -> Iterator[Finding]:
         if service.selector is None or service.type == "ExternalName" or service.system:
             continue
         behind = [w for w in workloads[service.namespace] if service.selector.matches(w.labels)]
-        missing = [p for p in service.ports if not any(_has(w, p) for w in behind)]
+        missing = [p for p in service.ports if all(p.number_on(w) is None for w in behind)]
         if not behind:
             message = f"Service selector {selector_text(service.selector)} matches no pod"
             yield Finding("NL012", service.id, message, service.place)
@@ -36,9 +36,3 @@ def leads_to_nothing(context: Context) -> Iterator[Finding]:
                 what = f"port {backend.port} of Service" if target else "Service"
                 message = f"{route.kind} sends to {what} {backend.namespace}/{backend.service}, which is not there"
                 yield Finding("NL012", route.id, message, route.place)
-
-
-def _has(workload: Workload, port: ServicePort) -> bool:
-    """Whether a pod answers to a Service port; on a number it may listen without saying so."""
-    target = port.target_port
-    return isinstance(target, int) or workload.port_named(target, port.protocol) is not None

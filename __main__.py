@@ -2,12 +2,12 @@
 
 import pulumi
 
-from backends.registry import REGISTRY
-from deploy.program import apply
+from netspec.backends.registry import REGISTRY
 from netspec.compiler import compile_spec
+from netspec.deploy.program import apply
 from netspec.diagnostics import Problem
 from netspec.spec.load import load
-from toolchain import project
+from netspec.toolchain import project
 
 stack = pulumi.get_stack()
 try:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from backends.clusters.kind import Kind
-from backends.cni.calico import Calico
-from backends.common import Common
+from netspec.backends.clusters.kind import Kind
+from netspec.backends.cni.calico import Calico
+from netspec.backends.common import Common
 from netspec.compiler import Backend
 
 

@@ -1,6 +1,6 @@
-"""The one question list: what `verify/` asks of the running cluster, with the answer the spec predicts.
+"""The one question list: what `netspec/verify` asks of the running cluster, with the answer the spec predicts.
 
-Targets are symbolic (pod addresses exist only on the cluster); `verify/` resolves them.
+Targets are symbolic (pod addresses exist only on the cluster); `netspec/verify` resolves them.
 """
 
 from dataclasses import dataclass

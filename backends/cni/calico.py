@@ -7,7 +7,7 @@ github.com/tigera/operator at the catalogue's version (controllers, pkg/render, 
 
 from typing import Any
 
-from backends.objects import Manifest, cluster_role_binding, manifest, node, rule
+from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
 from netspec.catalogue import IMAGES, TIGERA_OPERATOR
 from netspec.diagnostics import Report
 from netspec.ir.features import Feature

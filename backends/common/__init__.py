@@ -1,10 +1,10 @@
 """What every cluster needs whatever it runs on: CoreDNS, namespaces, policies, Services, stand-in workloads."""
 
-from backends.common.coredns import coredns
-from backends.common.namespaces import namespaces
-from backends.common.policies import policies
-from backends.common.services import services
-from backends.common.standins import stand_ins
+from netspec.backends.common.coredns import coredns
+from netspec.backends.common.namespaces import namespaces
+from netspec.backends.common.policies import policies
+from netspec.backends.common.services import services
+from netspec.backends.common.standins import stand_ins
 from netspec.diagnostics import Report
 from netspec.ir.features import Feature
 from netspec.ir.model import Ir

@@ -6,8 +6,8 @@ The objects follow kubeadm's CoreDNS addon (cmd/kubeadm/app/phases/addons/dns), 
 import hashlib
 from typing import Any
 
-from backends.common.policies import guards
-from backends.objects import CHECKSUM, Manifest, cluster_role_binding, manifest, node, rule
+from netspec.backends.common.policies import guards
+from netspec.backends.objects import CHECKSUM, Manifest, cluster_role_binding, manifest, node, rule
 from netspec.catalogue import IMAGES
 from netspec.ir.model import Dns, Ir
 from netspec.plan import CLUSTER, CNI_READY, ManifestNode

@@ -1,6 +1,6 @@
 """Namespaces."""
 
-from backends.objects import Manifest, node
+from netspec.backends.objects import Manifest, node
 from netspec.ir.model import NAME_LABEL, Ir, Namespace
 from netspec.plan import CLUSTER, ManifestNode
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from backends.common.namespaces import namespace_id
-from backends.objects import Manifest, manifest, node
+from netspec.backends.common.namespaces import namespace_id
+from netspec.backends.objects import Manifest, manifest, node
 from netspec.ir.model import Ir, Service, ServicePort
 from netspec.plan import ManifestNode
 

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from deploy.events import Event, Message, Step
-from deploy.session import Session
 from netspec.cli._progress import Log, Progress
 from netspec.compiler import CompileResult, compile_spec
+from netspec.deploy.events import Event, Message, Step
+from netspec.deploy.session import Session
 from netspec.diagnostics import Problem
 from netspec.spec.load import load
-from toolchain import project
+from netspec.toolchain import project
 
 
 def spec_path(stack: str, given: str | None) -> Path:
@@ -58,7 +58,7 @@ def recorded(spec: Path) -> str:
 
 def compiled(spec: Path, stack: str) -> CompileResult:
     """Compile, with every finding on stderr."""
-    from backends.registry import REGISTRY
+    from netspec.backends.registry import REGISTRY
 
     result = compile_spec(load(spec), stack, REGISTRY)
     for diagnostic in result.diagnostics:

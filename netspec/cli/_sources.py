@@ -135,7 +135,7 @@ def _of_reading(name: str, reading: Reading) -> Source:
 
 
 def _of_spec(name: str, loaded: "LoadedSpec", stack: str | None) -> Source:
-    from backends.registry import REGISTRY
+    from netspec.backends.registry import REGISTRY
     from netspec.compiler import compile_spec
 
     stacks = sorted(loaded.spec.stacks) if loaded.spec is not None else []
@@ -235,7 +235,7 @@ _KINDS = (
 
 
 def _cluster(kubeconfig: str, context: str | None) -> Iterator[tuple[str, str | Broken]]:
-    from toolchain.find import find
+    from netspec.toolchain.find import find
 
     command = [str(find("kubectl", lambda _: None).path), f"--kubeconfig={kubeconfig}"]
     command += [f"--context={context}"] if context else []

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0: nothing wrong; 1: an error, or with --strict a warning."""
     gc.disable()  # a short life: collecting would take a tenth of the time and free nothing
     try:
-        from backends.registry import REGISTRY
+        from netspec.backends.registry import REGISTRY
         from netspec.compiler import check_spec
         from netspec.spec.load import load
 

@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes nothing where the spec has an error."""
-    from backends.registry import REGISTRY
+    from netspec.backends.registry import REGISTRY
     from netspec.cli.check import summary
     from netspec.compiler import compile_spec
     from netspec.planfiles import write

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from netspec.cli import FAILED, OK
 
 if TYPE_CHECKING:
-    from toolchain.doctor import Finding
+    from netspec.toolchain.doctor import Finding
 
 EXAMPLES = """\
   netspec doctor
@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 1 when something that is needed is missing."""
-    from toolchain.doctor import inspect
+    from netspec.toolchain.doctor import inspect
 
     findings = inspect()
     missing = [finding for finding in findings if finding.state == "missing"]

@@ -15,10 +15,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Nothing is left afterwards; what is gone already is no error."""
-    import toolchain
-    from deploy import containers
-    from toolchain import project
-    from toolchain.engine import stop_private
+    from netspec import toolchain
+    from netspec.deploy import containers
+    from netspec.toolchain import project
+    from netspec.toolchain.engine import stop_private
 
     check_name(args.stack)
     if not project.has_state():

@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code: the command's."""
-    import toolchain
+    from netspec import toolchain
 
     toolchain.activate()
     with _kubeconfig(args.stack) as env:
@@ -69,8 +69,8 @@ def _kubeconfig(stack: str | None) -> Iterator[dict[str, str]]:
 
 def _text(stack: str | None) -> str | None:
     """The kubeconfig of the stack's cluster, or of one of this checkout's, None where it has none."""
-    from deploy import containers, kind
-    from toolchain import project
+    from netspec.deploy import containers, kind
+    from netspec.toolchain import project
 
     mine = f"{project.owner()}/"
     found = [

@@ -4,14 +4,14 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from deploy.events import Step
 from netspec.cli import FAILED, OK
 from netspec.cli._report import Report, text
 from netspec.cli._session import Operation, compiled, reported, show, spec_path, stack_argument, summary
 from netspec.compiler import CompileResult
+from netspec.deploy.events import Step
 
 if TYPE_CHECKING:
-    from deploy.session import Applied
+    from netspec.deploy.session import Applied
 
 EXAMPLES = """\
   netspec preview --stack dev
@@ -27,8 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 1 for a spec with errors; 0 whether or not there are changes."""
-    import toolchain
-    from deploy.layers import layers
+    from netspec import toolchain
+    from netspec.deploy.layers import layers
 
     spec = spec_path(args.stack, args.spec)
     result = compiled(spec, args.stack)

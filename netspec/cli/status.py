@@ -16,11 +16,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import toolchain
-    from deploy.containers import EngineDown, nodes
-    from deploy.session import Session
-    from toolchain import project
-    from toolchain.find import say
+    from netspec import toolchain
+    from netspec.deploy.containers import EngineDown, nodes
+    from netspec.deploy.session import Session
+    from netspec.toolchain import project
+    from netspec.toolchain.find import say
 
     check_name(args.stack)
     spec = project.spec_of(args.stack)

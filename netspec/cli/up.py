@@ -18,12 +18,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 1 for a spec with errors, before anything is touched; else that of the verification."""
-    import toolchain
-    from deploy.layers import layers
+    from netspec import toolchain
     from netspec.cli.verify import verified, verify_stack
-    from toolchain.engine import check_disk
-    from verify.report import write_reports
-    from verify.report.data import EXIT_CODES, as_json
+    from netspec.deploy.layers import layers
+    from netspec.toolchain.engine import check_disk
+    from netspec.verify.report import write_reports
+    from netspec.verify.report.data import EXIT_CODES, as_json
 
     spec = spec_path(args.stack, args.spec)
     plan = compiled(spec, args.stack).plan

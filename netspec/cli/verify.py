@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from verify.model import Run
+    from netspec.verify.model import Run
 
 EXAMPLES = """\
   netspec verify --stack dev
   netspec verify stacks/shop.yaml --stack shop --report out/shop
   netspec verify --stack dev --output json
 
-The same, one test item a probe: pytest verify/ --stack dev
+The same, one test item a probe: pytest netspec/verify --stack dev
 """
 
 
@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: green; 1: red; 3: inconclusive."""
-    from toolchain import activate
+    from netspec.toolchain import activate
 
     activate(("kind", "kubectl"))
     return verify_stack(args.stack, args.spec, args.report, args.output)
@@ -37,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
 
 def verify_stack(stack: str, spec: str | None = None, report: Path | None = None, output: str = "text") -> int:
     """Verifies, prints and writes the report; returns the exit code. The tools must be active."""
-    from verify.report import write_reports
-    from verify.report.data import EXIT_CODES, as_json
-    from verify.report.terminal import print_run
+    from netspec.verify.report import write_reports
+    from netspec.verify.report.data import EXIT_CODES, as_json
+    from netspec.verify.report.terminal import print_run
 
     result = verified(stack, spec)
     if output == "json":
@@ -54,8 +54,8 @@ def verify_stack(stack: str, spec: str | None = None, report: Path | None = None
 
 def verified(stack: str, spec: str | None = None) -> "Run":
     """The tools must be active."""
-    from verify.runner import verify
-    from verify.stack import load_stack
+    from netspec.verify.runner import verify
+    from netspec.verify.stack import load_stack
 
     ir, probes = load_stack(stack, spec)
     return verify(ir, probes, lambda text: print(text, file=sys.stderr))

@@ -8,7 +8,7 @@ import pytest
 from manifest_schema import duplicates, is_canonical, problems, quantities
 from specs import NEEDS, load_spec, spec_needing
 
-from backends.registry import REGISTRY, Backends
+from netspec.backends.registry import REGISTRY, Backends
 from netspec.catalogue import IMAGES
 from netspec.compiler import Backend, CompileResult, compile_spec
 from netspec.diagnostics import Report

@@ -31,7 +31,7 @@ SPEC = (ROOT / "stacks" / "shop.yaml").read_text(encoding="utf-8")
 @pytest.fixture(scope="session")
 def pulumi() -> Path:
     """The Pulumi command with its plugins beside it; not built for the occasion unless live tests are required."""
-    from toolchain import find
+    from netspec.toolchain import find
 
     found = find.find("pulumi") if os.environ.get("NETSPEC_REQUIRE_LIVE") == "1" else find.find_local("pulumi")
     if found is None:

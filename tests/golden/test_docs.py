@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.registry import REGISTRY
+from netspec.backends.registry import REGISTRY
 from netspec.compiler import Backend
 from netspec.ir.features import LAYERS, Feature, Layer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.registry import REGISTRY
+from netspec.backends.registry import REGISTRY
 from netspec.compiler import compile_spec
 from netspec.planfiles import INDEX, render
 from netspec.spec.load import loads

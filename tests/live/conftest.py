@@ -9,14 +9,14 @@ import pytest
 from live_cluster import STACK, Live
 
 from netspec.diagnostics import Problem
-from verify.access import Access, kubeconfig_for
-from verify.stack import load_stack
+from netspec.verify.access import Access, kubeconfig_for
+from netspec.verify.stack import load_stack
 
 
 def _engine_runs() -> bool:
     """Looks only: nothing is started or built for a test that would be skipped."""
     from airgap import engine as private
-    from toolchain.engine import docker_info
+    from netspec.toolchain.engine import docker_info
 
     return bool(docker_info("ServerVersion") or private.status())
 
@@ -42,7 +42,7 @@ def not_run() -> Callable[[str], None]:
 
 @pytest.fixture(scope="session")
 def live(not_run: Callable[[str], None]) -> Iterator[Live]:
-    from toolchain import activate
+    from netspec.toolchain import activate
 
     if not _engine_runs():
         not_run("no cluster (make up)")

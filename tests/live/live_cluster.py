@@ -5,9 +5,9 @@ from pathlib import Path
 
 from netspec.ir.model import Ir
 from netspec.probes import Probe
-from verify.access import Access
-from verify.model import Run
-from verify.runner import verify_cluster
+from netspec.verify.access import Access
+from netspec.verify.model import Run
+from netspec.verify.runner import verify_cluster
 
 STACK = "dev"
 

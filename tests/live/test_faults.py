@@ -16,8 +16,8 @@ from live_cluster import STACK, Live
 
 from netspec.ir.model import WORKLOAD_LABEL
 from netspec.probes import FlowProbe, Outcome
-from verify.model import Answer, Run, Status, explain
-from verify.report.data import EXIT_CODES
+from netspec.verify.model import Answer, Run, Status, explain
+from netspec.verify.report.data import EXIT_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = "--timeout=120s"
@@ -270,7 +270,7 @@ def test_void_enforcement_is_inconclusive(live: Live) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("-m", "netspec", "verify", "--stack", STACK), ("-m", "pytest", "-q", "verify/", "--stack", STACK)],
+    [("-m", "netspec", "verify", "--stack", STACK), ("-m", "pytest", "-q", "netspec/verify", "--stack", STACK)],
     ids=["netspec-verify", "pytest-verify"],
 )
 def test_green_again_by_either_command_and_nothing_secret_written(

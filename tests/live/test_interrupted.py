@@ -16,7 +16,7 @@ import pytest
 import yaml
 from live_cluster import Live
 
-from toolchain import project
+from netspec.toolchain import project
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK, CLUSTER = "shop", "shop-shop"

@@ -7,10 +7,10 @@ from live_cluster import Live
 from netspec.ir.model import WORKLOAD_LABEL
 from netspec.probes import FlowProbe, Outcome
 from netspec.probing import derive_probes
-from verify.asking import is_asked_of_pod, source_of
-from verify.ephemeral import NAME
-from verify.model import Answer, explain
-from verify.runner import verify_cluster
+from netspec.verify.asking import is_asked_of_pod, source_of
+from netspec.verify.ephemeral import NAME
+from netspec.verify.model import Answer, explain
+from netspec.verify.runner import verify_cluster
 
 
 def test_a_pod_that_is_not_a_stand_in_is_probed_from_an_ephemeral_container(live: Live) -> None:

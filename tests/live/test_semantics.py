@@ -25,8 +25,8 @@ from netspec.catalogue import IMAGES
 from netspec.ir.model import Inventory, Protocol
 from netspec.manifests.read import read_texts
 from netspec.probes import OUTSIDE_PORTS, Outcome
-from verify.script import LANES, Question, replies, script
-from verify.script import outcome as outcome_of
+from netspec.verify.script import LANES, Question, replies, script
+from netspec.verify.script import outcome as outcome_of
 
 #: Pods that ask at once; inside a pod verify.script bounds what is asked at once.
 PODS_AT_ONCE = 8

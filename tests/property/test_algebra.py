@@ -64,7 +64,7 @@ def test_overlap_is_an_error_exactly_when_an_address_is_in_both(
     spec = SPEC | {"network": {"podCIDRs": [str(pods)], "serviceCIDRs": [str(services)]}}
     stack = {"cluster": {"type": "kind", "workers": 1, "networkCIDR": str(nodes)}, "cni": {"provider": "calico"}}
     loaded = loads(yaml.safe_dump(spec | {"stacks": {"shop": stack}}), "spec.yaml")
-    from backends.registry import REGISTRY
+    from netspec.backends.registry import REGISTRY
 
     codes = [d.code for d in check_spec(loaded, "shop", REGISTRY)]
     shared = [

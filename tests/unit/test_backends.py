@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from backends.clusters.kind import Kind, cluster_config
-from backends.cni.calico import Calico, cluster_role, installation
-from backends.common import Common
-from backends.common.coredns import coredns, corefile
-from backends.common.namespaces import namespace_manifest
-from backends.common.policies import policy_manifest
-from backends.common.services import service_manifest
-from backends.common.standins import deployment
-from backends.objects import CHECKSUM
+from netspec.backends.clusters.kind import Kind, cluster_config
+from netspec.backends.cni.calico import Calico, cluster_role, installation
+from netspec.backends.common import Common
+from netspec.backends.common.coredns import coredns, corefile
+from netspec.backends.common.namespaces import namespace_manifest
+from netspec.backends.common.policies import policy_manifest
+from netspec.backends.common.services import service_manifest
+from netspec.backends.common.standins import deployment
+from netspec.backends.objects import CHECKSUM
 from netspec.ir.model import (
     NAME_LABEL,
     WORKLOAD_LABEL,

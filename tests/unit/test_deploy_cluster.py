@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from deploy import cluster, containers, kind
-from deploy.cluster import KindProvider
-from deploy.containers import EngineDown, Network
 from netspec.cli import exec as exec_
+from netspec.deploy import cluster, containers, kind
+from netspec.deploy.cluster import KindProvider
+from netspec.deploy.containers import EngineDown, Network
 from netspec.diagnostics import Problem
 from netspec.plan import KindClusterNode
-from toolchain import project
+from netspec.toolchain import project
 
 FAKES = Path(__file__).resolve().parent.parent / "engine" / "fakes.py"
 NODE = KindClusterNode(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deploy import ready
+from netspec.deploy import ready
 from netspec.diagnostics import Problem
 from netspec.plan import Condition, ManifestNode
 

@@ -14,14 +14,14 @@ import yaml
 from pulumi.automation import CommandResult
 from pulumi.automation.errors import StackNotFoundError
 
-from deploy import kubernetes, leftovers, plainly, session
-from deploy.explain import explain
-from deploy.layers import layers
 from netspec.cli._progress import KEPT, Log
 from netspec.cli._session import spec_path
+from netspec.deploy import kubernetes, leftovers, plainly, session
+from netspec.deploy.explain import explain
+from netspec.deploy.layers import layers
 from netspec.diagnostics import Problem
 from netspec.plan import CNI_READY, KindClusterNode, ManifestNode, Plan, ReadyNode, order
-from toolchain import engine, project
+from netspec.toolchain import engine, project
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_lock_is_stale_only_when_its_process_of_this_machine_is_gone() -> None
 
 def test_the_next_run_knows_of_a_cut_one_and_of_one_at_work(checkout: Path) -> None:
     hold = (
-        "import sys, time\nfrom deploy import leftovers\n"
+        "import sys, time\nfrom netspec.deploy import leftovers\n"
         "with leftovers.exclusive('dev', lambda _: None):\n    print('in', flush=True)\n    time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True)
@@ -247,7 +247,8 @@ def test_pulumi_ends_in_good_order_whatever_says_stop(tmp_path: Path, number: si
     program.write_text(f"#!/bin/sh\n{script}echo at work\nfor i in $(seq 300); do sleep 0.1; done\n")
     program.chmod(0o755)
     run = (
-        "import signal, sys\nfrom deploy.command import Command\nfrom netspec.stopping import stop_in_good_order\n"
+        "import signal, sys\nfrom netspec.deploy.command import Command\n"
+        "from netspec.stopping import stop_in_good_order\n"
         "for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(n, signal.SIG_DFL)\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\nstop_in_good_order()\n"
         "command = Command(lambda _: None)\n"

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from spec_support import compiled
 
-from backends.common.policies import policy_manifest
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import PodEnd
+from netspec.backends.common.policies import policy_manifest
 from netspec.ir.model import Ir, NetworkPolicy
 from netspec.passes import PASSES
 from netspec.passes.openings import Names

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.registry import REGISTRY
 from netspec.analysis.diff import Change
+from netspec.backends.registry import REGISTRY
 from netspec.cli._changes import reachability_change
 from netspec.compiler import CompileResult, compile_spec
 from netspec.plan import KindClusterNode, Plan

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.registry import REGISTRY
+from netspec.backends.registry import REGISTRY
 from netspec.compiler import check_spec
 from netspec.diagnostics import Diagnostic, Report
 from netspec.passes import resolve_and_check

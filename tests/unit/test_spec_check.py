@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from spec_support import BASE, ROOT
 
-from backends.registry import REGISTRY
+from netspec.backends.registry import REGISTRY
 from netspec.cli import main
 from netspec.compiler import check_spec, compile_spec
 from netspec.diagnostics import Problem

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.registry import REGISTRY
+from netspec.backends.registry import REGISTRY
 from netspec.compiler import check_spec
 from netspec.diagnostics import Position, Problem, Report
 from netspec.spec import source

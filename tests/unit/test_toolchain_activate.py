@@ -9,7 +9,7 @@ import pytest
 
 from netspec.catalogue import TOOLS
 from netspec.diagnostics import Problem
-from toolchain import activation, download, engine, project
+from netspec.toolchain import activation, download, engine, project
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 from netspec.catalogue import TOOLS
 from netspec.diagnostics import Problem
-from toolchain import download
+from netspec.toolchain import download
 
 PROGRAM = b"#!/bin/sh\necho a program\n" * 4000
 

@@ -8,7 +8,7 @@ import pytest
 
 from netspec.catalogue import TOOLS
 from netspec.diagnostics import Problem
-from toolchain import download, find, project
+from netspec.toolchain import download, find, project
 
 MINIMUM, OFFICIAL = TOOLS["kind"].minimum, TOOLS["kind"].official
 

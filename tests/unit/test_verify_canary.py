@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from verify_support import STATE, BrokenHost, FakeHost, fake_agnhost
 
-import verify.canary as canary_module
-from verify.canary import GUARDED_BY_EGRESS, GUARDED_BY_INGRESS, OPEN, CanaryPods, canary_pods
-from verify.model import Canary
+import netspec.verify.canary as canary_module
+from netspec.verify.canary import GUARDED_BY_EGRESS, GUARDED_BY_INGRESS, OPEN, CanaryPods, canary_pods
+from netspec.verify.model import Canary
 
 FIRST, SECOND = "10.244.7.1", "10.244.8.1"
 ENFORCED = {

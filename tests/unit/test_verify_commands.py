@@ -14,7 +14,7 @@ from test_verify_report import GOOD, VOID
 from netspec.cli import main
 from netspec.diagnostics import Problem
 from netspec.probes import FlowProbe, Outcome
-from verify.model import Canary, Observation, Run, Status
+from netspec.verify.model import Canary, Observation, Run, Status
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = str(ROOT / "stacks" / "shop.yaml")
@@ -22,12 +22,12 @@ SPEC = str(ROOT / "stacks" / "shop.yaml")
 #: Puts a run in the runner's place; the environment says which.
 PLUGIN = """\
 import os
-import toolchain
-import verify.runner
+from netspec import toolchain
+import netspec.verify.runner
 from test_verify_commands import made_up
 
 toolchain.activate = lambda *_: None
-verify.runner.verify = lambda ir, probes, say=None: made_up(ir, probes, os.environ["MADE_UP"])
+netspec.verify.runner.verify = lambda ir, probes, say=None: made_up(ir, probes, os.environ["MADE_UP"])
 """
 
 
@@ -69,11 +69,11 @@ CODES = [("green", 0), ("red", 1), ("void", 3), ("none", 2)]
 def test_the_command(
     how: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import toolchain
-    import verify.runner
+    import netspec.verify.runner
+    from netspec import toolchain
 
     monkeypatch.setattr(toolchain, "activate", lambda *_: None)
-    monkeypatch.setattr(verify.runner, "verify", lambda ir, probes, say=None: made_up(ir, probes, how))
+    monkeypatch.setattr(netspec.verify.runner, "verify", lambda ir, probes, say=None: made_up(ir, probes, how))
     assert main(["verify", SPEC, "--stack", stack_name(), "--report", str(tmp_path / "r")]) == code
     said = capsys.readouterr()
     if code == 2:
@@ -86,11 +86,11 @@ def test_the_command(
 def test_json_on_standard_output_is_the_results_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import toolchain
-    import verify.runner
+    import netspec.verify.runner
+    from netspec import toolchain
 
     monkeypatch.setattr(toolchain, "activate", lambda *_: None)
-    monkeypatch.setattr(verify.runner, "verify", lambda ir, probes, say=None: made_up(ir, probes, "red"))
+    monkeypatch.setattr(netspec.verify.runner, "verify", lambda ir, probes, say=None: made_up(ir, probes, "red"))
     main(["verify", SPEC, "--stack", stack_name(), "--report", str(tmp_path), "--output", "json"])
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "results.json").read_text())
 
@@ -116,7 +116,7 @@ def _mind_signals() -> None:
 
 
 def by_pytest(how: str, tmp_path: Path, *words: str) -> "subprocess.Popen[str]":
-    plain = ("-m", "pytest", "-p", "made_up_cluster", "-p", "no:cacheprovider", "-q", "verify")
+    plain = ("-m", "pytest", "-p", "made_up_cluster", "-p", "no:cacheprovider", "-q", "netspec/verify")
     return in_a_process(how, tmp_path, *plain, *("--spec", SPEC, "--stack", stack_name()), *words)
 
 
@@ -202,7 +202,7 @@ def test_a_mistake_of_netspec_is_not_the_code_of_an_answer(tmp_path: Path) -> No
 def test_a_stack_that_the_spec_does_not_have_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import toolchain
+    from netspec import toolchain
 
     monkeypatch.setattr(toolchain, "activate", lambda *_: None)
     assert main(["verify", SPEC, "--stack", "nowhere"]) == 2

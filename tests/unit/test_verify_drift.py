@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from backends.common.policies import policy_manifest
-from backends.registry import REGISTRY
+from netspec.backends.common.policies import policy_manifest
+from netspec.backends.registry import REGISTRY
 from netspec.compiler import compile_spec
 from netspec.ir.model import Ir
 from netspec.probes import FactProbe
 from netspec.spec.load import load
-from verify.access import Access
-from verify.drift import Drift, compare, read_drift
-from verify.model import Status
+from netspec.verify.access import Access
+from netspec.verify.drift import Drift, compare, read_drift
+from netspec.verify.model import Status
 
 SPEC = Path(__file__).parents[2] / "stacks" / "shop.yaml"
 PROBE = FactProbe("fact:policies:cluster", "policies", "cluster", "those of the spec")

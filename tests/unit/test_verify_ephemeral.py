@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from verify_support import pod
 
-import verify.ephemeral as ephemeral_module
-from verify.ephemeral import ensure_probe_containers
+import netspec.verify.ephemeral as ephemeral_module
+from netspec.verify.ephemeral import ensure_probe_containers
 
 
 class Access:

@@ -6,11 +6,11 @@ import pytest
 from verify_support import STATE, ir, pod
 
 from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome
-from verify.judge import Judge, parse_corefile, parse_lookup, parse_resolv_conf
-from verify.model import Dial, Status
-from verify.resolve import Asker
-from verify.script import Reply
-from verify.state import Endpoint, LiveService, Settings
+from netspec.verify.judge import Judge, parse_corefile, parse_lookup, parse_resolv_conf
+from netspec.verify.model import Dial, Status
+from netspec.verify.resolve import Asker
+from netspec.verify.script import Reply
+from netspec.verify.state import Endpoint, LiveService, Settings
 
 BUSYBOX_SRV = "Server:  10.96.0.10|Address: 10.96.0.10:53||_h._tcp.web.shop service = 0 100 80 web.shop.svc|"
 BIND_A = (

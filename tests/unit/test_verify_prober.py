@@ -25,12 +25,12 @@ from verify_support import (
 
 from netspec.probes import DnsProbe, FlowProbe, Outcome
 from netspec.probing import derive_probes
-from verify.asking import AGAIN, ALONE_LIMIT, Prober, is_asked_of_pod
-from verify.ephemeral import ProbeContainers
-from verify.judge import Judge
-from verify.model import Observation, Status
-from verify.resolve import Resolver
-from verify.runner import every_one
+from netspec.verify.asking import AGAIN, ALONE_LIMIT, Prober, is_asked_of_pod
+from netspec.verify.ephemeral import ProbeContainers
+from netspec.verify.judge import Judge
+from netspec.verify.model import Observation, Status
+from netspec.verify.resolve import Resolver
+from netspec.verify.runner import every_one
 
 #: api may not reach web; everything else is open. What each pod's dials say on a cluster where this holds.
 CLOSED = ir(policies=(replace(GUARD, ingress=()),))

@@ -12,14 +12,14 @@ from verify_support import STATE, ir
 from netspec.diagnostics import Problem
 from netspec.probes import FlowProbe, Outcome
 from netspec.probing import derive_probes
-from verify.judge import Judge
-from verify.model import Answer, Canary, CanaryCheck, Dial, Observation, Run, Status, explain
-from verify.report import HTML, JSON, JUNIT, write_reports
-from verify.report.data import as_json
-from verify.report.junit import as_junit
-from verify.report.matrix import lines, tables
-from verify.report.page import as_html
-from verify.report.terminal import as_lines, summary
+from netspec.verify.judge import Judge
+from netspec.verify.model import Answer, Canary, CanaryCheck, Dial, Observation, Run, Status, explain
+from netspec.verify.report import HTML, JSON, JUNIT, write_reports
+from netspec.verify.report.data import as_json
+from netspec.verify.report.junit import as_junit
+from netspec.verify.report.matrix import lines, tables
+from netspec.verify.report.page import as_html
+from netspec.verify.report.terminal import as_lines, summary
 
 GOOD = Canary((CanaryCheck("open to same-node", Outcome.CONNECTED, Outcome.CONNECTED),))
 VOID = Canary((CanaryCheck("ingress-guarded to same-node", Outcome.TIMED_OUT, Outcome.CONNECTED),))

@@ -13,7 +13,7 @@ from verify_support import fake_agnhost
 
 from netspec.diagnostics import Problem
 from netspec.probes import Outcome
-from verify.script import Question, Reply, outcome, replies, script
+from netspec.verify.script import Question, Reply, outcome, replies, script
 
 #: Connects for real, with agnhost's arguments, words and exit codes (TCP alone).
 DIALLER = """\

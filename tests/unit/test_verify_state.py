@@ -15,12 +15,12 @@ from verify_support import API, STATE, WEB, Result, ir
 from netspec.diagnostics import Problem
 from netspec.ir.model import WORKLOAD_LABEL, Workload
 from netspec.probes import FactProbe
-from verify import access as access_module
-from verify.access import Access, kubeconfig_for, run
-from verify.model import Status
-from verify.nodes import NodeFacts, read_nodes
-from verify.stack import spec_of
-from verify.state import Endpoint, LiveService, Node, Pod, parse_state, pods_by_workload, read_state
+from netspec.verify import access as access_module
+from netspec.verify.access import Access, kubeconfig_for, run
+from netspec.verify.model import Status
+from netspec.verify.nodes import NodeFacts, read_nodes
+from netspec.verify.stack import spec_of
+from netspec.verify.state import Endpoint, LiveService, Node, Pod, parse_state, pods_by_workload, read_state
 
 
 def meta(name: str, namespace: str = "shop", **more: Any) -> dict[str, Any]:

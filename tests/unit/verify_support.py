@@ -24,7 +24,7 @@ from netspec.ir.model import (
     Workload,
 )
 from netspec.ir.selectors import Selector
-from verify.state import LiveService, Node, Pod, Settings, State
+from netspec.verify.state import LiveService, Node, Pod, Settings, State
 
 APP = Selector.of
 

@@ -1,0 +1,171 @@
+"""A barrier as a Pulumi resource: done when conditions hold of objects that something else on the cluster makes.
+
+Inputs: kubeconfig (secret), conditions, timeout (seconds), after (a digest of what it waits for). A change of the last
+three waits again. It has no outputs of its own and leaves nothing on the cluster.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import (
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from netspec.deploy.cluster import KindCluster, say
+from netspec.deploy.plainly import speak_plainly
+from netspec.diagnostics import Problem
+from netspec.plan import Condition, ManifestNode, ReadyNode
+
+#: Seconds between two looks, and for one look.
+INTERVAL = 1.0
+KUBECTL_TIMEOUT = 15
+
+COMPARED = ("conditions", "timeout", "after")
+
+
+class ReadyProvider(ResourceProvider):
+    """State holds a reference to this class by name, nothing else of it."""
+
+    serialize_as_secret_always = False
+
+    def configure(self, req: ConfigureRequest) -> None:
+        speak_plainly()
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        return DiffResult(changes=any(_olds.get(key) != _news.get(key) for key in COMPARED), replaces=[])
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        wait(props)
+        return CreateResult("ready", {key: props[key] for key in COMPARED})
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        wait(_news)
+        return UpdateResult({key: _news[key] for key in COMPARED})
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        return ReadResult(id_, props)
+
+
+class Ready(Resource, module="netspec", name="Ready"):
+    """Waits when it is made, and again when what it waits for changes."""
+
+    def __init__(
+        self,
+        node: ReadyNode,
+        cluster: KindCluster,
+        after: Iterable[ManifestNode],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props = {
+            "kubeconfig": cluster.kubeconfig,  # secret, since the output is
+            "conditions": [asdict(condition) for condition in node.conditions],
+            "timeout": node.timeout,
+            "after": digest(after),
+        }
+        super().__init__(ReadyProvider(), node.id, props, opts)
+
+
+def digest(nodes: Iterable[ManifestNode]) -> str:
+    text = json.dumps([dict(node.manifest) for node in nodes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def wait(props: Mapping[str, Any]) -> None:
+    """Raises `Problem` naming what is not ready, and the pods that are not, when the time is up."""
+    conditions = [Condition(**condition) for condition in props["conditions"]]
+    deadline = time.monotonic() + props["timeout"]
+    last = None
+    with tempfile.NamedTemporaryFile("w", suffix=".kubeconfig") as file:  # mode 0600
+        file.write(props["kubeconfig"])
+        file.flush()
+        while missing := [text for c in conditions if (text := lacking(c, _get(file.name, c.resource, c.namespace)))]:
+            if missing != last:
+                say(f"waiting for {'; '.join(missing)}")
+                last = missing
+            if time.monotonic() > deadline:
+                pods = unready_pods(_get(file.name, "pods"))
+                raise Problem(
+                    f"not ready after {props['timeout']} s: {'; '.join(missing)}"
+                    + (f". Pods that are not ready: {'; '.join(pods)}" if pods else ""),
+                    "run it again to wait on; `netspec exec -- kubectl describe` says more about a pod",
+                )
+            time.sleep(INTERVAL)
+
+
+def _get(kubeconfig: str, resource: str, namespace: str | None = None) -> list[dict[str, Any]] | None:
+    """The objects of a resource ("nodes", or "tigerastatus/calico"); None when the API server does not say."""
+    where = ["--namespace", namespace] if namespace else ["--all-namespaces"] if "/" not in resource else []
+    command = ["kubectl", "get", resource, *where, "--output", "json", "--request-timeout", f"{KUBECTL_TIMEOUT}s"]
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "KUBECONFIG": kubeconfig},
+            capture_output=True,
+            text=True,
+            timeout=2 * KUBECTL_TIMEOUT,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise Problem("there is no kubectl command on PATH", "start through netspec: netspec exec -- CMD") from error
+    except subprocess.TimeoutExpired:
+        return None
+    if done.returncode:
+        # Not there yet, or its kind is not: as good as an empty list.
+        return [] if "NotFound" in done.stderr or "the server doesn't have a resource type" in done.stderr else None
+    answer = json.loads(done.stdout)
+    return list(answer["items"]) if "items" in answer else [answer]
+
+
+def lacking(condition: Condition, found: list[dict[str, Any]] | None) -> str | None:
+    """What a condition still lacks, in words, or None when it holds."""
+    where = f" in {condition.namespace}" if condition.namespace else ""
+    if found is None:
+        return f"{condition.resource}{where} (the API server does not answer)"
+    not_so = [text for item in found if (text := _not_so(condition.condition, item))]
+    if not_so:
+        return f"{condition.resource}{where} ({', '.join(not_so)})"
+    if len(found) < condition.at_least:
+        return f"{condition.resource}{where} ({len(found)} of {condition.at_least:.0f} there)"
+    return None
+
+
+def _not_so(condition: str, item: Mapping[str, Any]) -> str | None:
+    listed = (item.get("status") or {}).get("conditions") or ()
+    found = next((c for c in listed if c["type"] == condition), None)
+    if found is not None and found["status"] == "True":
+        return None
+    why = (
+        f": {found.get('reason') or found.get('message')}"
+        if found and (found.get("reason") or found.get("message"))
+        else ""
+    )
+    return f"{item['metadata']['name']} is not {condition}{why}"
+
+
+def unready_pods(found: list[dict[str, Any]] | None, limit: int = 8) -> list[str]:
+    """Pods that are neither done nor ready, with why, at most `limit` of them."""
+    out = []
+    for pod in found or ():
+        status = pod.get("status") or {}
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
+        if ready or status.get("phase") == "Succeeded":
+            continue
+        statuses = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
+        reasons = [w["reason"] for s in statuses if (w := (s.get("state") or {}).get("waiting")) and w.get("reason")]
+        meta = pod["metadata"]
+        out.append(f"{meta['namespace']}/{meta['name']} {reasons[0] if reasons else status.get('phase', 'Unknown')}")
+    return out[:limit] + ([f"and {len(out) - limit} more"] if len(out) > limit else [])

@@ -1,0 +1,213 @@
+"""Driving the project's Pulumi stack through the Automation API.
+
+Its work directory is .netspec/pulumi, with a copy of the stack's configuration: what Pulumi writes into that file (the
+salt of the passphrase) never changes a committed one. The program is netspec.deploy.program.apply, the same that
+__main__.py runs for `pulumi up` by hand; project, stack and state are the same too.
+"""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pulumi.automation import EngineEvent, LocalWorkspace, OutputMap, Stack
+from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackNotFoundError
+
+from netspec.deploy import kind, leftovers
+from netspec.deploy.command import Command
+from netspec.deploy.events import Event, Message, translate
+from netspec.deploy.explain import explain
+from netspec.deploy.program import apply
+from netspec.diagnostics import Problem
+from netspec.plan import Plan
+from netspec.toolchain import engine, project
+
+#: What Pulumi itself writes into a stack's configuration file.
+_SALT = "encryptionsalt"
+_PULUMI_KEYS = (_SALT, "secretsprovider", "encryptedkey")
+#: The type token of netspec.deploy.cluster.KindCluster.
+CLUSTER_TYPE = "pulumi-python:dynamic/netspec:KindCluster"
+
+OnEvent = Callable[[Event], None]
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a stack has in its state. `objects` are the Kubernetes objects as they were declared, `cluster` the inputs
+    of the kind cluster they are on, {} for none (deploy.cluster)."""
+
+    resources: tuple[str, ...]
+    objects: tuple[Mapping[str, Any], ...] = ()
+    cluster: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Stack(Stack):
+    def outputs(self) -> OutputMap:
+        """Nothing: `up` would run Pulumi twice more for what nobody reads."""
+        return {}
+
+
+class Session:
+    """One stack; `spec` is recorded as its spec file, relative to the project. Call `toolchain.activate` first."""
+
+    def __init__(self, stack: str, spec: str | None, say: Say) -> None:
+        self._name, self._say = stack, say
+        self._work_dir = prepare(stack, spec)
+        self._errors: list[str] = []
+
+    def up(self, plan: Plan, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
+        """Apply; returns how many resources had which operation."""
+        with self._working(create=True, plan=plan) as stack:
+            done = self._again(
+                lambda: stack.up(on_event=self._relay(on_event), on_output=on_output, suppress_outputs=True)
+            )
+        return _counts(done.summary.resource_changes)
+
+    def preview(self, plan: Plan, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
+        with self._working(create=True, plan=plan) as stack:
+            done = self._again(
+                lambda: stack.preview(on_event=self._relay(on_event), on_output=on_output, suppress_outputs=True)
+            )
+        return _counts(done.change_summary)
+
+    def down(self, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
+        """Destroy, and remove what a cut run made and could not record; nothing to do for a stack never made."""
+        try:
+            with self._working(create=False, plan=None) as stack:
+                done = self._again(lambda: stack.destroy(on_event=self._relay(on_event), on_output=on_output))
+                kind.remove_all_of(f"{project.owner()}/{self._name}", self._say)
+            changes = _counts(done.summary.resource_changes)
+        except StackNotFoundError:
+            changes = {}
+        forget_spec(self._name)
+        engine.forget(self._name)
+        return changes
+
+    def applied(self) -> Applied | None:
+        """What the state holds, None for a stack that was never made."""
+        try:
+            state = json.loads(self._exported(self._stack(create=False, plan=None))).get("deployment")
+        except StackNotFoundError:
+            return None
+        except CommandError as error:
+            raise self._explained(error) from error
+        custom = [r for r in (state or {}).get("resources") or [] if r.get("custom") and "id" in r]
+        found = [r for r in custom if not r["type"].startswith("pulumi:providers:")]
+        return Applied(
+            tuple(r["urn"] for r in found),
+            tuple(r["inputs"] for r in found if r["type"].startswith("kubernetes:")),
+            next((r["inputs"] for r in found if r["type"] == CLUSTER_TYPE and not r.get("delete")), {}),
+        )
+
+    @contextlib.contextmanager
+    def _working(self, create: bool, plan: Plan | None) -> Iterator[Stack]:
+        with leftovers.exclusive(self._name, self._say) as was_killed:
+            self._errors.clear()
+            try:
+                stack = self._stack(create, plan)
+                if was_killed:
+                    self._again(lambda: self._forget_pending(stack))
+                yield stack
+            except StackNotFoundError:
+                raise
+            except CommandError as error:
+                raise self._explained(error) from error
+
+    def _stack(self, create: bool, plan: Plan | None) -> Stack:
+        workspace = LocalWorkspace(
+            work_dir=str(self._work_dir),
+            program=(lambda: apply(plan)) if plan else None,
+            env_vars={leftovers.MARK: leftovers.mark(self._name), "TMPDIR": str(project.scratch_dir(self._name))},
+            pulumi_command=Command(self._say),
+        )
+        return (_Stack.create_or_select if create else _Stack.select)(self._name, workspace)
+
+    def _again(self, operation: Callable[[], T]) -> T:
+        """Once more when a lock is in the way whose process is gone."""
+        try:
+            return operation()
+        except ConcurrentUpdateError as error:
+            if not leftovers.is_stale(str(error)):
+                raise
+            self._say("removing the lock that a killed run left on the stack")
+            self._stack(create=False, plan=None).cancel()
+            self._errors.clear()
+            return operation()
+
+    def _forget_pending(self, stack: Stack) -> None:
+        """Drop what a cut run left pending: each resource's own create and delete converge from there."""
+        state = json.loads(self._exported(stack))
+        if not (state.get("deployment") or {}).pop("pending_operations", None):
+            return
+        with tempfile.NamedTemporaryFile("w", dir=project.scratch_dir(self._name), suffix=".json") as file:
+            json.dump(state, file)
+            file.flush()
+            self._pulumi(stack, "stack", "import", "--file", file.name)
+
+    def _exported(self, stack: Stack) -> str:
+        """The stack's state with its secrets as they are stored; the Automation API's own has them in plain text."""
+        return self._pulumi(stack, "stack", "export")
+
+    def _pulumi(self, stack: Stack, *words: str) -> str:
+        command = stack.workspace.pulumi_command
+        return command.run([*words, "--stack", stack.name], stack.workspace.work_dir, stack.workspace.env_vars).stdout
+
+    def _relay(self, on_event: OnEvent) -> Callable[[EngineEvent], None]:
+        def relay(event: EngineEvent) -> None:
+            for translated in translate(event):
+                if isinstance(translated, Message) and translated.severity == "error":
+                    self._errors.append(translated.text)
+                on_event(translated)
+
+        return relay
+
+    def _explained(self, error: CommandError) -> Problem:
+        return explain(self._name, str(error), self._errors)
+
+
+def prepare(stack: str, spec: str | None) -> Path:
+    """Write the work directory's project and stack files; what Pulumi needs of what it added to the latter is kept."""
+    directory = project.work_dir()
+    directory.mkdir(exist_ok=True)
+    _write(directory / "Pulumi.yaml", {"name": project_name(), "runtime": "python"})
+    file = project.work_file(stack)
+    before, committed = project.read_yaml(file), project.read_yaml(project.stack_file(stack))
+    kept = {key: value for key, value in before.items() if key in _PULUMI_KEYS}
+    if project.has_own_passphrase():
+        # Pulumi finds the salt that belongs to it in the state. One in a file may be of another checkout's passphrase,
+        # or of one that is gone.
+        kept.pop(_SALT, None)
+        committed.pop(_SALT, None)
+    settings = {"config": before.get("config") or {}} | kept | committed
+    if spec is not None:
+        settings["config"] = (settings.get("config") or {}) | {project.SPEC_KEY: spec}
+    _write(file, settings)
+    return directory
+
+
+def forget_spec(stack: str) -> None:
+    """A stack that is destroyed may be made from another spec."""
+    settings = project.read_yaml(project.work_file(stack))
+    (settings.get("config") or {}).pop(project.SPEC_KEY, None)
+    _write(project.work_file(stack), settings)
+
+
+def project_name() -> str:
+    return str(project.read_yaml(project.root() / "Pulumi.yaml").get("name"))
+
+
+def _write(file: Path, content: Mapping[str, Any]) -> None:
+    if project.read_yaml(file) != content:
+        temporary = file.with_suffix(".new")
+        temporary.write_text(yaml.safe_dump(dict(content)), encoding="utf-8")
+        temporary.rename(file)
+
+
+def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
+    return {getattr(operation, "value", str(operation)): count for operation, count in (changes or {}).items()}

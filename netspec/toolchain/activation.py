@@ -1,0 +1,109 @@
+"""Putting the programs, the engine and Pulumi's settings in reach of this process and everything it starts."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from netspec.diagnostics import Problem
+from netspec.toolchain import engine, project
+from netspec.toolchain.engine import Engine, kind_overrides
+from netspec.toolchain.find import TOOL_NAMES, Found, Say, find, say, with_plugin
+
+__all__ = ["Tools", "activate", "kind_overrides"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What was found: the programs asked for, the Docker client and the engine it talks to."""
+
+    programs: Mapping[str, Found]
+    docker: Path
+    engine: Engine
+
+    @property
+    def kind(self) -> Path:
+        return self.programs["kind"].path
+
+    @property
+    def kubectl(self) -> Path:
+        return self.programs["kubectl"].path
+
+    @property
+    def pulumi(self) -> Path:
+        return self.programs["pulumi"].path
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        return {name: found.source for name, found in self.programs.items()}
+
+
+_active: Tools | None = None
+
+
+def activate(components: Sequence[str] = TOOL_NAMES, report: Say = say, start: bool = True) -> Tools:
+    """Find the programs, downloading or building what is missing, and set this process's environment to use them.
+
+    With the private engine this moves the calling thread into its network namespace, out of which nothing else is
+    reachable: call it from the main thread, before any other thread starts. `start` False leaves a private engine
+    that does not run as it is. A second call does nothing more than to look for further programs. Raises `Problem`.
+    """
+    global _active
+    if _active and set(components) <= set(_active.programs):
+        return _active
+    chosen = _active.engine if _active else engine.choose()
+    programs = {name: find(name, report) for name in components}
+    if chosen == "private" and "pulumi" in programs:
+        # In its network namespace no plugin can be had any more.
+        programs["pulumi"] = with_plugin(programs["pulumi"], report)
+    if chosen == "private" and start:
+        engine.start_private(report)
+    docker = engine.docker_client(chosen)
+    set_environment({"docker": docker, **{name: found.path for name, found in programs.items()}}, chosen)
+    if chosen == "private" and engine.private_runs():
+        engine.enter_private()
+    _active = Tools({**(_active.programs if _active else {}), **programs}, docker, chosen)
+    return _active
+
+
+def set_environment(programs: Mapping[str, Path], chosen: Engine) -> None:
+    """What every program that is started from here on finds: PATH, the engine, Pulumi's settings. Raises `Problem`."""
+    # The interpreter's directory, since Pulumi starts `python3` from PATH, whatever its virtualenv option says; then
+    # Pulumi's, for the language host and the plugins beside it.
+    first = [_linked(programs), Path(sys.executable).parent]
+    first += [programs["pulumi"].parent] if "pulumi" in programs else []
+    path = [*map(str, first), *os.environ.get("PATH", os.defpath).split(os.pathsep)]
+    os.environ["PATH"] = os.pathsep.join(dict.fromkeys(path))
+    os.environ["NETSPEC_PYTHON"] = sys.executable
+    os.environ[engine.VARIABLE] = chosen
+    os.environ["PULUMI_SKIP_UPDATE_CHECK"] = "1"
+    # A stack file without a salt is then no reason to make a new one.
+    os.environ["PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER"] = "true"
+    if chosen == "private":
+        os.environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "1"
+    if state := project.state_dir():
+        state.mkdir(mode=0o700, exist_ok=True)
+        os.environ["PULUMI_BACKEND_URL"] = state.as_uri()  # a # in the path would end it
+    if "PULUMI_CONFIG_PASSPHRASE" not in os.environ:
+        given = os.environ.setdefault("PULUMI_CONFIG_PASSPHRASE_FILE", str(project.passphrase_file()))
+        if not Path(given).is_file():
+            raise Problem(
+                f"PULUMI_CONFIG_PASSPHRASE_FILE names {given}, which is not a file",
+                "correct it, or unset it to let netspec keep a passphrase of its own in .netspec/",
+            )
+
+
+def _linked(programs: Mapping[str, Path]) -> Path:
+    """The directory that is first on PATH: what was found, under the name it is run by, and nothing that lies beside
+    it. Each link is there or the one before is, at any moment: another command may be starting the same program."""
+    folder = project.bin_dir()
+    folder.mkdir(exist_ok=True)
+    for name, path in programs.items():
+        link = folder / name
+        if not link.is_symlink() or link.readlink() != path:
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                (Path(scratch) / name).symlink_to(path)
+                (Path(scratch) / name).rename(link)
+    return folder

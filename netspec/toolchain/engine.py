@@ -1,0 +1,182 @@
+"""The container engine: Docker where it answers, else the private one of airgap/."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from netspec.diagnostics import Problem
+from netspec.toolchain import project
+from netspec.toolchain.find import Say, say
+
+Engine = Literal["docker", "private"]
+
+#: auto, docker or private. A command that netspec starts finds the engine that was chosen for it here.
+VARIABLE = "NETSPEC_ENGINE"
+#: Seconds in which Docker has to answer.
+TIMEOUT = 5
+#: GiB that the containers of a cluster take beyond their image.
+NEEDED_DISK = 3.0
+
+
+def docker_info(what: str) -> str | None:
+    """A field of what the Docker server says of itself (DOCKER_HOST and the CLI's contexts count), None when none
+    answers."""
+    if shutil.which("docker") is None:
+        return None
+    try:
+        done = subprocess.run(
+            ["docker", "info", "--format", f"{{{{.{what}}}}}"],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _record_of(stack: str) -> Path:
+    return project.private_dir() / f"{stack}.engine"
+
+
+def record(stack: str, identity: str) -> None:
+    """Remember the engine that a stack's cluster is on, from before anything of the cluster is there until `forget`."""
+    chosen = "private" if os.environ.get(VARIABLE) == "private" else "docker"
+    _record_of(stack).write_text(f"{chosen} {identity}\n", encoding="utf-8")
+
+
+def forget(stack: str) -> None:
+    _record_of(stack).unlink(missing_ok=True)
+
+
+def choose() -> Engine:
+    """The engine that this checkout's clusters are on, else the one this machine gives. Raises `Problem`, also when
+    another engine answers than the clusters are on: there they would look as if they were gone."""
+    wanted = os.environ.get(VARIABLE, "auto")
+    if wanted not in ("auto", "docker", "private"):
+        raise Problem(f"{VARIABLE} is {wanted!r}", "set it to auto, docker or private, or unset it")
+    for file in sorted(project.private_dir(make=False).glob("*.engine")):
+        made_on, _, identity = file.read_text(encoding="utf-8").strip().partition(" ")
+        _check_same(wanted, made_on, identity, file)
+        wanted = made_on
+    if wanted != "private":
+        if docker_info("ServerVersion"):
+            return "docker"
+        if wanted == "docker":
+            raise Problem(
+                f"{VARIABLE} is docker, and no Docker engine answers within {TIMEOUT} seconds",
+                "start Docker, or check DOCKER_HOST",
+            )
+    if sys.platform != "linux" or os.geteuid() != 0:
+        raise Problem(
+            "there is no container engine: Docker does not answer, and the private one needs Linux and root",
+            "start Docker, or run the same command as root on Debian",
+        )
+    return "private"
+
+
+def _check_same(wanted: str, made_on: str, identity: str, file: Path) -> None:
+    stack = file.stem
+    if wanted not in ("auto", made_on):
+        raise Problem(
+            f"the cluster of the stack {stack} is on the engine {made_on}, not on {wanted}",
+            f"destroy it first: {VARIABLE}={made_on} netspec down --stack {stack}",
+        )
+    if made_on != "docker":
+        return
+    found = docker_info("ID")
+    if not found or (identity and found != identity):
+        what = "another one answers" if found else f"it does not answer within {TIMEOUT} seconds"
+        raise Problem(
+            f"the cluster of the stack {stack} is on a Docker engine, and {what}",
+            "start Docker, or set DOCKER_HOST or the docker context to what it was; if that engine is gone for good, "
+            f"remove {file}",
+        )
+
+
+def start_private(report: Say = say) -> None:
+    """Build, start and fill the private engine. Raises `Problem`."""
+    from airgap import build, engine
+    from airgap.errors import AirgapError
+
+    try:
+        engine.hold()
+        build.ensure(engine.ENGINE_IMAGES, report)  # before anything is started: this is what can take long, or fail
+        engine.start(report)
+        engine.ensure_images(report)
+    except AirgapError as error:
+        raise Problem(error.message, error.hint) from error
+    except subprocess.CalledProcessError as error:
+        raise Problem(
+            f"the private container engine did not start: `{' '.join(map(str, error.cmd))}` failed: "
+            f"{str(error.stderr or '').strip()}",
+            "run `netspec doctor` to see what is missing",
+        ) from error
+
+
+def private_runs() -> bool:
+    from airgap import engine
+
+    return engine.status() is not None
+
+
+def stop_private(report: Say = say) -> None:
+    """End the private engine with everything in it. Raises `Problem`."""
+    from airgap import engine
+    from airgap.errors import AirgapError
+
+    try:
+        engine.stop(report)
+    except AirgapError as error:
+        raise Problem(error.message, error.hint) from error
+
+
+def docker_client(chosen: Engine) -> Path:
+    """The docker command to use. The private engine has the system's own: a newer client elsewhere may not speak that
+    server's API."""
+    if chosen == "docker":
+        return project.unlinked(Path(cast("str", shutil.which("docker"))).absolute())
+    from airgap import host
+
+    return project.unlinked(Path(host.which("docker") or "/usr/bin/docker"))
+
+
+def check_disk(chosen: Engine) -> None:
+    """Raise `Problem` when there is no room for a cluster where the engine keeps its containers."""
+    folder = project.cache_root()
+    if chosen == "docker":
+        folder = Path(docker_info("DockerRootDir") or "/")
+    try:
+        free = shutil.disk_usage(folder).free / (1 << 30)
+    except OSError:  # in a virtual machine, or not ours to look at
+        return
+    if free < NEEDED_DISK:
+        raise Problem(
+            f"a cluster needs {NEEDED_DISK:.0f} GiB free on the disk of {folder}, which has {free:.1f} GiB",
+            "free some space there, then run the same command again",
+        )
+
+
+def enter_private() -> None:
+    """Move this thread, and what it starts from now on, into the private engine's network. Raises `Problem`."""
+    from airgap import engine
+    from airgap.errors import AirgapError
+
+    try:
+        engine.enter()
+    except AirgapError as error:
+        raise Problem(error.message, error.hint) from error
+
+
+def kind_overrides() -> Mapping[str, Any]:
+    """What kind's config needs on this machine beyond the plan: merged when a cluster is made, never stored."""
+    if os.environ.get(VARIABLE) != "private":
+        return {}
+    from airgap import engine
+
+    return engine.kind_config()

@@ -1,0 +1,287 @@
+"""Observed against expected. A time-out is a denial only with a control; a lookup's symbols become addresses here."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from netspec.ir.model import Ir
+from netspec.probes import ANY_NODE_PORT, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
+from netspec.verify.model import Dial, Observation, Status
+from netspec.verify.resolve import Asker
+from netspec.verify.script import Reply
+from netspec.verify.state import Endpoint, State, pods_by_workload
+
+#: VXLAN's headers over IPv4: outer Ethernet 14, IP 20, UDP 8, VXLAN 8.
+VXLAN_OVERHEAD = 50
+
+#: Of dials that are not as expected the most telling one speaks: an open door before one that could not be tried.
+_TELLING = (Outcome.CONNECTED, Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNRESOLVED, Outcome.CHECK_FAILED)
+
+
+class Judge:
+    """Compares with the prediction, given the cluster's state. `node_mtu`: the MTU of each node's own interface."""
+
+    def __init__(self, ir: Ir, state: State, node_mtu: dict[str, int]) -> None:
+        self._state = state
+        self._pods = pods_by_workload(state.pods, ir.inventory.workloads)
+        self._node_mtu = node_mtu
+
+    def failed(self, probe: Probe, why: str, asked_from: str = "", attempts: int = 1) -> Observation:
+        """A probe that could not tell: where nothing is predicted, that is as good as any other answer."""
+        is_flow = isinstance(probe, FlowProbe)
+        status = Status.SEEN if is_flow and probe.expect is None else Status.CHECK_FAILED
+        return Observation(probe, status, Outcome.CHECK_FAILED if is_flow else None, why, asked_from, attempts=attempts)
+
+    def flow(
+        self, probe: FlowProbe, asked_from: str, dials: tuple[Dial, ...], control: str, control_failure: str, n: int
+    ) -> Observation:
+        """Every dial must be as expected; the most telling one that is not speaks for the probe."""
+        odd = min(
+            (d for d in dials if d.outcome is not probe.expect),
+            key=lambda d: _TELLING.index(d.outcome),
+            default=dials[0],
+        )
+        seen, detail = odd.outcome, odd.detail if odd.outcome is not Outcome.CONNECTED else ""
+        if len(dials) > 1 and len({d.outcome for d in dials}) > 1:
+            detail = ", ".join(f"{d.address} {d.outcome.value}" for d in dials)
+        if probe.expect is None:
+            status = Status.SEEN
+        elif seen is Outcome.CHECK_FAILED:
+            status = Status.CHECK_FAILED
+        elif seen is Outcome.TIMED_OUT and probe.expect is not Outcome.CONNECTED and not control:
+            status, seen = Status.CHECK_FAILED, Outcome.CHECK_FAILED
+            detail = f"timed out, but so did the control, so this is no denial: {control_failure}"
+        else:
+            status = Status.PASS if seen is probe.expect else Status.WRONG
+        return Observation(probe, status, seen, detail, asked_from, dials, n, control)
+
+    def lookup(self, probe: DnsProbe, asked_from: str, output: str, n: int) -> Observation:
+        if missing := self._missing(probe):
+            return self.failed(probe, missing, asked_from, n)
+        if not _ANSWERED.search(output):
+            return self.failed(probe, f"the lookup got no answer: {output or 'no output'}", asked_from, n)
+        answers = parse_lookup(output, probe.record)
+        wanted = self._wanted(probe)
+        if probe.record == "SRV":
+            found = sorted({f"{port}:{_owner(target, wanted)}" for port, target in map(_split_srv, answers)})
+        else:
+            found = answers
+        status = Status.PASS if found == wanted else Status.WRONG
+        detail = "" if status is Status.PASS else f"wanted {', '.join(wanted) or 'nothing'}; the answer: {output}"
+        return Observation(probe, status, answers, detail, asked_from, attempts=n)
+
+    def _missing(self, probe: DnsProbe) -> str:
+        """What the answer would be, and is not on the cluster: a lookup that finds nothing then proves nothing."""
+        for symbol in probe.expect:
+            kind, _, rest = symbol.partition(":")
+            if kind == "service" and rest not in self._state.services:
+                return f"Service {rest} is not on the cluster"
+        pods = [rest for kind, _, rest in (symbol.partition(":") for symbol in probe.expect) if kind == "pods"]
+        return "" if not pods or any(self._pods[w] for w in pods) else f"no ready pod of {', '.join(pods)}"
+
+    def _wanted(self, probe: DnsProbe) -> list[str]:
+        """The symbols of `expect` as what a lookup prints."""
+        out: list[str] = []
+        for symbol in probe.expect:
+            kind, _, rest = symbol.partition(":")
+            if kind == "pods":
+                out += [pod.address for pod in self._pods[rest]]
+            elif kind == "service":
+                out.append(self._state.services[rest].cluster_ip)
+            else:
+                out.append(rest)
+        return sorted(out)
+
+    def pod_fact(
+        self, probe: FactProbe, asker: Asker, replies: Sequence[Reply], dials: tuple[Dial, ...], n: int
+    ) -> Observation:
+        pod = asker.pod
+        assert pod is not None, "facts are asked of pods"
+        output = replies[0].output
+        if any(r.status for r in replies):
+            return self.failed(probe, next(r.output for r in replies if r.status) or "no answer", asker.id, n)
+        if probe.fact == "resolv-conf":
+            seen: Any = parse_resolv_conf(output)
+            ok = all(_agrees(key, seen.get(key), value) for key, value in probe.expect.items())
+            return self._fact(probe, ok, seen, asker.id, n)
+        if probe.fact == "pod-mtu":
+            wanted = probe.expect
+            if not isinstance(wanted, int):
+                wanted = self._node_mtu.get(pod.node, 0) - VXLAN_OVERHEAD
+            mtu = int(output.strip("| "))
+            return self._fact(probe, mtu == wanted, mtu, asker.id, n, "" if mtu == wanted else f"wanted {wanted}")
+        addresses = [r.output.rpartition(":")[0].strip("[]") for r in replies]
+        ok = all(a == pod.address for a in addresses)
+        observation = self._fact(probe, ok, sorted(set(addresses)), asker.id, n, f"the pod has {pod.address}")
+        return Observation(
+            probe, observation.status, observation.observed, observation.detail, asker.id, dials, attempts=n
+        )
+
+    def _fact(
+        self, probe: FactProbe, ok: bool, seen: object, asked_from: str, n: int = 1, detail: str = ""
+    ) -> Observation:
+        return Observation(probe, Status.PASS if ok else Status.WRONG, seen, detail, asked_from, attempts=n)
+
+    def state_fact(self, probe: FactProbe) -> Observation:
+        """Facts that the two kubectl calls have answered."""
+        state, settings = self._state, self._state.settings
+        if probe.fact in ("calico-pool", "stub-domains") and settings.problem:
+            return self.failed(probe, settings.problem)
+        seen: Any
+        if probe.fact == "pod-ips-in-pod-cidrs":
+            seen = sorted(p.address for p in self._pods[probe.subject])
+            if not seen:
+                return self.failed(probe, f"no ready pod of {probe.subject}")
+            return self._fact(probe, all(_within(a, probe.expect) for a in seen), seen, "API server")
+        if probe.fact == "service-ip-in-service-cidrs":
+            service = state.services.get(probe.subject)
+            if service is None:
+                return self.failed(probe, f"Service {probe.subject} is not on the cluster")
+            return self._fact(probe, _within(service.cluster_ip, probe.expect), service.cluster_ip, "API server")
+        if probe.fact == "service-spec":
+            return self._service_spec(probe)
+        if probe.fact == "service-endpoints":
+            return self._endpoints(probe)
+        if probe.fact == "nodes":
+            seen = sum(node.ready for node in state.nodes)
+        elif probe.fact == "replicas":
+            seen = len(self._pods[probe.subject])
+        elif probe.fact == "dns-replicas":
+            seen = state.ready_replicas.get(probe.subject, 0)
+        elif probe.fact == "calico-pool":
+            seen = _pools(settings.pools)
+        else:
+            seen = {domain: parse_corefile(settings.corefile).get(domain) for domain in probe.expect}
+        return self._fact(probe, seen == probe.expect, seen, "API server")
+
+    def _service_spec(self, probe: FactProbe) -> Observation:
+        """What of a Service is open to whom: its type, its ports and their node ports, and no address besides."""
+        service = self._state.services.get(probe.subject)
+        if service is None:
+            return self.failed(probe, f"Service {probe.subject} is not on the cluster")
+        wanted = {tuple(key): number for *key, number in probe.expect["ports"]}
+        ports: list[list[object]] = []
+        for (port, protocol), number in service.ports.items():
+            key = (service.names.get((port, protocol), ""), port, protocol)
+            any_will_do = wanted.get(key) == ANY_NODE_PORT and number
+            ports.append([*key, ANY_NODE_PORT if any_will_do else number])
+        seen = {
+            "type": service.type,
+            "headless": service.cluster_ip == "None",
+            "externalTrafficPolicy": service.external_traffic_policy,
+            "externalIPs": list(service.external_ips),
+            "ports": sorted(ports, key=str),
+        }
+        return self._fact(probe, seen == probe.expect, seen, "API server")
+
+    def _endpoints(self, probe: FactProbe) -> Observation:
+        """Every ready pod of the workloads behind the Service, and no other, each on its port."""
+        wanted = {
+            Endpoint(name, pod.id, number, protocol)
+            for name, workload, number, protocol in probe.expect
+            for pod in self._pods[workload]
+        }
+        if probe.expect and not wanted:
+            return self.failed(probe, f"no ready pod of {', '.join(sorted({row[1] for row in probe.expect}))}")
+        found = set(self._state.endpoints.get(probe.subject, ()))
+        missing = sorted({e.pod for e in wanted - found})
+        detail = f"not behind it: {', '.join(missing)}" if missing else ""
+        workload_of = {pod.id: workload for workload, pods in self._pods.items() for pod in pods}
+        seen = sorted({(e.name, workload_of.get(e.pod, e.pod), e.number, e.protocol) for e in found})
+        return self._fact(probe, found == wanted, [list(row) for row in seen], "API server", detail=detail)
+
+
+#: What nslookup prints when a server answered, be it that there is no such name.
+_ANSWERED = re.compile(r"Name:|service = |canonical name|NXDOMAIN|No answer|can't find", re.IGNORECASE)
+
+
+def _within(address: str, cidrs: Sequence[str]) -> bool:
+    try:
+        return any(ip_address(address) in ip_network(c) for c in cidrs)
+    except ValueError:  # a Service that became headless has "None"
+        return False
+
+
+def _agrees(key: str, seen: Any, wanted: Any) -> bool:
+    """The kubelet appends the node's own search domains to the cluster's."""
+    if key == "search" and isinstance(seen, list):
+        return bool(seen[: len(wanted)] == wanted)
+    return bool(seen == wanted)
+
+
+def _pools(pools: Sequence[Any]) -> dict[str, object]:
+    """The pools that pods get addresses from, in the probe's shape; a setting that differs between pools is a list."""
+    out: dict[str, object] = {"cidrs": sorted(p.get("cidr", "") for p in pools)}
+    defaults = {"blockSize": 26, "vxlanMode": "Never", "ipipMode": "Never", "natOutgoing": False}
+    for key, default in defaults.items():
+        values = {p.get(key, default) for p in pools}
+        out[key] = values.pop() if len(values) == 1 else sorted(map(str, values))
+    return out
+
+
+def parse_resolv_conf(text: str) -> dict[str, object]:
+    """resolv.conf(5), lines separated by newline or "|"."""
+    out: dict[str, object] = {"nameservers": [], "search": [], "ndots": 1}
+    for line in re.split(r"[\n|]", text):
+        words = line.split()
+        if len(words) < 2:
+            continue
+        if words[0] == "nameserver":
+            out["nameservers"] = [*out["nameservers"], words[1]]  # type: ignore[misc]
+        elif words[0] == "search":
+            out["search"] = words[1:]
+        elif words[0] == "options":
+            ndots = [w.removeprefix("ndots:") for w in words[1:] if w.startswith("ndots:")]
+            if ndots and ndots[-1].isdigit():
+                out["ndots"] = int(ndots[-1])
+    return out
+
+
+def parse_lookup(output: str, record: str) -> list[str]:
+    """The answers that nslookup printed, busybox's or BIND's: addresses, "port target" for SRV, names for CNAME.
+
+    >>> parse_lookup("Server:  10.96.0.10|Address: 10.96.0.10:53||Name: web.shop|Address: 10.96.1.1|", "A")
+    ['10.96.1.1']
+    """
+    lines = [line.strip() for line in re.split(r"[\n|]", output)]
+    found: set[str] = set()
+    named = False
+    for line in lines:
+        named = named or line.startswith("Name:")
+        if record == "A" and named and (match := re.match(r"Address(?: \d+)?:\s*(\S+)", line)):
+            found.add(match[1])
+        elif record == "SRV" and (match := re.search(r"service = \d+ \d+ (\d+) (\S+)", line)):
+            found.add(f"{match[1]} {match[2].rstrip('.')}")
+        elif record == "CNAME" and (match := re.search(r"canonical name = (\S+)", line)):
+            found.add(match[1].rstrip("."))
+    return sorted(found)
+
+
+def _split_srv(answer: str) -> tuple[str, str]:
+    port, _, target = answer.partition(" ")
+    return port, target
+
+
+def _owner(target: str, wanted: Sequence[str]) -> str:
+    """A headless Service's SRV names each pod, below the Service's own name: that name, if it is among the wanted."""
+    names = {w.partition(":")[2] for w in wanted}
+    return next((n for n in names if target == n or target.endswith("." + n)), target)
+
+
+def parse_corefile(text: str) -> dict[str, list[str]]:
+    """Server block's zone -> the resolvers it forwards to.
+
+    >>> parse_corefile("corp.example:53 {\\n    forward . 10.0.0.53 10.0.0.54\\n}\\n")
+    {'corp.example': ['10.0.0.53', '10.0.0.54']}
+    """
+    out: dict[str, list[str]] = {}
+    zone, depth = "", 0
+    for line in text.splitlines():
+        words = line.split()
+        if depth == 0 and line.rstrip().endswith("{") and words:
+            zone = words[0].partition(":")[0]
+        elif depth == 1 and words[:2] == ["forward", "."]:
+            out[zone] = sorted(w for w in words[2:] if w != "{")
+        depth += line.count("{") - line.count("}")
+    return out

@@ -1,0 +1,89 @@
+"""results.json: the run as data. The shape is documented in docs/verify.md and named by `version`."""
+
+from typing import Any
+
+from netspec.probes import DnsProbe, FactProbe, FlowProbe
+from netspec.verify.model import Answer, Observation, Run, Status, explain
+
+VERSION = "verify/v1"
+
+#: The exit code of `netspec verify` and of `pytest netspec/verify`.
+EXIT_CODES = {Answer.GREEN: 0, Answer.RED: 1, Answer.INCONCLUSIVE: 3}
+
+
+def as_json(run: Run) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "spec": run.name,
+        "stack": run.stack,
+        "cluster": run.cluster,
+        "started": run.started,
+        "seconds": run.seconds,
+        "phases": run.phases,
+        "answer": run.answer.value,
+        "exitCode": EXIT_CODES[run.answer],
+        "counts": {"probes": len(run.observations)} | {s.value: run.count(s) for s in Status},
+        "canary": {
+            "ok": run.canary.ok,
+            "problem": run.canary.problem,
+            "checks": [
+                {"name": c.name, "expect": c.expect.value, "observed": c.observed.value, "ok": c.ok, "detail": c.detail}
+                for c in run.canary.checks
+            ],
+        },
+        "observations": [observation_json(o) for o in run.observations],
+    }
+
+
+def observation_json(observation: Observation) -> dict[str, Any]:
+    probe = observation.probe
+    out: dict[str, Any] = {"id": probe.id, "status": observation.status.value}
+    if isinstance(probe, FlowProbe):
+        out |= {
+            "kind": "flow",
+            "via": probe.via,
+            "source": probe.source,
+            "destination": probe.destination,
+            "port": probe.port,
+            "protocol": probe.protocol,
+            "expect": probe.expect.value if probe.expect else None,
+            "observed": observation.observed.value,
+            "deciding": list(probe.deciding),
+            "reason": probe.reason,
+            "control": observation.control,
+            "dials": [
+                {
+                    "address": d.address,
+                    "outcome": d.outcome.value,
+                    "sameNode": d.same_node,
+                    "start": d.start,
+                    "end": d.end,
+                }
+                for d in observation.dials
+            ],
+        }
+        if probe.via == "node-port":
+            out["nodes"] = probe.nodes
+    elif isinstance(probe, DnsProbe):
+        out |= {
+            "kind": "dns",
+            "source": probe.source,
+            "name": probe.name,
+            "record": probe.record,
+            "expect": list(probe.expect),
+            "observed": observation.observed,
+        }
+    else:
+        out |= {
+            "kind": "fact",
+            "fact": probe.fact,
+            "subject": probe.subject,
+            "expect": probe.expect,
+            "observed": observation.observed,
+        }
+        if isinstance(probe, FactProbe) and probe.peer:
+            out |= {"peer": probe.peer, "port": probe.port}
+    out |= {"askedFrom": observation.asked_from, "attempts": observation.attempts, "detail": observation.detail}
+    if observation.status in (Status.WRONG, Status.CHECK_FAILED):
+        out["says"] = explain(observation)
+    return out

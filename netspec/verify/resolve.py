@@ -1,0 +1,182 @@
+"""Probes to questions: which pod asks, which address is dialled, and which flows serve as the asker's controls."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+
+from netspec.ir.model import Ir, Workload
+from netspec.probes import OUTSIDE, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
+from netspec.verify.ephemeral import NAME
+from netspec.verify.script import UDP_DATA, Kind, Question
+from netspec.verify.state import Node, Pod, State, pods_by_workload
+
+#: Files of a pod that facts are read from.
+FILES = {"resolv-conf": "/etc/resolv.conf", "pod-mtu": "/sys/class/net/eth0/mtu"}
+#: A port that nothing of ours listens on: dialled at oneself, "refused" proves as much as "connected".
+DISCARD_PORT = 9
+CONTROLS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A question without its number, and whether it stays on the asker's node (None: not a pair of pods)."""
+
+    question: Question
+    same_node: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A flow that must work for a time-out to mean denied. `to_itself`: nothing is allowed from this asker, so all that
+    can be shown is that it runs and gets answers in time."""
+
+    name: str
+    question: Question
+    to_itself: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Where questions are asked from; `pod` None is the outside host."""
+
+    id: str
+    pod: Pod | None
+    container: str
+
+
+class Unresolved(Exception):
+    """Why a probe cannot be asked at all: check-failed."""
+
+
+class NothingToAsk(Unresolved):
+    """This cluster has no such place to ask, and need not have: seen."""
+
+
+class Resolver:
+    """Looks symbolic ends up in the cluster's state. `outside` is the outside host's container and address."""
+
+    def __init__(self, ir: Ir, state: State, outside_name: str, outside_addresses: Sequence[str]) -> None:
+        self._workloads: Mapping[str, Workload] = {w.id: w for w in ir.inventory.workloads}
+        self._domain = ir.dns.cluster_domain
+        self._state = state
+        self._pods = pods_by_workload(state.pods, ir.inventory.workloads)
+        self._outside_name = outside_name
+        network = ir.cluster.network_cidr
+        self._outside_address = next((a for a in outside_addresses if ip_address(a) in network), "")
+        self._no_outside = (
+            f"container {outside_name} does not run"
+            if not outside_addresses
+            else f"container {outside_name} has no address in {network}"
+        )
+
+    def askers(self, source: str) -> tuple[Asker, ...]:
+        """A pod of the source on each node that has one: what a pod may send is enforced on its own node."""
+        if source == OUTSIDE:
+            self._outside()
+            return (Asker(self._outside_name, None, ""),)
+        foreign = not self._workloads[source].stand_in
+        on: dict[str, Pod] = {}
+        for pod in self.pods(source):
+            on.setdefault(pod.node, pod)
+        return tuple(Asker(p.id, p, NAME if foreign else next(iter(p.containers), "")) for p in on.values())
+
+    def needs_ephemeral(self, source: str) -> bool:
+        return source != OUTSIDE and not self._workloads[source].stand_in
+
+    def pods(self, workload: str) -> tuple[Pod, ...]:
+        pods = self._pods[workload]
+        if not pods:
+            raise Unresolved(f"no ready pod of {workload}")
+        return pods
+
+    def targets(self, probe: Probe, asker: Asker) -> tuple[Target, ...]:
+        """What to ask for one probe, at least one question; raises Unresolved."""
+        if isinstance(probe, DnsProbe):
+            return (Target(Question(0, "lookup", probe.name, record=probe.record)),)
+        if isinstance(probe, FactProbe):
+            if probe.fact == "source-address-kept":
+                return tuple(
+                    Target(Question(0, "client-address", f"http://{pod.address}:{probe.port}/clientip"), same)
+                    for pod, same in self._near_and_far(probe.peer, asker)
+                )
+            return (Target(Question(0, "file", FILES[probe.fact])),)
+        kind: Kind = "name-flow" if probe.via == "name" else "flow"
+        question = Question(0, kind, "", probe.protocol, udp_data=self._udp_data(probe))
+        return tuple(
+            Target(replace(question, target=f"{address}:{port}"), same)
+            for address, port, same in self._addresses(probe, asker)
+        )
+
+    def controls(self, asker: Asker, probes: Iterable[Probe]) -> tuple[Control, ...]:
+        """Up to two flows predicted to pass: cluster DNS if it is among them, and one more. Else the asker itself."""
+        allowed = sorted(
+            (p for p in probes if isinstance(p, FlowProbe) and p.expect is Outcome.CONNECTED and p.via != "name"),
+            key=lambda p: (p.protocol != "TCP", p.via != "pod", p.id),
+        )
+        chosen: list[Control] = []
+        for wanted_dns in (True, False):
+            for probe in allowed:
+                if (probe.port == 53) is not wanted_dns or len(chosen) >= CONTROLS:
+                    continue
+                try:
+                    target = self.targets(probe, asker)[0]
+                except Unresolved:
+                    continue
+                chosen.append(Control(probe.id, target.question))
+                break
+        return tuple(chosen) or (self._to_itself(asker),)
+
+    def _to_itself(self, asker: Asker) -> Control:
+        address = asker.pod.address if asker.pod else self._outside_address
+        return Control("to itself", Question(0, "flow", f"{address}:{DISCARD_PORT}"), to_itself=True)
+
+    def _outside(self) -> str:
+        if not self._outside_address:
+            raise Unresolved(self._no_outside)
+        return self._outside_address
+
+    def _udp_data(self, probe: FlowProbe) -> str:
+        behind = [self._workloads[w] for w in (*probe.backends, probe.destination) if w in self._workloads]
+        return UDP_DATA["dns" if any(not w.stand_in for w in behind) else "agnhost"]
+
+    def _addresses(self, probe: FlowProbe, asker: Asker) -> list[tuple[str, int, bool | None]]:
+        if probe.via == "outside":
+            return [(self._outside(), probe.port, None)]
+        if probe.via == "pod":
+            return [(pod.address, probe.port, same) for pod, same in self._near_and_far(probe.destination, asker)]
+        service = self._state.services.get(probe.destination)
+        if service is None:
+            raise Unresolved(f"Service {probe.destination} is not on the cluster")
+        endpoints = [pod for workload in probe.backends for pod in self._pods[workload]]
+        if not endpoints:
+            raise Unresolved(f"no ready pod of {', '.join(probe.backends)} behind Service {probe.destination}")
+        if probe.via == "name":
+            namespace, _, name = probe.destination.partition("/")
+            return [(f"{name}.{namespace}.svc.{self._domain}", probe.port, None)]
+        if probe.via == "cluster-ip":
+            return [(service.cluster_ip, probe.port, None)]
+        node_port = service.ports.get((probe.port, probe.protocol), 0)
+        if not node_port:
+            raise Unresolved(f"Service {probe.destination} has no node port for {probe.port}/{probe.protocol}")
+        nodes = self._nodes(probe, {pod.node for pod in endpoints})
+        return [(node.address, node_port, None) for node in nodes]
+
+    def _nodes(self, probe: FlowProbe, with_endpoint: set[str]) -> list[Node]:
+        nodes = [
+            n
+            for n in self._state.nodes
+            if probe.nodes == "every" or (n.name in with_endpoint) is (probe.nodes == "with-endpoint")
+        ]
+        if not nodes:
+            raise NothingToAsk(f"the cluster has no node {probe.nodes.replace('-', ' ')} of {probe.destination}")
+        return nodes
+
+    def _near_and_far(self, workload: str, asker: Asker) -> list[tuple[Pod, bool | None]]:
+        """One pod of the workload on the asker's node and one on another, as far as there are such."""
+        found: dict[bool, Pod] = {}
+        for pod in self.pods(workload):
+            if asker.pod is None or pod.id != asker.pod.id:
+                found.setdefault(asker.pod is not None and pod.node == asker.pod.node, pod)
+        if not found:
+            raise Unresolved(f"no other ready pod of {workload}")
+        return [(pod, same) for same, pod in sorted(found.items(), reverse=True)]

@@ -1,0 +1,233 @@
+"""What runs on the cluster now: nodes, pods, Services and settings, from two kubectl calls."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from netspec.diagnostics import Problem
+from netspec.ir.model import WORKLOAD_LABEL, Workload
+from netspec.ir.selectors import Selector
+from netspec.verify.access import Access, last_line
+
+#: On the canary's namespace, and how long it lives at most.
+CANARY_LABEL = "netspec.dev/canary"
+CANARY_LIFE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """`containers` are the running ones, in the pod's order; ephemeral ones are apart: name -> waiting, running or
+    terminated, "" where the kubelet has not said."""
+
+    namespace: str
+    name: str
+    node: str
+    address: str
+    labels: Mapping[str, str]
+    ready: bool
+    containers: tuple[str, ...] = ()
+    ephemeral: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """`open`: pods that tolerate nothing can run here."""
+
+    name: str
+    address: str
+    open: bool
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LiveService:
+    """`ports`: (port, protocol) -> node port, 0 where there is none; `names` the same to the port's name, "" for none.
+    `cluster_ip` is "None" for a headless Service, "" for one that is a name only."""
+
+    cluster_ip: str
+    ports: Mapping[tuple[int, str], int]
+    names: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    type: str = "ClusterIP"
+    external_traffic_policy: str = ""
+    external_ips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A ready pod behind a port of a Service, from an EndpointSlice; `pod` is "namespace/name", or an address where
+    the endpoint is no pod. `name` is the Service port's, "" for none."""
+
+    name: str
+    pod: str
+    number: int
+    protocol: str
+
+
+@dataclass(frozen=True)
+class State:
+    nodes: tuple[Node, ...]
+    pods: tuple[Pod, ...]
+    services: Mapping[str, LiveService]
+    ready_replicas: Mapping[str, int]
+    stale_canaries: tuple[str, ...] = ()
+    endpoints: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+    settings: "Settings" = field(default_factory=lambda: Settings())
+
+
+def pods_by_workload(pods: Sequence[Pod], workloads: Sequence[Workload]) -> dict[str, tuple[Pod, ...]]:
+    """Workload id -> its ready pods that are not being deleted, by name.
+
+    A pod is of one workload: a stand-in's by the label that its Deployment selects by, another one's by the labels of
+    the workload that says most of it, so that a pod of {app, tier} is not asked for one of {app}.
+    """
+    found: dict[str, list[Pod]] = {w.id: [] for w in workloads}
+    stand_ins = {(w.namespace, w.name): w for w in workloads if w.stand_in}
+    foreign = sorted((w for w in workloads if not w.stand_in), key=lambda w: (-len(w.labels), w.id))
+    selectors = [(w, Selector.of(w.labels)) for w in foreign]
+    for pod in sorted((p for p in pods if p.ready), key=lambda p: p.id):
+        owner = stand_ins.get((pod.namespace, pod.labels.get(WORKLOAD_LABEL, ""))) or next(
+            (w for w, selector in selectors if w.namespace == pod.namespace and selector.matches(pod.labels)), None
+        )
+        if owner:
+            found[owner.id].append(pod)
+    return {workload: tuple(theirs) for workload, theirs in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the cluster is set to. `problem`: why it could not be read."""
+
+    pools: tuple[Mapping[str, Any], ...] = ()
+    corefile: str = ""
+    problem: str = ""
+
+
+def read_state(access: Access) -> State:
+    kinds = "nodes,namespaces,pods,services,deployments.apps,endpointslices.discovery.k8s.io"
+    done = access.kubectl("get", kinds, "-A", "-o", "json")
+    if done.returncode:
+        raise Problem(
+            f"the cluster's API server does not answer: {last_line(done.stderr)}",
+            "see `netspec status`; `netspec up` repairs a half-made cluster",
+        )
+    return parse_state(json.loads(done.stdout)["items"])
+
+
+def read_settings(access: Access) -> Settings:
+    done = access.kubectl("get", "configmaps,ippools.crd.projectcalico.org", "-A", "-o", "json")
+    if done.returncode:
+        return Settings(problem=last_line(done.stderr))
+    items = json.loads(done.stdout)["items"]
+    pools = tuple(i["spec"] for i in items if i["kind"] == "IPPool" and not i["spec"].get("disabled"))
+    corefiles = [
+        i.get("data", {}).get("Corefile", "")
+        for i in items
+        if i["kind"] == "ConfigMap"
+        and (i["metadata"]["namespace"], i["metadata"]["name"]) == ("kube-system", "coredns")
+    ]
+    return Settings(pools, corefiles[0] if corefiles else "")
+
+
+def parse_state(items: list[dict[str, Any]]) -> State:
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for item in items:
+        by_kind.setdefault(item["kind"], []).append(item)
+    return State(
+        nodes=tuple(sorted(map(_node, by_kind.get("Node", [])), key=lambda n: n.name)),
+        pods=tuple(sorted((p for p in map(_pod, by_kind.get("Pod", [])) if p), key=lambda p: p.id)),
+        services={_id(i): _service(i["spec"]) for i in by_kind.get("Service", [])},
+        ready_replicas={_id(i): i.get("status", {}).get("readyReplicas", 0) for i in by_kind.get("Deployment", [])},
+        stale_canaries=tuple(
+            i["metadata"]["name"] for i in by_kind.get("Namespace", []) if _is_stale_canary(i) and not _is_ending(i)
+        ),
+        endpoints=_endpoints(by_kind.get("EndpointSlice", [])),
+    )
+
+
+def _endpoints(slices: list[dict[str, Any]]) -> dict[str, tuple[Endpoint, ...]]:
+    """Service id -> what is behind its ports. A condition that is absent means ready (discovery.k8s.io/v1)."""
+    out: dict[str, tuple[Endpoint, ...]] = {}
+    for item in slices:
+        meta = item["metadata"]
+        service = f"{meta['namespace']}/{meta.get('labels', {}).get('kubernetes.io/service-name', '')}"
+        ready = [e for e in item.get("endpoints") or () if (e.get("conditions") or {}).get("ready") is not False]
+        out[service] = out.get(service, ()) + tuple(
+            Endpoint(
+                port.get("name") or "", _endpoint_id(e, meta["namespace"]), port.get("port") or 0, port["protocol"]
+            )
+            for port in item.get("ports") or ()
+            for e in ready
+        )
+    return out
+
+
+def _endpoint_id(endpoint: Mapping[str, Any], namespace: str) -> str:
+    target = endpoint.get("targetRef") or {}
+    return f"{namespace}/{target['name']}" if target.get("kind") == "Pod" else str(endpoint["addresses"][0])
+
+
+def _id(item: Mapping[str, Any]) -> str:
+    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+
+
+def _is_ending(item: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" in item["metadata"]
+
+
+def _is_stale_canary(item: Mapping[str, Any]) -> bool:
+    """Left by a run that was killed; a younger one may be another run's that is still going on."""
+    if CANARY_LABEL not in item["metadata"].get("labels", {}):
+        return False
+    made = datetime.fromisoformat(item["metadata"]["creationTimestamp"])
+    return datetime.now(UTC) - made > CANARY_LIFE
+
+
+def _node(item: Mapping[str, Any]) -> Node:
+    addresses = [a["address"] for a in item["status"].get("addresses", []) if a["type"] == "InternalIP"]
+    taints = [t["effect"] for t in item["spec"].get("taints", [])]
+    return Node(
+        item["metadata"]["name"],
+        addresses[0] if addresses else "",
+        not any(t in ("NoSchedule", "NoExecute") for t in taints),
+        _is_ready(item),
+    )
+
+
+def _is_ready(item: Mapping[str, Any]) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in item.get("status", {}).get("conditions", []))
+
+
+def _pod(item: Mapping[str, Any]) -> Pod | None:
+    status, spec = item.get("status", {}), item["spec"]
+    if _is_ending(item) or status.get("phase") in ("Succeeded", "Failed"):
+        return None
+    declared = {c["name"]: "" for c in spec.get("ephemeralContainers", [])}
+    return Pod(
+        item["metadata"]["namespace"],
+        item["metadata"]["name"],
+        spec.get("nodeName", ""),
+        status.get("podIP", ""),
+        item["metadata"].get("labels", {}),
+        _is_ready(item) and bool(status.get("podIP")),
+        tuple(s["name"] for s in status.get("containerStatuses", []) if "running" in s.get("state", {})),
+        declared
+        | {s["name"]: next(iter(s.get("state", {})), "") for s in status.get("ephemeralContainerStatuses", [])},
+    )
+
+
+def _service(spec: Mapping[str, Any]) -> LiveService:
+    ports = {(p["port"], p.get("protocol", "TCP")): p for p in spec.get("ports", [])}
+    return LiveService(
+        spec.get("clusterIP", ""),
+        {key: port.get("nodePort", 0) for key, port in ports.items()},
+        {key: port.get("name", "") for key, port in ports.items()},
+        spec.get("type", "ClusterIP"),
+        spec.get("externalTrafficPolicy", ""),
+        tuple(spec.get("externalIPs", ())),
+    )

@@ -14,7 +14,7 @@ from netspec.deploy.events import Event, Message, Step
 from netspec.deploy.session import Session
 from netspec.diagnostics import Problem
 from netspec.spec.load import load
-from netspec.toolchain import project
+from netspec.toolchain import Tools, project
 
 
 def spec_path(stack: str, given: str | None) -> Path:
@@ -67,9 +67,11 @@ def compiled(spec: Path, stack: str) -> CompileResult:
 
 
 @contextlib.contextmanager
-def reported(stack: str, title: str, names: Mapping[str, str]) -> Iterator[tuple[Progress, Log]]:
-    """Progress and log of one operation; a problem in it points to the log."""
+def reported(stack: str, title: str, names: Mapping[str, str], tools: Tools) -> Iterator[tuple[Progress, Log]]:
+    """Progress and log of one operation with these tools; a problem in it points to the log."""
     log = Log(project.private_dir() / "logs", stack)
+    for note in tools.notes:
+        log.write(note)
     try:
         with Progress(title, names, log) as progress:
             yield progress, log

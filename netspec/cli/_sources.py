@@ -237,7 +237,7 @@ _KINDS = (
 def _cluster(kubeconfig: str, context: str | None) -> Iterator[tuple[str, str | Broken]]:
     from netspec.toolchain.find import find
 
-    command = [str(find("kubectl", lambda _: None).path), f"--kubeconfig={kubeconfig}"]
+    command = [str(find("kubectl").path), f"--kubeconfig={kubeconfig}"]
     command += [f"--context={context}"] if context else []
     served = set(_kubectl(command, "api-resources", "--verbs=list", "--output=name").split())
     wanted = [*(kind for kind in _KINDS if kind in served), *policy_resources(served)]
@@ -248,13 +248,13 @@ def _cluster(kubeconfig: str, context: str | None) -> Iterator[tuple[str, str | 
 
 
 def _kubectl(command: list[str], *arguments: str) -> str:
-    try:
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=_KUBECTL_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        raise Problem(
-            f"kubectl {arguments[0]} took longer than {_KUBECTL_TIMEOUT} s", "is the cluster reachable?"
-        ) from None
+    from netspec.toolchain import programs
+
+    done = programs.run([*command, *arguments], limit=_KUBECTL_TIMEOUT)
+    if done.returncode == programs.TIMED_OUT:
+        said = f"kubectl {arguments[0]} took longer than {_KUBECTL_TIMEOUT} s"
+        raise Problem(said, "is the cluster reachable?")
     if done.returncode:
-        words = done.stderr.strip().splitlines() or ["it failed"]
-        raise Problem(f"kubectl {arguments[0]}: {words[-1]}", "check the kubeconfig and what its user may list")
+        said = f"kubectl {arguments[0]}: {programs.last_line(done.stderr)}"
+        raise Problem(said, "check the kubeconfig and what its user may list")
     return done.stdout

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         show(args, f"{args.stack}: nothing is applied", changes={})
         return OK
     tools = toolchain.activate(start=False)
-    with reported(args.stack, f"down {args.stack}", {}) as (progress, log):
+    with reported(args.stack, f"down {args.stack}", {}, tools) as (progress, log):
         operation = Operation(args.stack, None, progress, log)
         changes = operation.session.down(operation.on_event, operation.output)
         if tools.engine == "private" and not containers.has_clusters():

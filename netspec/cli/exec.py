@@ -69,8 +69,8 @@ def _kubeconfig(stack: str | None) -> Iterator[dict[str, str]]:
 
 def _text(stack: str | None) -> str | None:
     """The kubeconfig of the stack's cluster, or of one of this checkout's, None where it has none."""
-    from netspec.deploy import containers, kind
-    from netspec.toolchain import project
+    from netspec.deploy import containers
+    from netspec.toolchain import programs, project
 
     mine = f"{project.owner()}/"
     found = [
@@ -82,4 +82,4 @@ def _text(stack: str | None) -> str | None:
         return None
     if len(found) > 1:
         print(f"kubectl talks to the cluster {found[0].cluster}; --stack chooses another", file=sys.stderr)
-    return kind.kubeconfig(found[0].cluster)
+    return programs.kind_kubeconfig(found[0].cluster)

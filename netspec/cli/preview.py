@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
     result = compiled(spec, args.stack)
     if result.plan is None:
         return FAILED
-    toolchain.activate()
-    with reported(args.stack, f"preview {args.stack}", layers(result.plan)) as (progress, log):
+    tools = toolchain.activate()
+    with reported(args.stack, f"preview {args.stack}", layers(result.plan), tools) as (progress, log):
         operation = Operation(args.stack, None, progress, log)
         flows = _flows(result, operation.session.applied(), args.stack)
         changes = operation.session.preview(result.plan, operation.on_event, operation.output)

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
     tools = toolchain.activate()
     check_disk(tools.engine)
-    with reported(args.stack, f"up {args.stack}", layers(plan)) as (progress, log):
+    with reported(args.stack, f"up {args.stack}", layers(plan), tools) as (progress, log):
         operation = Operation(args.stack, recorded(spec), progress, log)
         changes = operation.session.up(plan, operation.on_event, operation.output)
     done = f"{args.stack}: {summary(changes, past=True)} in {progress.elapsed():.0f} s"

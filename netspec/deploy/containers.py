@@ -5,13 +5,13 @@ before the first container exists. So whatever was cut half-way can be told from
 """
 
 import json
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from netspec.diagnostics import Problem
 from netspec.probes import OUTSIDE_PORTS
+from netspec.toolchain import programs
 
 CLUSTER_LABEL = "netspec.dev/cluster"
 OWNER_LABEL = "netspec.dev/owner"
@@ -55,20 +55,12 @@ class Network:
 
 def run(arguments: Sequence[str], hint: str | None = None, limit: float = TIMEOUT) -> str:
     """Run a docker command and return what it prints. Raises `Problem` with docker's own sentence."""
-    try:
-        done = subprocess.run(
-            ["docker", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=limit,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise Problem("there is no docker command on PATH", "start through netspec: netspec exec -- CMD") from error
-    except subprocess.TimeoutExpired as error:
+    done = programs.run(["docker", *arguments], limit=limit)
+    if done.returncode == programs.MISSING:
+        raise programs.need("docker")
+    if done.returncode == programs.TIMED_OUT:
         said = f"`docker {arguments[0]}` did not end within {limit:g} seconds"
-        raise Problem(said, hint or "restart Docker") from error
+        raise Problem(said, hint or "restart Docker")
     if done.returncode == 0:
         return done.stdout
     said = done.stderr.strip()

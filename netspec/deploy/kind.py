@@ -20,7 +20,7 @@ from netspec import toolchain
 from netspec.deploy import containers
 from netspec.deploy.containers import Container, EngineDown, Network
 from netspec.diagnostics import Problem
-from netspec.toolchain import project
+from netspec.toolchain import programs, project
 
 #: Seconds. kubeadm has limits of its own well below.
 CREATE_TIMEOUT = 1200
@@ -74,7 +74,7 @@ def create(cluster: Cluster, say: Say) -> Made:
             raise Problem(
                 f"kind made no control-plane node for {cluster.name}", "run it again; the log has all it said"
             )
-        return Made(identity, kubeconfig(cluster.name))
+        return Made(identity, programs.kind_kubeconfig(cluster.name))
 
 
 def remove(cluster: str, network: Network, identity: str, say: Say) -> None:
@@ -167,19 +167,6 @@ def _identity_in(nodes: list[Container], cluster: str) -> str | None:
     return next((node.id[:12] for node in nodes if node.name == f"{cluster}-control-plane"), None)
 
 
-def kubeconfig(cluster: str) -> str:
-    """The administrator's kubeconfig, as kind gives it for this host."""
-    try:
-        done = subprocess.run(
-            ["kind", "get", "kubeconfig", "--name", cluster], capture_output=True, text=True, timeout=60, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Problem(f"kind does not give the kubeconfig of {cluster} within 60 seconds", "run it again") from error
-    if done.returncode:
-        raise Problem(f"kind does not give the kubeconfig of {cluster}: {done.stderr.strip()}", "run it again")
-    return done.stdout
-
-
 def merged(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """`config` with what this machine needs added, mapping by mapping; neither is changed.
 
@@ -212,7 +199,7 @@ def _kind_create(cluster: Cluster, say: Say, lock: int) -> None:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            raise Problem("there is no kind command on PATH", "start through netspec: netspec exec -- CMD") from error
+            raise programs.need("kind") from error
         assert process.stdin and process.stdout
         limit = threading.Timer(CREATE_TIMEOUT, os.killpg, (process.pid, signal.SIGKILL))
         limit.daemon = True

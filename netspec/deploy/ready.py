@@ -6,8 +6,6 @@ three waits again. It has no outputs of its own and leaves nothing on the cluste
 
 import hashlib
 import json
-import os
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -29,6 +27,7 @@ from netspec.deploy.cluster import KindCluster, say
 from netspec.deploy.plainly import speak_plainly
 from netspec.diagnostics import Problem
 from netspec.plan import Condition, ManifestNode, ReadyNode
+from netspec.toolchain import programs
 
 #: Seconds between two looks, and for one look.
 INTERVAL = 1.0
@@ -109,20 +108,10 @@ def wait(props: Mapping[str, Any]) -> None:
 def _get(kubeconfig: str, resource: str, namespace: str | None = None) -> list[dict[str, Any]] | None:
     """The objects of a resource ("nodes", or "tigerastatus/calico"); None when the API server does not say."""
     where = ["--namespace", namespace] if namespace else ["--all-namespaces"] if "/" not in resource else []
-    command = ["kubectl", "get", resource, *where, "--output", "json", "--request-timeout", f"{KUBECTL_TIMEOUT}s"]
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, "KUBECONFIG": kubeconfig},
-            capture_output=True,
-            text=True,
-            timeout=2 * KUBECTL_TIMEOUT,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise Problem("there is no kubectl command on PATH", "start through netspec: netspec exec -- CMD") from error
-    except subprocess.TimeoutExpired:
-        return None
+    words = ["get", resource, *where, "--output=json", f"--request-timeout={KUBECTL_TIMEOUT}s"]
+    done = programs.kubectl(kubeconfig, *words, limit=2 * KUBECTL_TIMEOUT)
+    if done.returncode == programs.MISSING:
+        raise programs.need("kubectl")
     if done.returncode:
         # Not there yet, or its kind is not: as good as an empty list.
         return [] if "NotFound" in done.stderr or "the server doesn't have a resource type" in done.stderr else None

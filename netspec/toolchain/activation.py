@@ -17,11 +17,13 @@ __all__ = ["Tools", "activate", "kind_overrides"]
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What was found: the programs asked for, the Docker client and the engine it talks to."""
+    """What was found: the programs asked for, the Docker client and the engine it talks to. `notes`: what was passed
+    over, and why; for a log."""
 
     programs: Mapping[str, Found]
     docker: Path
     engine: Engine
+    notes: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Path:
@@ -54,7 +56,8 @@ def activate(components: Sequence[str] = TOOL_NAMES, report: Say = say, start: b
     if _active and set(components) <= set(_active.programs):
         return _active
     chosen = _active.engine if _active else engine.choose()
-    programs = {name: find(name, report) for name in components}
+    notes = list(_active.notes) if _active else []
+    programs = {name: find(name, report, notes.append) for name in components}
     if chosen == "private" and "pulumi" in programs:
         # In its network namespace no plugin can be had any more.
         programs["pulumi"] = with_plugin(programs["pulumi"], report)
@@ -64,7 +67,7 @@ def activate(components: Sequence[str] = TOOL_NAMES, report: Say = say, start: b
     set_environment({"docker": docker, **{name: found.path for name, found in programs.items()}}, chosen)
     if chosen == "private" and engine.private_runs():
         engine.enter_private()
-    _active = Tools({**(_active.programs if _active else {}), **programs}, docker, chosen)
+    _active = Tools({**(_active.programs if _active else {}), **programs}, docker, chosen, tuple(notes))
     return _active
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from netspec.diagnostics import Problem
-from netspec.toolchain import project
+from netspec.toolchain import programs, project
 from netspec.toolchain.find import Say, say
 
 Engine = Literal["docker", "private"]
@@ -25,18 +25,7 @@ NEEDED_DISK = 3.0
 def docker_info(what: str) -> str | None:
     """A field of what the Docker server says of itself (DOCKER_HOST and the CLI's contexts count), None when none
     answers."""
-    if shutil.which("docker") is None:
-        return None
-    try:
-        done = subprocess.run(
-            ["docker", "info", "--format", f"{{{{.{what}}}}}"],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    done = programs.run(["docker", "info", "--format", f"{{{{.{what}}}}}"], limit=TIMEOUT)
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 

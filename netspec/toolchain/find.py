@@ -46,9 +46,20 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def find(name: str, report: Say = say) -> Found:
-    """Find a program, downloading or building it if that is what it takes. Raises `Problem`."""
-    if found := find_local(name, report):
+def nobody(line: str) -> None:
+    """Who hears what is worth a line in a log alone, where there is none."""
+
+
+def find(name: str, report: Say = say, note: Say = nobody) -> Found:
+    """Find a program, downloading or building it if that is what it takes. Raises `Problem`.
+
+    `note` is told what was passed over; `report` is, where that is why something is downloaded or built.
+    """
+    passed_over: list[str] = []
+    found = find_local(name, passed_over.append)
+    for line in passed_over:
+        (note if found else report)(line)
+    if found:
         return found
     try:
         return _downloaded(name, download.install(name, report))
@@ -62,9 +73,10 @@ def find(name: str, report: Say = say) -> Found:
         return _build(name, report)
 
 
-def find_local(name: str, report: Say = say) -> Found | None:
-    """What is there already. Raises `Problem` if the explicit path is of no use."""
-    return _explicit(name) or _on_path(name, report) or _cached_download(name) or _cached_build(name)
+def find_local(name: str, note: Say = nobody) -> Found | None:
+    """What is there already; `note` is told what was passed over. Raises `Problem` if the explicit path is of no
+    use."""
+    return _explicit(name) or _on_path(name, note) or _cached_download(name) or _cached_build(name)
 
 
 def variable(name: str) -> str:
@@ -115,17 +127,17 @@ def _explicit(name: str) -> Found | None:
     return Found(name, path, version, "explicit")
 
 
-def _on_path(name: str, report: Say) -> Found | None:
+def _on_path(name: str, note: Say) -> Found | None:
     text = shutil.which(name)
     if text is None:
         return None
     path = project.unlinked(Path(text).absolute())
     version = version_of(name, path)
     if version is None:
-        report(f"{path} does not say its version: not used")
+        note(f"{path} does not say its version: not used")
         return None
     if _is_old(name, version):
-        report(f"{path} is {name} {version}, older than {TOOLS[name].minimum}: not used")
+        note(f"{path} is {name} {version}, older than {TOOLS[name].minimum}: not used")
         return None
     return Found(name, path, version, _source_of(path))
 

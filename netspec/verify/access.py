@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,31 +18,27 @@ from testinfra.host import Host
 
 from netspec.diagnostics import Problem
 from netspec.ir.model import Ir
+from netspec.toolchain import programs
 
 #: Seconds. A pod's script bounds itself; this is for a node or an API server that stops answering.
 EXEC_LIMIT = 120
-KUBECTL_LIMIT = 30
 #: A kubeconfig's file name: what is between is the process that needs it.
 _PREFIX, _SUFFIX = "netspec-verify-", ".kubeconfig"
-#: What kubectl and docker say when the program itself could not be run in the container.
-TIMED_OUT_STATUS = 124
 
 
 @contextmanager
 def kubeconfig_for(ir: Ir) -> Iterator[Path]:
     """The cluster's kubeconfig in a file of mode 0600 outside the project, removed afterwards."""
-    done = run(["kind", "get", "kubeconfig", "--name", ir.cluster.name])
-    if done.returncode:
-        raise Problem(
-            f"there is no running kind cluster {ir.cluster.name}: {last_line(done.stderr)}",
-            f"bring it up first: netspec up --stack {ir.stack}",
-        )
+    try:
+        text = programs.kind_kubeconfig(ir.cluster.name)
+    except Problem as problem:
+        raise Problem(problem.message, f"bring it up first: netspec up --stack {ir.stack}") from problem
     _remove_left_ones()
     handle, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", suffix=_SUFFIX)  # mkstemp makes it 0600
     path = Path(name)
     try:
         with os.fdopen(handle, "w") as file:
-            file.write(done.stdout)
+            file.write(text)
         yield path
     finally:
         path.unlink(missing_ok=True)
@@ -55,30 +51,6 @@ def _remove_left_ones() -> None:
         if pid.isdigit() and not psutil.pid_exists(int(pid)):
             with suppress(OSError):  # another user's
                 path.unlink()
-
-
-def run(command: Sequence[str], stdin: str = "", limit: float = KUBECTL_LIMIT) -> "subprocess.CompletedProcess[str]":
-    """Runs a program; one that is missing or does not end in `limit` seconds is a failed one, not an exception."""
-    try:
-        return subprocess.run(
-            command,
-            input=stdin,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",  # what a program on the cluster printed
-            timeout=limit,
-            check=False,
-        )
-    except FileNotFoundError:
-        return subprocess.CompletedProcess(command, 127, "", f"{command[0]} is not on PATH")
-    except subprocess.TimeoutExpired:
-        said = f"{' '.join(command[:3])} did not end in {limit:g} s"
-        return subprocess.CompletedProcess(command, TIMED_OUT_STATUS, "", said)
-
-
-def last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no output"
 
 
 def _run_local(backend: BaseBackend, command: str, *args: str) -> Any:
@@ -98,7 +70,7 @@ def _run_local(backend: BaseBackend, command: str, *args: str) -> Any:
         os.killpg(process.pid, signal.SIGKILL)
         stdout, _ = process.communicate()
         said = f"no end after {EXEC_LIMIT} s".encode()
-        return backend.result(TIMED_OUT_STATUS, quoted, stdout, said)
+        return backend.result(programs.TIMED_OUT, quoted, stdout, said)
     return backend.result(process.returncode, quoted, stdout, stderr)
 
 
@@ -127,8 +99,8 @@ class Access:
     def __init__(self, kubeconfig: Path) -> None:
         self._kubeconfig = str(kubeconfig)
 
-    def kubectl(self, *args: str, stdin: str = "", limit: float = KUBECTL_LIMIT) -> "subprocess.CompletedProcess[str]":
-        return run(["kubectl", f"--kubeconfig={self._kubeconfig}", *args], stdin, limit)
+    def kubectl(self, *args: str, stdin: str = "", limit: float = programs.KUBECTL_LIMIT) -> programs.Done:
+        return programs.kubectl(self._kubeconfig, *args, stdin=stdin, limit=limit)
 
     def pod(self, namespace: str, name: str, container: str) -> Host:
         return Host(_Kubectl(name, namespace=namespace, container=container, kubeconfig=self._kubeconfig))
@@ -139,7 +111,7 @@ class Access:
     def address_of_container(self, name: str) -> list[str]:
         """Its addresses on every container network; none when it does not run."""
         template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-        words = run(["docker", "inspect", "--format", template, name]).stdout.split()
+        words = programs.run(["docker", "inspect", "--format", template, name]).stdout.split()
         return [word for word in words if _is_address(word)]  # a stopped one has none, "invalid IP" or both words
 
 

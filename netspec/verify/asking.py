@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome, Probe
-from netspec.verify.access import Access, last_line
+from netspec.toolchain.programs import last_line
+from netspec.verify.access import Access
 from netspec.verify.ephemeral import ProbeContainers
 from netspec.verify.judge import Judge
 from netspec.verify.model import Dial, Observation, Status

@@ -18,7 +18,8 @@ from typing import Any
 
 from netspec.catalogue import IMAGES
 from netspec.probes import Outcome
-from netspec.verify.access import Access, last_line
+from netspec.toolchain.programs import last_line
+from netspec.verify.access import Access
 from netspec.verify.model import Canary, CanaryCheck
 from netspec.verify.script import Question, outcome, replies, script
 from netspec.verify.state import CANARY_LABEL, State

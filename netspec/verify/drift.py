@@ -14,7 +14,8 @@ from netspec.ir.selectors import Selector
 from netspec.manifests.objects import REFUSED, policy_resources
 from netspec.manifests.read import read_texts
 from netspec.probes import FactProbe
-from netspec.verify.access import Access, last_line
+from netspec.toolchain.programs import last_line
+from netspec.verify.access import Access
 from netspec.verify.model import Observation, Status
 
 #: Connections that differ: so many are named.

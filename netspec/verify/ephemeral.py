@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from netspec.catalogue import IMAGES
-from netspec.verify.access import Access, last_line
+from netspec.toolchain.programs import last_line
+from netspec.verify.access import Access
 from netspec.verify.state import Pod
 
 #: The container's name; one that ended is never started again (the kubelet), and its name stays taken in the pod.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from netspec.probes import FactProbe
-from netspec.verify.access import Access, last_line
+from netspec.toolchain.programs import last_line
+from netspec.verify.access import Access
 from netspec.verify.model import Observation, Status
 from netspec.verify.state import State
 

@@ -9,7 +9,8 @@ from typing import Any
 from netspec.diagnostics import Problem
 from netspec.ir.model import WORKLOAD_LABEL, Workload
 from netspec.ir.selectors import Selector
-from netspec.verify.access import Access, last_line
+from netspec.toolchain.programs import last_line
+from netspec.verify.access import Access
 
 #: On the canary's namespace, and how long it lives at most.
 CANARY_LABEL = "netspec.dev/canary"

@@ -158,6 +158,7 @@ def kind(words):
 
 
 def kubectl(words):
+    words = [word for word in words if not word.startswith("--kubeconfig=")]
     if words[0] == "version":
         print("Client Version: v1.34.4")
         return

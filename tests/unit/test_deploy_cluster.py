@@ -255,8 +255,8 @@ def test_exec_runs_beside_half_a_cluster(
     monkeypatch.delenv("KUBECONFIG", raising=False)
     with exec_._kubeconfig(None) as env:
         assert env == {}
-    assert "kubectl has no cluster to talk to: kind does not give" in capsys.readouterr().err
-    with pytest.raises(Problem, match="kind does not give"), exec_._kubeconfig("dev"):
+    assert "kubectl has no cluster to talk to: there is no running kind cluster lab" in capsys.readouterr().err
+    with pytest.raises(Problem, match="no running kind cluster lab"), exec_._kubeconfig("dev"):
         pass
     (tmp_path / "no-kubeconfig").unlink()
     with exec_._kubeconfig(None) as env:

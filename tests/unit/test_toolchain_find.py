@@ -60,8 +60,16 @@ def test_what_is_on_path_is_passed_over_with_a_word(machine: Path, version: str 
     program(machine / "path" / "kind", version)
     downloaded = program(download.target("kind") / "bin" / "kind", OFFICIAL)
     said: list[str] = []
-    assert find.find("kind", said.append) == find.Found("kind", downloaded, OFFICIAL, "download")
-    assert len(said) == 1 and reason in said[0]
+    noted: list[str] = []
+    assert find.find("kind", said.append, noted.append) == find.Found("kind", downloaded, OFFICIAL, "download")
+    assert said == [] and len(noted) == 1 and reason in noted[0]
+
+
+def test_why_something_is_downloaded_or_built_is_said(machine: Path) -> None:
+    program(machine / "path" / "kind", "0.29.9")
+    said: list[str] = []
+    assert find.find("kind", said.append, lambda _: pytest.fail("noted alone")).source == "airgap"
+    assert "older than" in said[0] and "cannot be reached" in said[1]
 
 
 def test_an_unreachable_download_host_is_one_line_and_then_the_build(machine: Path) -> None:

@@ -1,0 +1,62 @@
+"""Runs the programs beside netspec (docker, kind, kubectl), each with an end in time."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from netspec.diagnostics import Problem
+
+#: Exit codes that a shell gives too: it could not be run, there is none, it did not end in time.
+CANNOT_RUN, MISSING, TIMED_OUT = 126, 127, 124
+#: Seconds for one kubectl, and for one answer of kind.
+KUBECTL_LIMIT = 30
+KIND_LIMIT = 60
+
+Done = subprocess.CompletedProcess[str]
+
+
+def run(command: Sequence[str], stdin: str = "", limit: float = KUBECTL_LIMIT) -> Done:
+    """Run a program; one that is missing or does not end in `limit` seconds is a failed one, not an exception."""
+    try:
+        return subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",  # what a program on the cluster printed
+            timeout=limit,
+            check=False,
+        )
+    except FileNotFoundError:
+        return Done(command, MISSING, "", f"{command[0]} is not on PATH")
+    except OSError as error:
+        return Done(command, CANNOT_RUN, "", f"{command[0]} cannot be run: {error.strerror}")
+    except subprocess.TimeoutExpired:
+        return Done(command, TIMED_OUT, "", f"{' '.join(command[:3])} did not end in {limit:g} s")
+
+
+def kubectl(kubeconfig: Path | str, *words: str, stdin: str = "", limit: float = KUBECTL_LIMIT) -> Done:
+    """kubectl on the cluster of that file."""
+    return run(["kubectl", f"--kubeconfig={kubeconfig}", *words], stdin, limit)
+
+
+def kind_kubeconfig(cluster: str) -> str:
+    """The administrator's kubeconfig of a kind cluster, as kind gives it for this host. Raises `Problem`."""
+    done = run(["kind", "get", "kubeconfig", "--name", cluster], limit=KIND_LIMIT)
+    if done.returncode == MISSING:
+        raise need("kind")
+    if done.returncode:
+        said = f"there is no running kind cluster {cluster}: {last_line(done.stderr)}"
+        raise Problem(said, "see which there are: kind get clusters")
+    return done.stdout
+
+
+def last_line(text: str) -> str:
+    """What a program ended with, for a sentence."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no output"
+
+
+def need(program: str) -> Problem:
+    """What to say where a program of ours is not on PATH: netspec puts it there for what it starts."""
+    return Problem(f"there is no {program} command on PATH", "start through netspec: netspec exec -- CMD")

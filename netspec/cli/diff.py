@@ -8,8 +8,8 @@ from netspec.analysis.diff import Change, Diff
 from netspec.analysis.matrix import ports_text
 from netspec.analysis.spaces import Ranges
 from netspec.cli import DIFFERENT, FAILED, OK, _sources
-from netspec.cli._report import OUTPUTS, Edge, Report, Row, write
 from netspec.diagnostics import Problem
+from netspec.report.listing import OUTPUTS, Edge, Listing, Row, write
 
 EXAMPLES = """\
   netspec diff old/ new/
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     return DIFFERENT if counted else OK
 
 
-def report(diff: Diff, changes: Sequence[Change], what: str) -> Report:
+def report(diff: Diff, changes: Sequence[Change], what: str) -> Listing:
     """The changes as rows; `preview` shows them too."""
     labels = {peer.id: peer.label for peer in diff.peers}
 
@@ -87,7 +87,7 @@ def report(diff: Diff, changes: Sequence[Change], what: str) -> Report:
         peers = [p.to_json() for p in diff.peers]
         yield json.dumps({"version": "diff/v1", "peers": peers, "changes": out}, indent=1) + "\n"
 
-    return Report(
+    return Listing(
         f"what changes: {what}",
         ("change", "source", "destination", "opens", "closes", "before", "after"),
         rows,

@@ -15,9 +15,9 @@ from netspec.analysis.services import Endpoint, Endpoints, service_dialect
 from netspec.analysis.spaces import PROTOCOLS
 from netspec.analysis.verdict import AddressEnd, End, PodEnd
 from netspec.cli import FAILED, OK, _sources
-from netspec.cli._report import OUTPUTS, Edge, Report, Row, write
 from netspec.diagnostics import Problem
 from netspec.ir.model import Inventory, Protocol, Service
+from netspec.report.listing import OUTPUTS, Edge, Listing, Row, write
 from netspec.spec.types import did_you_mean
 
 EXAMPLES = """\
@@ -48,11 +48,11 @@ def run(args: argparse.Namespace) -> int:
     source = _sources.chosen(args, spec)
     source.complain()
     found = list(_flows(source.inventory, args.source, args.destination, port))
-    report = _report(source, found, f"{args.source} to {args.destination}")
+    listing = _listing(source, found, f"{args.source} to {args.destination}")
     if args.output == "text":
         print(_text(source, found), end="")
     else:
-        write(report, args.output)
+        write(listing, args.output)
     return FAILED if source.has_errors else OK
 
 
@@ -208,7 +208,7 @@ def _place(source: _sources.Source, step: Step) -> str:
     return f"{position.file}:{position.line}" if position else ""
 
 
-def _report(source: _sources.Source, found: Sequence[_Found], what: str) -> Report:
+def _listing(source: _sources.Source, found: Sequence[_Found], what: str) -> Listing:
     def rows() -> Iterator[Row]:
         for flow in found:
             yield flow.title, flow.verdict, "", "", "", flow.sentence, ""
@@ -259,7 +259,7 @@ def _report(source: _sources.Source, found: Sequence[_Found], what: str) -> Repo
         yield json.dumps({"version": "explain/v1", "flows": flows}, indent=1) + "\n"
 
     columns = ("flow", "outcome", "side", "policy", "rule", "reason", "place")
-    return Report(f"why: {what}", columns, rows, document, edges)
+    return Listing(f"why: {what}", columns, rows, document, edges)
 
 
 def _text(source: _sources.Source, found: Sequence[_Found]) -> str:

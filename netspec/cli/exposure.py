@@ -8,7 +8,7 @@ from typing import get_args
 from netspec.analysis.exposure import Exposure, Scope, exposures
 from netspec.analysis.matrix import ports_text
 from netspec.cli import FAILED, OK, _sources
-from netspec.cli._report import OUTPUTS, Edge, Report, Row, write
+from netspec.report.listing import OUTPUTS, Edge, Listing, Row, write
 
 EXAMPLES = """\
   netspec exposure stacks/boutique.yaml --stack dev
@@ -32,11 +32,11 @@ def run(args: argparse.Namespace) -> int:
     source = _sources.chosen(args, args.spec)
     source.complain()
     found = [e for e in exposures(source.inventory) if not args.scope or e.scope in args.scope]
-    write(_report(source, found), args.output)
+    write(_listing(source, found), args.output)
     return FAILED if source.has_errors else OK
 
 
-def _report(source: _sources.Source, found: list[Exposure]) -> Report:
+def _listing(source: _sources.Source, found: list[Exposure]) -> Listing:
     def where(exposure: Exposure) -> str:
         position = source.locate(exposure.place)
         return f"{position.file}:{position.line}" if position else ""
@@ -67,7 +67,7 @@ def _report(source: _sources.Source, found: list[Exposure]) -> Report:
         yield json.dumps({"version": "exposure/v1", "exposures": listed}, indent=1) + "\n"
 
     workloads = {e.workload for e in found}
-    return Report(
+    return Listing(
         f"who could get in: {source.name}",
         ("workload", "scope", "peer", "ports", "present", "by", "place"),
         rows,

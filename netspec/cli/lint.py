@@ -8,9 +8,9 @@ from urllib.parse import quote
 from netspec import __version__
 from netspec.analysis.lint import CODES, Finding, lint
 from netspec.cli import FAILED, OK, _sources
-from netspec.cli._report import OUTPUTS, Edge, Report, Row, write
 from netspec.diagnostics import Position
 from netspec.manifests.read import STDIN
+from netspec.report.listing import OUTPUTS, Edge, Listing, Row, write
 
 EXAMPLES = """\
   netspec lint stacks/boutique.yaml --stack dev
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output == "sarif":
         print(json.dumps(_sarif(found), indent=1))
     else:
-        write(_report(found, source.name), args.output)
+        write(_listing(found, source.name), args.output)
     return FAILED if source.has_errors or (args.strict and found) else OK
 
 
@@ -47,7 +47,7 @@ def _where(position: Position | None) -> str:
     return f"{position.file}:{position.line}" if position else ""
 
 
-def _report(found: Sequence[tuple[Finding, Position | None]], name: str) -> Report:
+def _listing(found: Sequence[tuple[Finding, Position | None]], name: str) -> Listing:
     def rows() -> Iterator[Row]:
         return ((f.code, f.subject, f.message, _where(position)) for f, position in found)
 
@@ -67,7 +67,7 @@ def _report(found: Sequence[tuple[Finding, Position | None]], name: str) -> Repo
         ]
         yield json.dumps({"version": "lint/v1", "findings": findings}, indent=1) + "\n"
 
-    return Report(
+    return Listing(
         f"what is suspicious: {name}",
         ("code", "subject", "message", "place"),
         rows,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from netspec.analysis.engine import Connection
 from netspec.analysis.matrix import Focus, Matrix, ports_text
 from netspec.cli import FAILED, OK, _sources
-from netspec.cli._report import OUTPUTS, Edge, Report, Row, write
 from netspec.diagnostics import Problem
+from netspec.report.listing import OUTPUTS, Edge, Listing, Row, write
 
 if TYPE_CHECKING:
     from netspec.analysis.why import Because
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     source = _sources.chosen(args, args.spec)
     source.complain()
     matrix = Matrix(source.inventory)
-    write(_report(matrix, _focus(matrix, args.focus, args.direction), source.name, args.explain), args.output)
+    write(_listing(matrix, _focus(matrix, args.focus, args.direction), source.name, args.explain), args.output)
     return FAILED if source.has_errors else OK
 
 
@@ -54,7 +54,7 @@ def _focus(matrix: Matrix, wanted: list[str], direction: str) -> Focus:
     return Focus(frozenset(found), direction)
 
 
-def _report(matrix: Matrix, focus: Focus, name: str, explain: bool) -> Report:
+def _listing(matrix: Matrix, focus: Focus, name: str, explain: bool) -> Listing:
     labels = [peer.label for peer in matrix.peers]
     ids = [peer.id for peer in matrix.peers]
     reach = matrix.reach
@@ -84,7 +84,7 @@ def _report(matrix: Matrix, focus: Focus, name: str, explain: bool) -> Report:
             yield Edge(ids[c.source], ids[c.destination], "; ".join(said), not c.allow, tone)
 
     shown = {peer.id: peer.label for peer in matrix.peers}
-    return Report(
+    return Listing(
         f"who reaches whom: {name}",
         ("source", "destination", "allow", "undefined", *(("because",) if explain else ())),
         rows,

@@ -5,10 +5,10 @@ import json
 from typing import TYPE_CHECKING
 
 from netspec.cli import FAILED, OK
-from netspec.cli._report import Report, text
 from netspec.cli._session import Operation, compiled, reported, show, spec_path, stack_argument, summary
 from netspec.compiler import CompileResult
 from netspec.deploy.events import Step
+from netspec.report.listing import Listing, text
 
 if TYPE_CHECKING:
     from netspec.deploy.session import Applied
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     return OK
 
 
-def _flows(result: CompileResult, applied: "Applied | None", stack: str) -> Report | None:
+def _flows(result: CompileResult, applied: "Applied | None", stack: str) -> Listing | None:
     """The change in who reaches whom, None where no object is applied."""
     from netspec.cli._changes import reachability_change
     from netspec.cli.diff import report

@@ -13,7 +13,7 @@ import pytest
 from analysis_support import CLUSTER, Run, rows_of
 
 from netspec.cli import DIFFERENT, FAILED, OK, USAGE
-from netspec.cli._report import Edge, Report, write
+from netspec.report.listing import Edge, Listing, write
 
 SHOP = str(Path(__file__).parents[2] / "stacks" / "shop.yaml")
 
@@ -264,10 +264,10 @@ def test_a_graph_says_what_is_allowed_and_what_is_left_open(run: Run, tmp_path: 
 def test_text_cannot_break_out_of_any_output(capsys: pytest.CaptureFixture[str]) -> None:
     evil = '</script><script>alert(1)</script>"|\\\\'
     rows, edges = [(evil, evil)], [Edge(evil, evil, evil)]
-    report = Report(evil, ("a", "b"), lambda: iter(rows), lambda: iter(()), lambda: iter(edges))
+    listing = Listing(evil, ("a", "b"), lambda: iter(rows), lambda: iter(()), lambda: iter(edges))
 
     def written(output: str) -> str:
-        write(report, output)
+        write(listing, output)
         return capsys.readouterr().out
 
     assert "alert(1)</script>" not in written("html")

@@ -2,21 +2,16 @@
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from netspec.report.templates import render
 from netspec.verify.model import Observation, Run, Status, explain
 from netspec.verify.report.data import as_json, observation_json
 from netspec.verify.report.matrix import LEGEND, Cell, mark, tables
 
 
 def as_html(run: Run) -> str:
-    environment = Environment(
-        loader=PackageLoader("netspec.verify.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    data = as_json(run)
-    return environment.get_template("page.html.j2").render(
-        run=run,
-        data=data,
+    return render(
+        "verification.html.j2",
+        data=as_json(run),
         tables=[_table_data(t.title, t.rows, t.columns, t.cells) for t in tables(run)],
         unexpected=[explain(o) for o in run.unexpected],
         rows=[_row(o) for o in sorted(run.observations, key=_worst_first)],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil, sqrt
 
-from netspec.cli._report import TONES, Edge, Report, grouped
+from netspec.report.listing import TONES, Edge, Listing, grouped
 
 _ROW, _PAD, _HEAD, _GAP, _CHAR, _MARGIN = 22, 12, 30, 120, 7.2, 60
 #: Above this many edges, bands between the boxes sum them up; a single curve shows under the pointer.
@@ -24,9 +24,9 @@ class Box:
     nodes: tuple[str, ...]
 
 
-def layout(report: Report, edges: Sequence[Edge]) -> list[Box]:
+def layout(listing: Listing, edges: Sequence[Edge]) -> list[Box]:
     """Boxes in columns of about equal height, in group order; ungrouped nodes come last, each in a box of its own."""
-    groups = grouped(report, edges)
+    groups = grouped(listing, edges)
     loose = groups.pop("", [])
     shapes = [(group, tuple(nodes)) for group, nodes in groups.items()] + [("", (node,)) for node in loose]
     heights = [_HEAD * bool(group) + _ROW * len(nodes) + 2 * _PAD for group, nodes in shapes]
@@ -38,16 +38,16 @@ def layout(report: Report, edges: Sequence[Edge]) -> list[Box]:
     for (group, nodes), height in zip(shapes, heights, strict=True):
         if y > _MARGIN and y + height / 2 > target + _MARGIN:
             x, y, widest = x + widest + _GAP, float(_MARGIN), 0.0
-        width = max(len(t) for t in (group, *(report.label(n) for n in nodes))) * _CHAR + 2 * _PAD + 10
+        width = max(len(t) for t in (group, *(listing.label(n) for n in nodes))) * _CHAR + 2 * _PAD + 10
         boxes.append(Box(x, y, width, height, group, nodes))
         y, widest = y + height + 40, max(widest, width)
     return boxes
 
 
-def svg(report: Report) -> str:
+def svg(listing: Listing) -> str:
     """The whole picture, self-contained."""
-    edges = list(report.edges())
-    boxes = layout(report, edges)
+    edges = list(listing.edges())
+    boxes = layout(listing, edges)
     where = {
         node: (box, box.y + _HEAD * bool(box.group) + _PAD + _ROW * (i + 0.5))
         for box in boxes
@@ -59,7 +59,7 @@ def svg(report: Report) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
         f'height="{height:.0f}" font-family="system-ui, sans-serif" font-size="12">',
-        f"<title>{escape(report.title)}</title>",
+        f"<title>{escape(listing.title)}</title>",
         "<style>.e{fill:none;stroke-width:1.3}.e:hover{stroke-width:3;stroke-opacity:1}"
         ".many .e:not(:hover){stroke-opacity:0;marker-end:none;pointer-events:stroke}"
         ".b{fill:none;stroke:#9fb3c8;stroke-opacity:.5}.b:hover{stroke:#1d5fa8}"
@@ -88,7 +88,9 @@ def svg(report: Report) -> str:
     for node, (box, y) in where.items():
         parts.append(f'<circle cx="{box.x:.0f}" cy="{y:.0f}" r="3" fill="#829ab1"/>')
         parts.append(f'<circle cx="{box.x + box.width:.0f}" cy="{y:.0f}" r="3" fill="#829ab1"/>')
-        parts.append(f'<text x="{box.x + _PAD:.0f}" y="{y + 4:.0f}" fill="#1f2933">{escape(report.label(node))}</text>')
+        parts.append(
+            f'<text x="{box.x + _PAD:.0f}" y="{y + 4:.0f}" fill="#1f2933">{escape(listing.label(node))}</text>'
+        )
     parts.append("</svg>\n")
     return "\n".join(parts)
 

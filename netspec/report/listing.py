@@ -1,4 +1,4 @@
-"""One report, many outputs: the same rows as text, CSV, Markdown, DOT, SVG or a page. JSON is each command's own."""
+"""One listing, many outputs: the same rows as text, CSV, Markdown, DOT, SVG or a page. JSON is each command's own."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ TONES = {"": "#52606d", "good": "#2f7d4f", "bad": "#c0392b", "warn": "#b7791f"}
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Listing:
     """`rows` may be read several times; `edges` gives one edge a row. `group` says which box of the graph a node is
     in ("" for none); `nodes` are those to show even without an edge; `label` what a node is called."""
 
@@ -54,48 +54,48 @@ class Report:
     key: tuple[str, ...] = ()
 
 
-def write(report: Report, output: str, to: TextIO | None = None) -> None:
-    """Prints the report. Large ones are never held as a whole (but for graphs and pages)."""
+def write(listing: Listing, output: str, to: TextIO | None = None) -> None:
+    """Prints the listing. Large ones are never held as a whole (but for graphs and pages)."""
     stream = sys.stdout if to is None else to
     if output == "json":
-        stream.writelines(report.json())
+        stream.writelines(listing.json())
     elif output == "csv":
         import csv
 
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(report.columns)
-        writer.writerows(report.rows())
+        writer.writerow(listing.columns)
+        writer.writerows(listing.rows())
     elif output == "md":
-        stream.writelines(_markdown(report))
+        stream.writelines(_markdown(listing))
     elif output == "dot":
-        stream.writelines(_dot(report))
+        stream.writelines(_dot(listing))
     elif output == "svg":
-        from netspec.cli._graph import svg
+        from netspec.report.picture import svg
 
-        stream.write(svg(report))
+        stream.write(svg(listing))
     elif output == "html":
-        from netspec.cli._page import page
+        from netspec.report.page import page
 
-        stream.write(page(report))
+        stream.write(page(listing))
     else:
-        stream.writelines(text(report))
+        stream.writelines(text(listing))
 
 
-def text(report: Report) -> Iterator[str]:
-    rows = iter(report.rows())
+def text(listing: Listing) -> Iterator[str]:
+    rows = iter(listing.rows())
     first = list(islice(rows, _ALIGNED))
     if not first:
-        yield report.empty + "\n"
+        yield listing.empty + "\n"
         return
-    widths = [max(len(row[i]) for row in [report.columns, *first]) for i in range(len(report.columns))]
+    widths = [max(len(row[i]) for row in [listing.columns, *first]) for i in range(len(listing.columns))]
     last = len(widths) - 1
-    for row in chain([tuple(c.upper() for c in report.columns)], first, rows):
+    for row in chain([tuple(c.upper() for c in listing.columns)], first, rows):
         yield "  ".join(cell if i == last else cell.ljust(widths[i]) for i, cell in enumerate(row)).rstrip() + "\n"
 
 
-def _markdown(report: Report) -> Iterator[str]:
-    yield f"| {' | '.join(report.columns)} |\n|{'|'.join('---' for _ in report.columns)}|\n"
-    for row in report.rows():
+def _markdown(listing: Listing) -> Iterator[str]:
+    yield f"| {' | '.join(listing.columns)} |\n|{'|'.join('---' for _ in listing.columns)}|\n"
+    for row in listing.rows():
         yield f"| {' | '.join(_cell(c) for c in row)} |\n"
 
 
@@ -103,26 +103,26 @@ def _cell(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def grouped(report: Report, edges: Sequence[Edge]) -> dict[str, list[str]]:
-    """Group -> its nodes, all that the report names and the edges touch, in their order; ungrouped ones under ""."""
-    nodes = dict.fromkeys(chain(report.nodes, (n for e in edges for n in (e.tail, e.head))))
+def grouped(listing: Listing, edges: Sequence[Edge]) -> dict[str, list[str]]:
+    """Group -> its nodes, all that the listing names and the edges touch, in their order; ungrouped ones under ""."""
+    nodes = dict.fromkeys(chain(listing.nodes, (n for e in edges for n in (e.tail, e.head))))
     out: dict[str, list[str]] = {}
     for node in nodes:
-        out.setdefault(report.group(node), []).append(node)
+        out.setdefault(listing.group(node), []).append(node)
     return dict(sorted(out.items()))
 
 
-def _dot(report: Report) -> Iterator[str]:
-    edges = list(report.edges())
-    yield f"digraph {_quoted(report.title)} {{\n  rankdir=LR;\n"
+def _dot(listing: Listing) -> Iterator[str]:
+    edges = list(listing.edges())
+    yield f"digraph {_quoted(listing.title)} {{\n  rankdir=LR;\n"
     yield "  node [shape=box, fontname=sans];\n  edge [fontname=sans];\n"
-    for number, (group, nodes) in enumerate(grouped(report, edges).items()):
+    for number, (group, nodes) in enumerate(grouped(listing, edges).items()):
         indent = "  "
         if group:
             yield f"  subgraph cluster_{number} {{\n    label={_quoted(group)};\n"
             indent = "    "
         for node in nodes:
-            yield f"{indent}{_quoted(node)} [label={_quoted(report.label(node))}];\n"
+            yield f"{indent}{_quoted(node)} [label={_quoted(listing.label(node))}];\n"
         if group:
             yield "  }\n"
     for edge in edges:

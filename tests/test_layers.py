@@ -20,6 +20,7 @@ ABOVE = (
     "netspec.toolchain",
     "netspec.report",
     "netspec.cli",
+    "netspec.program",
     "airgap",
 )
 
@@ -35,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "netspec.verify": {"netspec.toolchain", "netspec.report", "netspec.verify"},
     "netspec.report": {"netspec.report"},
     "airgap": {"airgap"},
-    "__main__": {"netspec.backends", "netspec.deploy", "netspec.toolchain"},
+    "netspec.program": {"netspec.backends", "netspec.deploy", "netspec.toolchain"},
+    "__main__": {"netspec.program"},
 }
 #: What of the core airgap may import: it is given a catalogue and builds what that names.
 AIRGAP_CORE = "netspec.catalogue"
@@ -51,8 +53,8 @@ LAZY: dict[str, set[str]] = {
 
 #: Heavy packages -> who may import them. The stand-in plugin speaks Pulumi's own protocol.
 HEAVY: dict[str, set[str]] = {
-    "pulumi": {"netspec.deploy", "__main__", "airgap.standin"},
-    "pulumi_kubernetes": {"netspec.deploy", "__main__"},
+    "pulumi": {"netspec.deploy", "netspec.program", "airgap.standin"},
+    "pulumi_kubernetes": {"netspec.deploy"},
     "kubernetes": {"netspec.verify", "airgap.standin"},
     "testinfra": {"netspec.verify"},
     "jinja2": {"netspec.report"},

@@ -22,6 +22,7 @@ OK, FAILED, USAGE, INCONCLUSIVE, DIFFERENT = 0, 1, 2, 3, 4
 
 #: Command -> its line in `netspec --help`; the module netspec.cli.<command> has EXAMPLES, arguments(parser), run(args).
 COMMANDS: dict[str, str] = {
+    "init": "make a project: a folder with a first spec, ready for check and up",
     "check": "check a spec: every error at once, no cluster needed",
     "compile": "write what a spec compiles to: kind.yaml, manifests in apply order, plan.json",
     "schema": "print the JSON Schema of the spec file",

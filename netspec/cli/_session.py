@@ -39,9 +39,7 @@ def spec_path(stack: str, given: str | None) -> Path:
             f"the stack {stack} is made from {named}, not from {given}",
             f"leave the spec out, name another stack, or {change}",
         )
-    found = root / named
-    cwd = Path.cwd()
-    return found.relative_to(cwd) if found.is_relative_to(cwd) else found
+    return project.from_here(named)
 
 
 def check_name(stack: str) -> None:

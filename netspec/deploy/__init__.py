@@ -1,1 +1,1 @@
-"""The plan as Pulumi resources, and the engine that applies them. Only this and __main__.py import pulumi."""
+"""The plan as Pulumi resources, and the engine that applies them. Only this and netspec.program import pulumi."""

@@ -2,7 +2,7 @@
 
 Its work directory is .netspec/pulumi, with a copy of the stack's configuration: what Pulumi writes into that file (the
 salt of the passphrase) never changes a committed one. The program is netspec.deploy.program.apply, the same that
-__main__.py runs for `pulumi up` by hand; project, stack and state are the same too.
+netspec.program runs for `pulumi up` by hand; project, stack and state are the same too.
 """
 
 import contextlib

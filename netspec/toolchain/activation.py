@@ -80,6 +80,7 @@ def set_environment(programs: Mapping[str, Path], chosen: Engine) -> None:
     path = [*map(str, first), *os.environ.get("PATH", os.defpath).split(os.pathsep)]
     os.environ["PATH"] = os.pathsep.join(dict.fromkeys(path))
     os.environ["NETSPEC_PYTHON"] = sys.executable
+    os.environ[project.VARIABLE] = str(project.root())  # whatever directory what is started works in
     os.environ[engine.VARIABLE] = chosen
     os.environ["PULUMI_SKIP_UPDATE_CHECK"] = "1"
     # A stack file without a salt is then no reason to make a new one.

@@ -1,6 +1,8 @@
 """Where the Pulumi project is, and the files netspec keeps beside it (never committed) and in the user's cache."""
 
+import ast
 import contextlib
+import functools
 import os
 import secrets
 import tempfile
@@ -14,31 +16,88 @@ from netspec.diagnostics import Problem
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: Builds what cannot be downloaded, in a checkout only.
 AIRGAP = CHECKOUT / "airgap"
+#: Names the project's directory, whatever the working directory is.
+VARIABLE = "NETSPEC_PROJECT"
 #: What names a stack's spec file in its configuration.
 SPEC_KEY = "netspec:spec"
 
 
 def root() -> Path:
-    """The directory with Pulumi.yaml: $NETSPEC_PROJECT, else the checkout this package runs from.
+    """The project's directory: $NETSPEC_PROJECT, else the nearest one upward that is ours. Raises `Problem`."""
+    return _root(os.environ.get(VARIABLE), Path.cwd())
 
-    Raises `Problem` if there is no Pulumi.yaml there.
+
+@functools.cache
+def _root(explicit: str | None, start: Path) -> Path:
+    if explicit:
+        found = Path(explicit).expanduser().resolve()
+        if not (found / "Pulumi.yaml").is_file():
+            raise Problem(f"{VARIABLE} names {found}, and there is no Pulumi.yaml in it", "correct it, or unset it")
+        return found
+    others = []
+    for folder in (start, *start.parents):
+        reason = why_not_ours(folder)
+        if reason is None:
+            return folder
+        if reason:
+            others.append(f"{folder / 'Pulumi.yaml'} is of another project: {reason}")
+    raise Problem(
+        "; ".join([f"no netspec project is in {start} or above it", *others]),
+        f"make one with netspec init, change to its folder, or name the folder in {VARIABLE}",
+    )
+
+
+def why_not_ours(folder: Path) -> str | None:
+    """None for a project of netspec's, "" for a folder without Pulumi.yaml, else why the project in it is another's.
+
+    Ours is one whose runtime is Python and whose program imports netspec: a repository may hold Pulumi projects of
+    other teams, beside this one, around it or within it. Raises `Problem` for one of ours that cannot be read.
     """
-    explicit = os.environ.get("NETSPEC_PROJECT")
-    found = Path(explicit).expanduser().resolve() if explicit else CHECKOUT
-    if not (found / "Pulumi.yaml").is_file():
-        raise Problem(
-            f"there is no Pulumi.yaml in {found}",
-            "run netspec from a checkout of the repository, or name the project's directory in NETSPEC_PROJECT",
-        )
-    return found
+    file = folder / "Pulumi.yaml"
+    if not file.is_file():
+        return ""
+    try:
+        settings = read_yaml(file)
+    except (Problem, OSError) as error:
+        if _imports_netspec(folder / "__main__.py") and isinstance(error, Problem):
+            raise
+        return "it cannot be read"
+    runtime = settings.get("runtime")
+    name = runtime.get("name") if isinstance(runtime, dict) else runtime
+    if name != "python":
+        return f"its runtime is {name}" if name else "it names no runtime"
+    program = folder / str(settings.get("main") or "")
+    program = program / "__main__.py" if program.is_dir() else program
+    return None if _imports_netspec(program) else f"{program.name} does not import netspec"
+
+
+def _imports_netspec(program: Path) -> bool:
+    try:
+        tree = ast.parse(program.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module or "")
+    return any(name.partition(".")[0] == "netspec" for name in names)
+
+
+def from_here(named: str) -> Path:
+    """A file that is named relative to the project, as the working directory's user would write it."""
+    found, here = root() / named, Path.cwd()
+    return found.relative_to(here) if found.is_relative_to(here) else found
 
 
 def private_dir(make: bool = True) -> Path:
     """The directory of this project's state, logs and passphrase: `.netspec`, mode 0700. `make` False: who only looks
     leaves nothing in a checkout, which may be another user's."""
     found = root() / ".netspec"
-    if make:
+    if make and not found.is_dir():
         found.mkdir(mode=0o700, exist_ok=True)
+        (found / ".gitignore").write_text("*\n", encoding="ascii")  # whatever the user's own says
     return found
 
 

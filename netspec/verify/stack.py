@@ -35,4 +35,4 @@ def spec_of(stack: str) -> Path:
             f"nothing says which spec the stack {stack} is made from",
             "name the file: netspec verify SPEC --stack STACK",
         )
-    return project.root() / named
+    return project.from_here(named)

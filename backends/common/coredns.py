@@ -9,12 +9,13 @@ from typing import Any
 from netspec.backends.common.policies import guards
 from netspec.backends.objects import CHECKSUM, Manifest, cluster_role_binding, manifest, node, rule
 from netspec.catalogue import IMAGES
+from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Dns, Ir
 from netspec.plan import CLUSTER, CNI_READY, ManifestNode
 
-NAMESPACE = "kube-system"
+NAMESPACE = KUBE_DNS.namespace
 ROLE = "system:coredns"
-LABELS = {"k8s-app": "kube-dns"}
+LABELS = dict(KUBE_DNS.labels)
 METRICS_PORT, HEALTH_PORT, READY_PORT = 9153, 8080, 8181
 
 

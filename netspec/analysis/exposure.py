@@ -99,10 +99,7 @@ def _entrances(inventory: Inventory, reach: Reachability) -> dict[str, list[Expo
         row = Exposure(workload.id, "routes", "the outside, through routes", ports, None, by, workload.place)
         found.setdefault(workload.id, []).append(row)
     endpoints = Endpoints(inventory)
-    for service in inventory.services:
-        scope = service.entrance
-        if scope is None:
-            continue
+    for service, scope in ((s, scope) for s in inventory.services for scope in s.entrances):
         for workload_id, ports_mask in _masks(reach, endpoints, service.id).items():
             key = reach.ingress_keys[reach.class_of(number[workload_id])]
             # A node may always reach its own pods; another node, and kept client addresses, as the rules say.
@@ -129,8 +126,9 @@ def _masks(reach: Reachability, endpoints: Endpoints, service_id: str) -> dict[s
     service = endpoints.find(service_id)
     out: dict[str, int] = {}
     for endpoint in endpoints.of_service(service) if service else ():
-        mask = reach.ports.mask(endpoint.protocol, endpoint.number, endpoint.number)
-        out[endpoint.workload.id] = out.get(endpoint.workload.id, 0) | mask
+        if endpoint.workload is not None:
+            mask = reach.ports.mask(endpoint.protocol, endpoint.number, endpoint.number)
+            out[endpoint.workload.id] = out.get(endpoint.workload.id, 0) | mask
     return out
 
 

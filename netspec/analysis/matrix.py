@@ -95,6 +95,8 @@ class Matrix:
         ports: dict[int, int] = {}
         for route in self.inventory.routes:
             for endpoint in endpoints.of_route(route):
+                if endpoint.workload is None:
+                    continue
                 peer = number[endpoint.workload.id]
                 ports[peer] = ports.get(peer, 0) | self.reach.ports.mask(
                     endpoint.protocol, endpoint.number, endpoint.number

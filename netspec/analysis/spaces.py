@@ -1,14 +1,14 @@
 """Ports and addresses, cut where the policies cut them and nowhere else."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from netspec.ir.dns import DNS_PORT, dns_servers, service_of_name
 from netspec.ir.model import ContainerPort, Inventory, IpBlock, IPNetwork, Protocol, Rule, TierRule
 
 PROTOCOLS: tuple[Protocol, ...] = ("TCP", "UDP", "SCTP")
 FIRST_PORT, LAST_PORT = 1, 65535
-DNS_PORT = 53
 _BITS = {4: 32, 6: 128}
 
 #: Every address, per family.
@@ -114,15 +114,19 @@ class AddressSpace:
         self, version: int, inside: Iterable[IPNetwork], outside: Iterable[IPNetwork] = ()
     ) -> frozenset[int]:
         """The signatures of the addresses of `version` in `inside` and not in `outside`, both of which must be cuts."""
+        return frozenset(signature for *_, signature in self.within(version, inside, outside))
+
+    def within(
+        self, version: int, inside: Iterable[IPNetwork], outside: Iterable[IPNetwork] = ()
+    ) -> Iterator[tuple[int, int, int, int]]:
+        """The intervals of `version` in `inside` and not in `outside`, both of which must be cuts."""
         ins = [_span(n) for n in inside if n.version == version]
         outs = [_span(n) for n in outside if n.version == version]
-        return frozenset(
-            signature
-            for v, low, high, signature in self.intervals
-            if v == version
-            and any(low >= a and high <= b for a, b in ins)
-            and not any(low >= a and high <= b for a, b in outs)
-        )
+        for interval in self.intervals:
+            v, low, high, _ = interval
+            kept = v == version and any(low >= a and high <= b for a, b in ins)
+            if kept and not any(low >= a and high <= b for a, b in outs):
+                yield interval
 
 
 def address_text(version: int, value: int) -> str:
@@ -149,20 +153,38 @@ def _intervals(block: IpBlock) -> list[tuple[int, int]]:
     return out
 
 
+def samples(
+    network: IPNetwork, inventory: Inventory, without: Iterable[IPNetwork] = ()
+) -> list[IPv4Address | IPv6Address]:
+    """One address of `network`, outside of `without`, for each stretch that no policy of the inventory tells apart."""
+    outs = [n for n in without if n.version == network.version]
+    space = AddressSpace(blocks_of(inventory), (network, *outs))
+    return [
+        IPv4Address(low) if version == 4 else IPv6Address(low)
+        for version, low, *_ in space.within(network.version, (network,), outs)
+    ]
+
+
 def port_cuts(inventory: Inventory) -> Iterable[tuple[Protocol, int, int]]:
     """Every port range that a policy can tell apart or that is asked about: named ports resolved on every workload, the
-    target ports of Services that let the outside in, DNS."""
-    yield "UDP", DNS_PORT, DNS_PORT
+    ports of what the outside is let in to, DNS."""
+    for number in {DNS_PORT, *(server.port for server in dns_servers(inventory))}:
+        yield "UDP", number, number
     names: set[tuple[str, Protocol]] = set()
     for port in (p for rule in rules_of(inventory) for p in rule.ports):
         if isinstance(port.port, str):
             names.add((port.port, port.protocol))
         elif port.port is not None:
             yield port.protocol, port.port, port.end_port or port.port
-    routed = {(b.namespace, b.service) for route in inventory.routes for b in route.backends}
+    asked = led_in_to(inventory)
+    yield from (
+        (protocol, n, n) for part in inventory.slices if part.service in asked for _, protocol, n in part.ports if n
+    )
     for service in inventory.services:
-        if service.entrance or (service.namespace, service.name) in routed:
+        if service.id in asked:
             for target in service.ports:
+                if any(part.service == service.id for part in inventory.slices):
+                    yield target.protocol, target.port, target.port
                 if isinstance(target.target_port, str):
                     names.add((target.target_port, target.protocol))
                 else:
@@ -174,6 +196,17 @@ def port_cuts(inventory: Inventory) -> Iterable[tuple[Protocol, int, int]]:
                 seen.add(declared)
                 if (declared.name, declared.protocol) in names:
                     yield declared.protocol, declared.port, declared.port
+
+
+def led_in_to(inventory: Inventory) -> set[str]:
+    """The ids of the Services that the outside comes to: by doors of their own, by routes, by names for them."""
+    found = {s.id for s in inventory.services if s.entrances}
+    found |= {f"{b.namespace}/{b.service}" for route in inventory.routes for b in route.backends}
+    named = {s.id: service_of_name(s.external_name) for s in inventory.services if s.external_name}
+    more = found
+    while more := {name for service in more if (name := named.get(service))} - found:
+        found |= more
+    return found
 
 
 def rules_of(inventory: Inventory) -> Iterable[Rule | TierRule]:

@@ -182,12 +182,12 @@ def _service(inventory: Inventory, name: str, port: tuple[int, Protocol] | None)
         raise Problem(
             f"Service {name} is a name for {service.external_name}: its traffic goes outside", "explain to the address"
         )
-    if service.headless and not service.ports:  # its name is the pods' addresses; whoever asks picks the port
-        pods = list(endpoints.pods(service))
-        if not pods:
+    if service.headless:  # its name is the pods' addresses; whoever asks picks the port
+        ends = endpoints.addresses(service)
+        if not ends:
             raise Problem(f"nothing answers at Service {name}: it has no endpoints", "no pod has its labels")
-        for workload in pods:
-            yield f"service:{name} ({workload.id})", PodEnd(workload.id), port, None
+        for end in ends:
+            yield f"service:{name} ({end})", end, port, None
         return
     found = list(endpoints.of_service(service))
     wanted = [e for e in found if port is None or (e.port.port, e.protocol) == port]
@@ -196,8 +196,8 @@ def _service(inventory: Inventory, name: str, port: tuple[int, Protocol] | None)
         why = f"it has no port {port[0]}/{port[1]}" if found and port else "it has no endpoints"
         raise Problem(f"nothing answers at Service {name}: {why}", f"its ports are {has}")
     for endpoint in wanted:
-        shown = f"service:{name} {endpoint.port.port}/{endpoint.protocol} ({endpoint.workload.id} {endpoint.number})"
-        yield shown, PodEnd(endpoint.workload.id), (endpoint.number, endpoint.protocol), (service, endpoint)
+        shown = f"service:{name} {endpoint.port.port}/{endpoint.protocol} ({endpoint.end} {endpoint.number})"
+        yield shown, endpoint.end, (endpoint.number, endpoint.protocol), (service, endpoint)
 
 
 # How it is said

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal
 
 from netspec.diagnostics import Path, Position
@@ -19,6 +19,7 @@ ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
 Entrance = Literal["node-port", "load-balancer", "external-ip"]
 Encapsulation = Literal["vxlan"]
 IPNetwork = IPv4Network | IPv6Network
+IPAddress = IPv4Address | IPv6Address
 
 #: The container network of a kind cluster where its stack names none.
 KIND_NETWORK = IPv4Network("172.30.0.0/16")
@@ -102,8 +103,9 @@ class ServicePort:
 @dataclass(frozen=True, slots=True)
 class Service:
     """`headless` is clusterIP: None. A Service with no selector has no endpoints of its own.
-    `external_ips`: it has some (spec.externalIPs). `system`: the cluster brings it (kube-dns), the spec does not
-    declare it."""
+    `external_ips`: it has some (spec.externalIPs). `internal_traffic_policy` Local: pods reach the endpoints on their
+    own node alone. `source_ranges`: who may use its load balancer (empty: everyone); `node_ports`: whether it gets node
+    ports besides. `system`: the cluster brings it (kube-dns), the spec does not declare it."""
 
     namespace: str
     name: str
@@ -117,19 +119,35 @@ class Service:
     external_ips: bool = False
     system: bool = False
     place: Place = field(default=Place(), compare=False)
+    internal_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
+    source_ranges: tuple[IPNetwork, ...] = ()
+    node_ports: bool = True
 
     @property
     def id(self) -> str:
         return f"{self.namespace}/{self.name}"
 
     @property
-    def entrance(self) -> Entrance | None:
-        """How the nodes let the outside in to it."""
-        if self.type == "NodePort":
-            return "node-port"
-        if self.type == "LoadBalancer":
-            return "load-balancer"
-        return "external-ip" if self.external_ips and self.type == "ClusterIP" and not self.headless else None
+    def entrances(self) -> tuple[Entrance, ...]:
+        """How the nodes let the outside in to it. A load balancer usually goes through node ports, which are open to
+        everyone: loadBalancerSourceRanges are about its own address (core/v1 ServiceSpec)."""
+        balanced, on_nodes = self.type == "LoadBalancer", self.type == "NodePort"
+        on_nodes |= balanced and (self.node_ports or any(p.node_port for p in self.ports))
+        by_address = self.external_ips and self.type != "ExternalName" and not self.headless
+        ways: dict[Entrance, bool] = {"load-balancer": balanced, "node-port": on_nodes, "external-ip": by_address}
+        return tuple(way for way, is_open in ways.items() if is_open)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
+    """What somebody, not a selector, put behind a Service: an EndpointSlice's, or a subset of an Endpoints object.
+
+    `ports`: (name of the Service's port, protocol, number; None for every port). `workloads` are ids."""
+
+    service: str
+    ports: tuple[tuple[str, Protocol, int | None], ...]
+    workloads: tuple[str, ...] = ()
+    addresses: tuple[IPAddress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +159,24 @@ class IpBlock:
 @dataclass(frozen=True, slots=True)
 class Peer:
     """One NetworkPolicyPeer: an ipBlock, or selectors. `pods` and `namespaces` together are AND; `pods` alone is
-    the policy's own namespace; `namespaces` alone is every pod of them."""
+    the policy's own namespace; `namespaces` alone is every pod of them. `unread`: none of these, but what the input
+    does not say: any of the nodes, or anything at all."""
 
     pods: Selector | None = None
     namespaces: Selector | None = None
     ip_block: IpBlock | None = None
+    unread: Literal["", "nodes", "anything"] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyPort:
-    """`port` None is every port of the protocol; a name resolves on the destination pod."""
+    """`port` None is every port of the protocol; a name resolves on the destination pod. `unread`: it may be any port
+    of any protocol."""
 
     protocol: Protocol = "TCP"
     port: int | str | None = None
     end_port: int | None = None
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +209,15 @@ class NetworkPolicy:
         return self.ingress if direction == "Ingress" else self.egress
 
 
-Action = Literal["Accept", "Deny", "Pass"]
+#: Unread: any of the others, for all that the input says.
+Action = Literal["Accept", "Deny", "Pass", "Unread"]
 Tier = Literal["Admin", "Baseline"]
 
 
 @dataclass(frozen=True, slots=True)
 class TierRule:
-    """One rule of a tier policy. Both selectors of a peer are set; an ipBlock is one of `networks`: it matches pods."""
+    """One rule of a tier policy. Both selectors of a peer are set; an ipBlock is one of `networks`: it matches pods. No
+    peers: it matches nothing."""
 
     action: Action
     peers: tuple[Peer, ...]
@@ -235,7 +259,8 @@ class RouteBackend:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An Ingress or a Gateway API route: what the outside reaches through the cluster's proxy."""
+    """An Ingress or a Gateway API route: what the outside reaches through the cluster's proxy. `certain` False: whether
+    a Gateway takes it depends on what was not given."""
 
     kind: str
     namespace: str
@@ -243,6 +268,7 @@ class Route:
     backends: tuple[RouteBackend, ...]
     protocol: Protocol = "TCP"
     place: Place = field(default=Place(), compare=False)
+    certain: bool = True
 
     @property
     def id(self) -> str:
@@ -288,7 +314,8 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What reachability is computed from. `cni` is None when unknown (plain manifests)."""
+    """What reachability is computed from. `cni` is None when unknown (plain manifests). Of a namespace that is not
+    among `namespaces` nothing is known but its name, which is a label of it."""
 
     namespaces: tuple[Namespace, ...] = ()
     workloads: tuple[Workload, ...] = ()
@@ -298,6 +325,7 @@ class Inventory:
     cni: str | None = None
     tiers: tuple[TierPolicy, ...] = ()
     routes: tuple[Route, ...] = ()
+    slices: tuple[EndpointSlice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ after:
 
 from dataclasses import replace
 
+from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import IntentPeer, Ir, PolicyPort
 from netspec.passes.context import Context
 from netspec.passes.openings import Opener, Opening
-from netspec.passes.system import COREDNS
 
-PORTS = (PolicyPort("UDP", 53), PolicyPort("TCP", 53))
+PORTS = (PolicyPort("UDP", KUBE_DNS.port), PolicyPort("TCP", KUBE_DNS.port))
 
 
 def allow_dns(ir: Ir, context: Context) -> Ir:
@@ -34,7 +34,7 @@ def allow_dns(ir: Ir, context: Context) -> Ir:
                 name="allow-dns",
                 origin=f"namespaces: {n.name} allowDNS",
                 source=IntentPeer("namespace", n.name),
-                destination=IntentPeer("workload", COREDNS),
+                destination=IntentPeer("workload", KUBE_DNS.workload_id),
                 ports=PORTS,
                 place=context.place((*n.place.path, "allowDNS")),
             )

@@ -5,9 +5,9 @@ from ipaddress import ip_address
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import PodEnd
+from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Ir, Workload
 from netspec.passes.context import Context
-from netspec.passes.system import COREDNS
 
 #: CoreDNS's kubernetes plugin answers for the addresses of pods and Services too.
 REVERSE_ZONES = ("in-addr.arpa", "ip6.arpa")
@@ -55,7 +55,7 @@ def _way_to_dns(ir: Ir, context: Context) -> None:
     for workload in ir.workloads:
         if workload.system:
             continue
-        verdict = evaluate(ir.inventory, PodEnd(workload.id), PodEnd(COREDNS), 53, "UDP")
+        verdict = evaluate(ir.inventory, PodEnd(workload.id), PodEnd(KUBE_DNS.workload_id), KUBE_DNS.port, "UDP")
         if verdict.egress.isolating and not verdict.egress.matching:
             closed[workload.namespace].append(workload)
     places = {n.name: n.place.path for n in ir.namespaces}

@@ -1,14 +1,12 @@
 """What a Service and a port mean in pods: shared by the passes."""
 
+from netspec.analysis.services import selected
 from netspec.ir.model import Ir, PolicyPort, Protocol, Service, Workload
 
 
 def behind(ir: Ir, service: Service) -> list[Workload]:
     """The workloads that a Service selects."""
-    selector = service.selector
-    if selector is None:
-        return []
-    return [w for w in ir.workloads_in.get(service.namespace, ()) if selector.matches(w.labels)]
+    return selected(service, ir.workloads_in.get(service.namespace, ()))
 
 
 def covers(port: PolicyPort, number: int, name: str | None, protocol: Protocol) -> bool:

@@ -3,9 +3,10 @@
 A range of addresses or ports is asked at every edge that a policy has in it, so the answer holds for all of it."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network, ip_network
+from ipaddress import IPv4Network, ip_network
 
 from netspec.analysis.evaluate import evaluate
+from netspec.analysis.spaces import samples
 from netspec.analysis.verdict import AddressEnd, End, PodEnd, Verdict
 from netspec.ir.model import Expectation, IntentPeer, Ir, PolicyPort, Protocol
 from netspec.passes.context import Context
@@ -145,13 +146,6 @@ def _holders(ir: Ir, cidr: object) -> list[End]:
 
 
 def _samples(ir: Ir, whole: IPv4Network) -> list[End]:
-    """Addresses of a range outside the cluster's own, one on each side of every edge of an ipBlock in it."""
-    inside = [c for c in ir.network.pod_cidrs + ir.network.service_cidrs if isinstance(c, IPv4Network)]
-    rules = [r for p in ir.policies for r in p.ingress + p.egress]
-    blocks = [peer.ip_block for r in rules for peer in r.peers if peer.ip_block is not None]
-    cidrs = [c for b in blocks for c in (b.cidr, *b.excluded) if isinstance(c, IPv4Network)]
-    edges = {int(whole[0]), int(whole[-1])}
-    for cidr in (*cidrs, *inside):
-        edges |= {int(cidr[0]) - 1, int(cidr[0]), int(cidr[-1]), int(cidr[-1]) + 1}
-    kept = [IPv4Address(e) for e in sorted(edges) if int(whole[0]) <= e <= int(whole[-1])]
-    return [AddressEnd(a) for a in kept if not any(a in c for c in inside)]
+    """Addresses of a range outside the cluster's own, one for each stretch that no ipBlock cuts."""
+    own = ir.network.pod_cidrs + ir.network.service_cidrs
+    return [AddressEnd(a) for a in samples(whole, ir.inventory, own)]

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import NAME_LABEL, Ir, Place, Workload
 from netspec.ir.selectors import Selector
 from netspec.passes.context import Context
-from netspec.passes.system import COREDNS, DNS_LABELS, DNS_SERVICE, NAMESPACE
 
 #: Namespaces that every cluster has; a spec may use them without declaring them.
 BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 RESERVED_PREFIX = "kube-"
 #: Services that every cluster has: CoreDNS's, and the API server's own.
-BROUGHT = frozenset({DNS_SERVICE, "default/kubernetes"})
+BROUGHT = frozenset({KUBE_DNS.service_id, "default/kubernetes"})
 
 
 class _Object(Protocol):
@@ -92,13 +92,13 @@ def _brought(ir: Ir, context: Context) -> None:
         if service.id in BROUGHT:
             message = f"every cluster has the Service {service.id}"
             context.report.error("NS209", service.place.path, message, "rename it, or remove the entry")
-    dns = Selector.of(DNS_LABELS)
+    dns = Selector.of(KUBE_DNS.labels)
     for workload in ir.workloads:
-        if workload.id == COREDNS:
-            message = f"every cluster has {COREDNS}: dns.coredns is where it is described"
+        if workload.id == KUBE_DNS.workload_id:
+            message = f"every cluster has {workload.id}: dns.coredns is where it is described"
             context.report.error("NS209", workload.place.path, message, "rename it, or remove the entry")
-        elif workload.namespace == NAMESPACE and dns.matches(workload.labels):
-            message = f"the Service {DNS_SERVICE} would send the cluster's lookups to {workload.id} too"
+        elif workload.namespace == KUBE_DNS.namespace and dns.matches(workload.labels):
+            message = f"the Service {KUBE_DNS.service_id} would send the cluster's lookups to {workload.id} too"
             context.report.error("NS209", (*workload.place.path, "labels"), message, "give it labels of its own")
 
 

@@ -1,49 +1,29 @@
-"""Adds what the cluster brings and flows depend on: kube-system with CoreDNS and its Service kube-dns.
+"""Adds what the cluster brings and flows depend on: kube-system with CoreDNS and its Service kube-dns, and the
+namespaces that every cluster has where the spec uses them.
 
 They are marked `system`: predicted and probed like any other, never created from the spec and never stand-ins.
 """
 
 from dataclasses import replace
 
-from netspec.ir.model import NAME_LABEL, ContainerPort, Ir, Namespace, Service, ServicePort, Workload
-from netspec.ir.selectors import Selector
+from netspec.ir.dns import KUBE_DNS
+from netspec.ir.model import NAME_LABEL, ContainerPort, Ir, Namespace, ServicePort
 from netspec.passes.context import Context
+from netspec.passes.objects import BUILT_IN
 
-NAMESPACE = "kube-system"
-COREDNS = f"{NAMESPACE}/coredns"
-DNS_SERVICE = f"{NAMESPACE}/kube-dns"
-#: The labels of kubeadm's own CoreDNS, which policies in the wild select.
-DNS_LABELS = {"k8s-app": "kube-dns"}
+#: CoreDNS's prometheus plugin.
+_METRICS = 9153
 
 
 def system(ir: Ir, _: Context) -> Ir:
-    namespace = Namespace(NAMESPACE, {NAME_LABEL: NAMESPACE}, system=True)
-    coredns = Workload(
-        namespace=NAMESPACE,
-        name="coredns",
-        labels=DNS_LABELS,
-        ports=(
-            ContainerPort(53, "UDP", "dns"),
-            ContainerPort(53, "TCP", "dns-tcp"),
-            ContainerPort(9153, "TCP", "metrics"),
-        ),
-        replicas=ir.dns.replicas,
-        system=True,
-    )
-    service = Service(
-        namespace=NAMESPACE,
-        name="kube-dns",
-        selector=Selector.of(DNS_LABELS),
-        ports=(
-            ServicePort(53, 53, "UDP", "dns"),
-            ServicePort(53, 53, "TCP", "dns-tcp"),
-            ServicePort(9153, 9153, "TCP", "metrics"),
-        ),
-        system=True,
-    )
+    coredns = KUBE_DNS.pods(ir.dns.replicas, ContainerPort(_METRICS, "TCP", "metrics"))
+    service = KUBE_DNS.front(ServicePort(_METRICS, _METRICS, "TCP", "metrics"))
+    own = [n for n in ir.namespaces if n.name != KUBE_DNS.namespace]
+    used = dict.fromkeys(w.namespace for w in ir.workloads if w.namespace in BUILT_IN)
+    brought = [n for n in used if n != KUBE_DNS.namespace and not any(o.name == n for o in own)]
     return replace(
         ir,
-        namespaces=(*(n for n in ir.namespaces if n.name != NAMESPACE), namespace),
-        workloads=(*(w for w in ir.workloads if w.id != COREDNS), coredns),
+        namespaces=(*own, *(Namespace(n, {NAME_LABEL: n}, system=True) for n in brought), KUBE_DNS.home()),
+        workloads=(*(w for w in ir.workloads if w.id != coredns.id), coredns),
         services=(*(s for s in ir.services if s.id != service.id), service),
     )

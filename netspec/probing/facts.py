@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from netspec.analysis.services import Endpoints
+from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Ir, Service, Workload
 from netspec.probes import ANY_NODE_PORT, DnsProbe, Fact, FactProbe, FlowProbe, Outcome
 from netspec.probing.flows import sources
@@ -10,9 +12,6 @@ from netspec.probing.services import backends, dns_name, reaches_dns
 
 #: The kubelet's own value, for pods whose dnsConfig says nothing.
 KUBELET_NDOTS = 5
-
-#: kube-dns is what CoreDNS's Deployment serves as; kubeadm and netspec both call the Deployment this.
-DNS_DEPLOYMENT = "kube-system/coredns"
 
 
 def dns(ir: Ir) -> Iterator[DnsProbe]:
@@ -23,20 +22,25 @@ def dns(ir: Ir) -> Iterator[DnsProbe]:
     askers = [w for w in sources(ir) if reaches_dns(ir, w)]
     if not askers:
         return
-    records = [r for service in sorted(ir.inventory.services, key=lambda s: s.id) for r in _records(ir, service)]
+    endpoints = Endpoints(ir.inventory)
+    records = [
+        r for service in sorted(ir.inventory.services, key=lambda s: s.id) for r in _records(ir, endpoints, service)
+    ]
     for i in range(max(len(records), len(askers)) if records else 0):
         name, record, expect = records[i % len(records)]
         asker = askers[i % len(askers)].id
         yield DnsProbe(f"dns:{asker}:{record}:{name}", asker, name, record, expect)
 
 
-def _records(ir: Ir, service: Service) -> Iterator[tuple[str, Literal["A", "SRV", "CNAME"], tuple[str, ...]]]:
+def _records(
+    ir: Ir, endpoints: Endpoints, service: Service
+) -> Iterator[tuple[str, Literal["A", "SRV", "CNAME"], tuple[str, ...]]]:
     name = dns_name(ir, service)
     if service.type == "ExternalName":
         yield name, "CNAME", (f"cname:{(service.external_name or '').rstrip('.')}",)
         return
     if service.headless:
-        behind = sorted({w.id for port in service.ports for w, _ in backends(ir, service, port)})
+        behind = sorted({w.id for port in service.ports for w, _ in backends(endpoints, service, port)})
         if not behind:
             return
         yield name, "A", tuple(f"pods:{workload}" for workload in behind)
@@ -45,7 +49,7 @@ def _records(ir: Ir, service: Service) -> Iterator[tuple[str, Literal["A", "SRV"
     for port in service.ports:
         if port.name is None:
             continue
-        numbers = sorted({n for _, n in backends(ir, service, port)}) if service.headless else [port.port]
+        numbers = sorted({n for _, n in backends(endpoints, service, port)}) if service.headless else [port.port]
         if numbers:
             query = f"_{port.name}._{port.protocol.lower()}.{name}"
             yield query, "SRV", tuple(f"srv:{number}:{name}" for number in numbers)
@@ -53,6 +57,7 @@ def _records(ir: Ir, service: Service) -> Iterator[tuple[str, Literal["A", "SRV"
 
 def facts(ir: Ir) -> Iterator[FactProbe]:
     """Addresses, resolv.conf and MTU of every workload's pods, then what is true of the cluster as a whole."""
+    endpoints = Endpoints(ir.inventory)
     for workload in sources(ir):
         yield _fact("pod-ips-in-pod-cidrs", workload.id, [str(c) for c in ir.network.pod_cidrs])
         yield _fact("resolv-conf", workload.id, _resolv_conf(ir, workload))
@@ -64,7 +69,7 @@ def facts(ir: Ir) -> Iterator[FactProbe]:
         if service.type != "ExternalName" and not service.headless:
             yield _fact("service-ip-in-service-cidrs", service.id, [str(c) for c in ir.network.service_cidrs])
         if service.selector is not None and service.type != "ExternalName" and not service.publish_not_ready:
-            yield _fact("service-endpoints", service.id, _endpoints(ir, service))
+            yield _fact("service-endpoints", service.id, _endpoints(endpoints, service))
     yield _fact("nodes", "cluster", 1 + ir.cluster.workers)
     yield _fact("policies", "cluster", "those of the spec")
     yield _fact("proxy-mode", "nodes", ir.network.proxy_mode)
@@ -80,7 +85,7 @@ def facts(ir: Ir) -> Iterator[FactProbe]:
             "natOutgoing": True,
         },
     )
-    yield _fact("dns-replicas", DNS_DEPLOYMENT, ir.dns.replicas)
+    yield _fact("dns-replicas", KUBE_DNS.workload_id, ir.dns.replicas)
     if ir.dns.stub_domains:
         yield _fact("stub-domains", "dns", {domain: sorted(servers) for domain, servers in ir.dns.stub_domains})
 
@@ -100,13 +105,13 @@ def _service_spec(service: Service) -> dict[str, object]:
     }
 
 
-def _endpoints(ir: Ir, service: Service) -> list[list[object]]:
+def _endpoints(endpoints: Endpoints, service: Service) -> list[list[object]]:
     """Which workload's pods serve which port of a Service (its name, workload, port, protocol). A flow through the
     Service shows that something answers, not what."""
     return sorted(
         [port.name or "", workload.id, number, port.protocol]
         for port in service.ports
-        for workload, number in backends(ir, service, port)
+        for workload, number in backends(endpoints, service, port)
     )
 
 

@@ -1,19 +1,19 @@
 """Flows between workloads by pod address, and to the outside host."""
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv6Address
 from itertools import product
 
 from netspec.analysis.evaluate import evaluate
+from netspec.analysis.spaces import samples
 from netspec.analysis.verdict import AddressEnd, PodEnd, Verdict
-from netspec.ir.model import ContainerPort, Inventory, IPNetwork, Ir, Protocol, Workload
+from netspec.ir.dns import DNS_PORT
+from netspec.ir.model import ContainerPort, Inventory, Ir, Protocol, Workload
 from netspec.probes import OUTSIDE, OUTSIDE_PORTS, FlowProbe, Outcome
 
 #: The evaluator's word, as what a probe sees.
 _OUTCOME = {"allow": Outcome.CONNECTED, "deny": Outcome.TIMED_OUT, None: None}
 
 #: A foreign UDP server need not answer what a probe sends; agnhost does, and a DNS server does.
-DNS_PORT = 53
 SILENT = "a UDP server that is not a stand-in need not answer, so nothing can be concluded"
 
 
@@ -111,18 +111,3 @@ def outside(ir: Ir) -> Iterator[FlowProbe]:
             deciding,
             reason,
         )
-
-
-def samples(network: IPNetwork, inventory: Inventory) -> list[IPv4Address | IPv6Address]:
-    """One address of `network` for each stretch of it that the policies' ipBlocks treat alike."""
-    first, last = int(network.network_address), int(network.broadcast_address)
-    cuts = {first}
-    for policy in inventory.policies:
-        for peer in (p for rule in (*policy.ingress, *policy.egress) for p in rule.peers):
-            if peer.ip_block is None:
-                continue
-            for block in (peer.ip_block.cidr, *peer.ip_block.excluded):
-                if block.version == network.version:
-                    cuts |= {int(block.network_address), int(block.broadcast_address) + 1}
-    make = IPv4Address if network.version == 4 else IPv6Address
-    return [make(c) for c in sorted(cuts) if first <= c <= last]

@@ -8,10 +8,13 @@ endpoints (refused or dropped), a pod to a node port.
 from collections.abc import Iterator
 
 from netspec.analysis.evaluate import evaluate
+from netspec.analysis.services import Endpoints
+from netspec.analysis.spaces import samples
 from netspec.analysis.verdict import AddressEnd, PodEnd
+from netspec.ir.dns import dns_servers
 from netspec.ir.model import Ir, Service, ServicePort, Workload
 from netspec.probes import OUTSIDE, FlowProbe, Nodes, Outcome, Via
-from netspec.probing.flows import SILENT, agreed, answers, samples, sources
+from netspec.probing.flows import SILENT, agreed, answers, sources
 
 #: Every allowed source is asked; of the denied ones this many a Service port, a different few for each: the policy
 #: behind them is the pod's, and `pairs` has asked for every pair already.
@@ -20,20 +23,9 @@ DENIED_SOURCES = 2
 Backend = tuple[Workload, int]
 
 
-def backends(ir: Ir, service: Service, port: ServicePort) -> list[Backend]:
+def backends(endpoints: Endpoints, service: Service, port: ServicePort) -> list[Backend]:
     """The workloads behind a Service's port with the port their pods listen on."""
-    if service.selector is None:
-        return []
-    found: list[Backend] = []
-    for workload in sorted(ir.inventory.workloads, key=lambda w: w.id):
-        if workload.namespace != service.namespace or not workload.replicas:
-            continue
-        if not service.selector.matches(workload.labels):
-            continue
-        number = port.number_on(workload)
-        if number is not None:
-            found.append((workload, number))
-    return found
+    return [(e.workload, e.number) for e in endpoints.of_port(service, port) if e.workload is not None]
 
 
 def dns_name(ir: Ir, service: Service) -> str:
@@ -51,8 +43,9 @@ def ordered(ir: Ir) -> list[tuple[Service, ServicePort]]:
 
 def services(ir: Ir) -> Iterator[FlowProbe]:
     """To every Service port, by cluster IP; by name to the pods' own port where the Service is headless."""
+    endpoints = Endpoints(ir.inventory)
     for index, (service, port) in enumerate(ordered(ir)):
-        behind = backends(ir, service, port)
+        behind = backends(endpoints, service, port)
         targets = sorted({number for _, number in behind})
         if not behind or (service.headless and len(targets) > 1):
             continue
@@ -93,10 +86,8 @@ def _probe(
 
 def reaches_dns(ir: Ir, source: Workload) -> bool:
     """Whether lookups from this workload are predicted to be answered: UDP to every cluster DNS pod."""
-    servers = [
-        w for w in ir.inventory.workloads if w.system and any(p.port == 53 and p.protocol == "UDP" for p in w.ports)
-    ]
-    verdicts = [evaluate(ir.inventory, PodEnd(source.id), PodEnd(w.id), 53, "UDP") for w in servers]
+    servers = [s for s in dns_servers(ir.inventory) if s.workload.system]
+    verdicts = [evaluate(ir.inventory, PodEnd(source.id), PodEnd(s.workload.id), s.port, "UDP") for s in servers]
     return bool(verdicts) and all(v.expected == "allow" for v in verdicts)
 
 
@@ -110,8 +101,9 @@ def node_ports(ir: Ir) -> Iterator[FlowProbe]:
     dialled node's (externalTrafficPolicy Cluster), which with VXLAN is its tunnel address inside the pod range. Where
     the two get different verdicts each kind of node is asked apart, if the pod is one and so surely here or there.
     """
+    endpoints = Endpoints(ir.inventory)
     for service, port in ordered(ir):
-        behind = backends(ir, service, port)
+        behind = backends(endpoints, service, port)
         if service.type not in ("NodePort", "LoadBalancer") or not behind:
             continue
         here = agreed(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from netspec.diagnostics import Problem
+from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import WORKLOAD_LABEL, Workload
 from netspec.ir.selectors import Selector
 from netspec.toolchain.programs import last_line
@@ -130,7 +131,7 @@ def read_settings(access: Access) -> Settings:
         i.get("data", {}).get("Corefile", "")
         for i in items
         if i["kind"] == "ConfigMap"
-        and (i["metadata"]["namespace"], i["metadata"]["name"]) == ("kube-system", "coredns")
+        and (i["metadata"]["namespace"], i["metadata"]["name"]) == (KUBE_DNS.namespace, KUBE_DNS.workload)
     ]
     return Settings(pools, corefiles[0] if corefiles else "")
 

@@ -73,7 +73,7 @@ SHOWN = {
     "NL008": ((), "shop: nothing denies ingress by default: a new pod is open"),
     "NL009": (
         (policy("p", f"{{{WEB}, policyTypes: [Egress], egress: []}}"),),
-        "shop/web: it cannot reach DNS (kube-system, 53/UDP): names do not resolve",
+        "shop/web: it cannot reach DNS (kube-system 53/UDP or openshift-dns 5353/UDP): names do not resolve",
     ),
     "NL010": (
         (tier("t", "ingress: [{action: Deny, from: [{namespaces: {}}]}, {action: Allow, from: [{namespaces: {}}]}]"),),

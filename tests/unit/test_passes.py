@@ -11,10 +11,10 @@ from spec_support import compiled
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import PodEnd
 from netspec.backends.common.policies import policy_manifest
+from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Ir, NetworkPolicy
 from netspec.passes import PASSES
 from netspec.passes.openings import Names
-from netspec.passes.system import COREDNS
 
 
 def _specs(ir: Ir) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def test_a_target_port_defaults_to_the_port() -> None:
 def test_what_the_cluster_brings_is_there_and_marked() -> None:
     ir = compiled("dns: {coredns: {replicas: 3}}")
     (dns,) = (w for w in ir.workloads if w.system)
-    assert (dns.id, dns.replicas, dns.labels, dns.stand_in) == (COREDNS, 3, {"k8s-app": "kube-dns"}, False)
+    assert (dns.id, dns.replicas, dns.labels, dns.stand_in) == (KUBE_DNS.workload_id, 3, {"k8s-app": "kube-dns"}, False)
     assert [n.name for n in ir.namespaces if n.system] == ["kube-system"]
     assert [s.id for s in ir.services if s.system] == ["kube-system/kube-dns"]
 
@@ -294,5 +294,5 @@ def test_allow_dns_does_not_isolate_a_namespace_that_is_open() -> None:
 def test_allow_dns_opens_pods_that_a_native_policy_closes() -> None:
     native = "{name: db, namespace: shop, spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Egress]}}"
     ir = compiled(f"namespaces: [{{name: shop, allowDNS: true}}]\nnetworkPolicies: [{native}]")
-    assert _reaches(ir, "shop/db", COREDNS, 53, "UDP") and _reaches(ir, "shop/web", "shop/api", 8080)
+    assert _reaches(ir, "shop/db", KUBE_DNS.workload_id, 53, "UDP") and _reaches(ir, "shop/web", "shop/api", 8080)
     assert not _reaches(ir, "shop/db", "shop/web", 8080)

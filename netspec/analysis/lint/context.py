@@ -7,9 +7,9 @@ from functools import cached_property
 from netspec.analysis.bits import from_members
 from netspec.analysis.engine import Reachability
 from netspec.analysis.sides import CompiledRule, SideKey
-from netspec.analysis.spaces import DNS_PORT
+from netspec.analysis.spaces import blocks_of
+from netspec.ir.dns import NODE_LOCAL_ADDRESS, dns_servers, usual_dns
 from netspec.ir.model import (
-    ContainerPort,
     Direction,
     Inventory,
     NetworkPolicy,
@@ -20,10 +20,9 @@ from netspec.ir.model import (
     Workload,
 )
 
-DNS_NAMESPACE, DNS_LABEL = "kube-system", ("k8s-app", "kube-dns")
 DIRECTIONS: tuple[Direction, ...] = ("Ingress", "Egress")
-#: Namespaces that the cluster brings begin with this.
-SYSTEM = "kube-"
+#: Namespaces that the cluster brings begin with one of these.
+SYSTEM = ("kube-", "openshift-")
 #: How many workloads a message names.
 _SHOWN = 3
 
@@ -43,13 +42,21 @@ class Context:
 
     def __init__(self, inventory: Inventory) -> None:
         self._given = {w.id for w in inventory.workloads}
-        if not any(is_dns(w) for w in inventory.workloads):
-            ports = (ContainerPort(DNS_PORT, "UDP", "dns"), ContainerPort(DNS_PORT, "TCP", "dns-tcp"))
-            dns = Workload(DNS_NAMESPACE, "coredns", dict((DNS_LABEL,)), ports)
-            inventory = replace(inventory, workloads=(*inventory.workloads, dns))
+        self.dns = dns_servers(inventory)
+        if not self.dns:
+            inventory = replace(inventory, workloads=(*inventory.workloads, *usual_dns()))
+            self.dns = dns_servers(inventory)
         self.inventory = inventory
         self.reach = Reachability(inventory)
         self.sides = self.reach.sides
+
+    @property
+    def has_node_local_dns(self) -> bool:
+        """Whether a DNS on the host network, or a policy that names its link-local address, says so."""
+        return any(s.workload.host_network for s in self.dns) or any(
+            block.cidr.network_address.is_link_local and NODE_LOCAL_ADDRESS in block.cidr
+            for block in blocks_of(self.inventory)
+        )
 
     def keys(self, direction: Direction) -> list[SideKey]:
         """Per pod class."""
@@ -103,8 +110,3 @@ class Context:
         names = [n for n in names if n in self._given]
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         return ", ".join(names[:_SHOWN]) + more
-
-
-def is_dns(workload: Workload) -> bool:
-    key, value = DNS_LABEL
-    return workload.namespace == DNS_NAMESPACE and workload.labels.get(key) == value

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import chain
 
 from netspec.analysis.bits import from_members, to_members
-from netspec.analysis.lint.context import DIRECTIONS, DNS_NAMESPACE, SYSTEM, Context, Finding, is_dns
+from netspec.analysis.lint.context import DIRECTIONS, SYSTEM, Context, Finding
 from netspec.analysis.sides import CompiledRule, SideKey
-from netspec.analysis.spaces import DNS_PORT
 from netspec.analysis.unknown import is_every_pod, unknown_reach, walk_of_any
+from netspec.ir.dns import DNS_PORT, NODE_LOCAL_ADDRESS
 from netspec.ir.model import NAME_LABEL, Direction, Namespace, Peer
 
 
@@ -101,14 +101,29 @@ def _is_every_address(peer: Peer) -> bool:
 
 
 def cut_off_from_dns(context: Context) -> Iterator[Finding]:
-    """NL009: of pods whose egress some policy restricts."""
+    """NL009: of pods whose egress some policy restricts, and that reach none of the cluster's DNS: its pods, or the
+    address of NodeLocal's where the input shows that there is one."""
     reach = context.reach
-    servers = from_members(reach.class_of(i) for i, w in enumerate(reach.workloads) if is_dns(w))
-    dns = reach.ports.mask("UDP", DNS_PORT, DNS_PORT)
+    servers: dict[int, int] = {}
+    own = {s.workload.id: s for s in context.dns}
+    for i, workload in enumerate(reach.workloads):
+        if server := own.get(workload.id):
+            port = reach.ports.mask("UDP", server.port, server.port)
+            servers[port] = servers.get(port, 0) | 1 << reach.class_of(i)
+    if context.has_node_local_dns:
+        address, port = int(NODE_LOCAL_ADDRESS), reach.ports.mask("UDP", DNS_PORT, DNS_PORT)
+        place = next(i for i, e in enumerate(reach.externals) if e.holds(NODE_LOCAL_ADDRESS.version, address))
+        servers[port] = servers.get(port, 0) | 1 << reach.class_of(len(reach.workloads) + place)
+    where = " or ".join(dict.fromkeys(f"{s.workload.namespace} {s.port}/UDP" for s in context.dns))
     for number, workload in context.workloads():
         key = reach.egress_keys[number]
-        if not (key.policies or key.tiers) or is_dns(workload):
+        if not (key.policies or key.tiers) or workload.id in own:
             continue
-        if not any(where & servers and (allow | undefined) & dns for allow, undefined, where in reach.row(number)):
-            message = f"it cannot reach DNS ({DNS_NAMESPACE}, {DNS_PORT}/UDP): names do not resolve"
+        rows = reach.row(number)
+        if not any(
+            peers & classes and (allow | undefined) & port
+            for allow, undefined, peers in rows
+            for port, classes in servers.items()
+        ):
+            message = f"it cannot reach DNS ({where}): names do not resolve"
             yield Finding("NL009", workload.id, message, workload.place)

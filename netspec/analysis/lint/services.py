@@ -1,23 +1,19 @@
 """Services and routes that lead to nothing."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from netspec.analysis.explain import selector_text
 from netspec.analysis.lint.context import Context, Finding
 from netspec.analysis.services import Endpoints
-from netspec.ir.model import Workload
 
 
 def leads_to_nothing(context: Context) -> Iterator[Finding]:
     """NL012. A workload scaled to nothing counts: its pods may come back."""
-    workloads: dict[str, list[Workload]] = defaultdict(list)
-    for workload in context.inventory.workloads:
-        workloads[workload.namespace].append(workload)
+    endpoints = Endpoints(context.inventory)
     for service in context.inventory.services:
         if service.selector is None or service.type == "ExternalName" or service.system:
             continue
-        behind = [w for w in workloads[service.namespace] if service.selector.matches(w.labels)]
+        behind = endpoints.selected(service)
         missing = [p for p in service.ports if all(p.number_on(w) is None for w in behind)]
         if not behind:
             message = f"Service selector {selector_text(service.selector)} matches no pod"
@@ -26,7 +22,6 @@ def leads_to_nothing(context: Context) -> Iterator[Finding]:
             port = missing[0]
             message = f"Service port {port.port}: no pod behind it has {port.target_port}/{port.protocol}"
             yield Finding("NL012", service.id, message, service.place)
-    endpoints = Endpoints(context.inventory)
     for route in context.inventory.routes:
         for backend in route.backends:
             target = endpoints.find(f"{backend.namespace}/{backend.service}")

@@ -1,7 +1,8 @@
-"""The two questions asked of an engine too often to start a client for them."""
+"""The questions asked of an engine too often to start a client for them, and who it is that answers."""
 
 import http.client
 import socket
+import struct
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,9 +32,19 @@ def _status(path: Path, request: str) -> int:
         connection.close()
 
 
-def answers(path: Path) -> bool:
-    """Whether an engine answers at this socket."""
-    return _status(path, "/_ping") == http.client.OK
+def server(path: Path) -> int | None:
+    """The process of the engine that answers at this socket, None when none does."""
+    if _status(path, "/_ping") != http.client.OK:
+        return None
+    credentials = struct.Struct("3i")  # struct ucred: pid, uid, gid of whoever listens
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.settimeout(_TIMEOUT)
+        try:
+            asking.connect(str(path))
+        except OSError:
+            return None
+        found = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size)
+    return int(credentials.unpack(found)[0]) or None
 
 
 def has_image(path: Path, reference: str) -> bool:

@@ -3,8 +3,9 @@
 Nothing it starts can reach a network other than those it makes inside the namespace, and everything
 that talks to its containers by address has to be in the namespace as well: `enter()`.
 
-Its images persist in the cache (`<cache>/engine/data`), so that the next start is quick. Everything
-else lives in `RUN`, in the namespace and in a mount namespace of its own, and ends with `stop()`.
+The namespace has no name and no mount, which others could cover, copy or hold: it is dockerd's, found by way of its
+socket, and ends with it. Images persist in the cache (`<cache>/engine/data`), so that the next start is quick.
+Everything else lives in `RUN` and in a mount namespace of its own, and ends with `stop()`.
 """
 
 import contextlib
@@ -29,7 +30,6 @@ from airgap.errors import AirgapError
 from netspec import catalogue
 
 RUN = Path("/run/netspec")
-NETNS = Path("/run/netns/netspec")
 SOCKET = RUN / "docker.sock"
 #: Locked by every process that uses the engine. Not in `RUN`, which goes with each engine.
 USERS = Path("/run/netspec.lock")
@@ -47,7 +47,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """A running engine: its API socket and the file of its network namespace (`nsenter --net=FILE`)."""
+    """A running engine: its API socket, and the file of its network namespace while it runs (`nsenter --net=FILE`)."""
 
     socket: Path
     netns: Path
@@ -58,7 +58,6 @@ class EngineInfo:
         return f"unix://{self.socket}"
 
 
-INFO = EngineInfo(SOCKET, NETNS)
 _held: IO[str] | None = None
 
 
@@ -83,7 +82,8 @@ def kind_config() -> dict[str, object]:
 
 def status() -> EngineInfo | None:
     """The running engine, or None."""
-    return INFO if NETNS.exists() and dockerapi.answers(SOCKET) else None
+    server = dockerapi.server(SOCKET)
+    return EngineInfo(SOCKET, Path(f"/proc/{server}/ns/net")) if server else None
 
 
 def start(progress: Progress = _say) -> EngineInfo:
@@ -93,10 +93,10 @@ def start(progress: Progress = _say) -> EngineInfo:
     host.require_root("The private container engine")
     host.install(host.ENGINE_PACKAGES, "The private container engine")
     with build.lock(build.cache_root() / "engine" / ".lock", progress, "the container engine is being started"):
-        if status() is None:
-            _clear()
-            _start()
-    return INFO
+        if running := status():
+            return running
+        _clear()
+        return _start()
 
 
 def hold() -> None:
@@ -121,14 +121,13 @@ def _unused() -> Iterator[bool]:
             yield True
 
 
-def _start() -> None:
+def _start() -> EngineInfo:
     data = build.cache_root() / "engine" / "data"
     log = data.parent / "dockerd.log"
     data.mkdir(parents=True, exist_ok=True)
     RUN.mkdir(mode=0o700, parents=True, exist_ok=True)
     (RUN / "data").symlink_to(data)
     (RUN / "daemon.json").write_text("{}")
-    _make_namespace()
     with log.open("w") as output:
         process = subprocess.Popen(
             _dockerd_command(data),
@@ -140,22 +139,13 @@ def _start() -> None:
             start_new_session=True,
         )
     deadline = time.monotonic() + START_SECONDS
-    while not dockerapi.answers(SOCKET):
+    while (running := status()) is None:
         if process.poll() is not None or time.monotonic() > deadline:
             last = (log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
             _clear()
             raise AirgapError(f"the private container engine did not start: {last}", f"its log is {log}")
         time.sleep(0.05)
-
-
-def _make_namespace() -> None:
-    NETNS.parent.mkdir(exist_ok=True)
-    NETNS.touch()
-    # Not `ip netns add`: that leaves a mount of its directory behind.
-    subprocess.run(["unshare", f"--net={NETNS}", "true"], check=True, capture_output=True, text=True)
-    subprocess.run(
-        ["nsenter", f"--net={NETNS}", "ip", "link", "set", "lo", "up"], check=True, capture_output=True, text=True
-    )
+    return running
 
 
 def _iptables() -> Path:
@@ -180,11 +170,11 @@ def _dockerd_command(data: Path) -> list[str]:
         front.write_text(f'#!/bin/sh\nexec /usr/bin/python3 -ISE {script} {runc} "$@"\n')
         front.chmod(0o755)
         dockerd += [f"--add-runtime=front={front}", "--default-runtime=front"]
-    # A mount namespace of its own: its mounts end with it. Its directories with fixed names are hidden from
-    # another engine of this host, and the other way round.
+    # Namespaces of its own: network and mounts end with it. Its directories with fixed names are hidden from another
+    # engine of this host, and the other way round.
     hide = " && ".join(f"mkdir -p {path} && mount -t tmpfs tmpfs {path}" for path in _HIDDEN)
-    unshare = ["unshare", "--mount", "--propagation=slave"]
-    return ["nsenter", f"--net={NETNS}", *unshare, "sh", "-c", f'{hide} && exec "$@"', "sh", *dockerd]
+    unshare = ["unshare", "--net", "--mount", "--propagation=slave"]
+    return [*unshare, "sh", "-c", f'ip link set lo up && {hide} && exec "$@"', "sh", *dockerd]
 
 
 def enter() -> EngineInfo:
@@ -193,18 +183,19 @@ def enter() -> EngineInfo:
     Threads and processes started afterwards are inside too, so call it early, from the main thread.
     Nothing outside the namespace (a package registry) can be reached any more. Raises `AirgapError`.
     """
-    if not NETNS.exists():
+    running = status()
+    if running is None:
         raise AirgapError("the private container engine is not running", "start it with: python -m airgap engine up")
-    if Path("/proc/thread-self/ns/net").stat().st_ino != NETNS.stat().st_ino:
+    if Path("/proc/thread-self/ns/net").stat().st_ino != running.netns.stat().st_ino:
         libc = ctypes.CDLL(None, use_errno=True)
-        with NETNS.open("rb") as handle:
+        with running.netns.open("rb") as handle:
             if libc.setns(handle.fileno(), _CLONE_NEWNET) != 0:
                 raise AirgapError(
                     f"entering the engine's network namespace failed: {os.strerror(ctypes.get_errno())}",
                     "run the same command as root",
                 )
-    os.environ["DOCKER_HOST"] = INFO.docker_host
-    return INFO
+    os.environ["DOCKER_HOST"] = running.docker_host
+    return running
 
 
 def ensure_images(progress: Progress = _say) -> None:
@@ -232,7 +223,7 @@ def ensure_images(progress: Progress = _say) -> None:
 
 def docker(*arguments: str) -> str:
     """Run the docker client against this engine and return what it prints. Raises `AirgapError`."""
-    command = [str(host.which("docker")), "--host", INFO.docker_host, *arguments]
+    command = [str(host.which("docker")), "--host", f"unix://{SOCKET}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise AirgapError(
@@ -249,7 +240,7 @@ def stop(progress: Progress = _say) -> None:
     Containers, their volumes, networks, processes, mounts and the namespace are gone afterwards;
     images stay in the cache. Raises `AirgapError`.
     """
-    if not (RUN.exists() or NETNS.exists() or _has_containers(_data())):
+    if not (RUN.exists() or _has_containers(_data())):
         return
     host.require_root("Stopping the private container engine")
     with _unused() as unused:
@@ -291,12 +282,11 @@ def _clear() -> None:
     """Remove every trace but the data root."""
     ids = leftovers.container_ids(_data())
     # dockerd ends what it started; what is left then, or was left by a killed dockerd, gets no say.
-    leftovers.kill(lambda: leftovers.processes(RUN, NETNS, ("dockerd",)), signal.SIGTERM, STOP_SECONDS)
-    leftovers.kill(lambda: leftovers.processes(RUN, NETNS, leftovers.PROGRAMS, ids), signal.SIGKILL, STOP_SECONDS)
-    leftovers.unmount([RUN, _data(), NETNS])
+    leftovers.kill(lambda: leftovers.processes(RUN, ("dockerd",)), signal.SIGTERM, STOP_SECONDS)
+    leftovers.kill(lambda: leftovers.processes(RUN, leftovers.PROGRAMS, ids), signal.SIGKILL, STOP_SECONDS)
+    leftovers.unmount([RUN, _data()])
     leftovers.remove_cgroups(ids)
-    NETNS.unlink(missing_ok=True)
     shutil.rmtree(RUN, ignore_errors=True)
-    for folder in (NETNS.parent, *_HIDDEN):
+    for folder in _HIDDEN:
         with contextlib.suppress(OSError):  # missing, or in use by others
             folder.rmdir()

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-#: Programs an engine is made of. Only these are killed by where they run; a user's shell in the namespace is not.
-PROGRAMS = ("dockerd", "containerd", "containerd-shim", "docker-proxy", "runc")
+#: Programs an engine is made of. Only these are killed by the files they name; a user's `docker logs` is not.
+#: (docker-proxy names none; the kernel ends it with its dockerd.)
+PROGRAMS = ("dockerd", "containerd", "containerd-shim", "runc")
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -20,9 +21,8 @@ def container_ids(data: Path) -> list[str]:
     return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
-def processes(run: Path, netns: Path, programs: tuple[str, ...], containers: Iterable[str] = ()) -> list[int]:
-    """The process ids of the `programs` of an engine with these run files or this namespace, and of `containers`."""
-    namespace = netns.stat().st_ino if netns.exists() else None
+def processes(run: Path, programs: tuple[str, ...], containers: Iterable[str] = ()) -> list[int]:
+    """The process ids of the `programs` of an engine with these run files, and of `containers`."""
     inside = [f"/{container}" for container in containers]
     found = []
     for entry in _PROC.iterdir():
@@ -30,13 +30,10 @@ def processes(run: Path, netns: Path, programs: tuple[str, ...], containers: Ite
             continue
         try:
             command = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            in_namespace = (entry / "ns" / "net").stat().st_ino == namespace
             groups = (entry / "cgroup").read_text() if inside else ""
         except OSError:  # it just ended
             continue
-        ours = Path(command[0]).name.startswith(programs) and (
-            in_namespace or any(argument.find(f"{run}/") >= 0 for argument in command)
-        )
+        ours = Path(command[0]).name.startswith(programs) and any(f"{run}/" in argument for argument in command)
         if ours or any(container in groups for container in inside):
             found.append(int(entry.name))
     return found
@@ -58,7 +55,11 @@ def kill(find: Callable[[], list[int]], number: int, seconds: float) -> None:
 
 
 def unmount(roots: Iterable[Path]) -> None:
-    """Unmount everything at or below these paths, the deepest first."""
+    """Unmount everything at or below these paths, the deepest first, and all that are stacked on one point.
+
+    An engine mounts nothing here. What somebody else did would be in the way of removing the folders, and what is
+    behind it would be removed with them. One below a mount further up is out of reach for both.
+    """
     prefixes = [str(root) for root in roots]
     points = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():

@@ -183,7 +183,7 @@ def test_the_engine_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_entering_an_engine_that_is_not_there_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "NETNS", tmp_path / "missing")
+    monkeypatch.setattr(engine, "SOCKET", tmp_path / "missing")
     with pytest.raises(AirgapError, match="not running"):
         engine.enter()
 
@@ -202,7 +202,6 @@ def test_stop_clears_half_started_leftovers_and_may_be_repeated(
 ) -> None:
     monkeypatch.setenv("NETSPEC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(engine, "RUN", tmp_path / "run")
-    monkeypatch.setattr(engine, "NETNS", tmp_path / "netns" / "engine")
     monkeypatch.setattr(engine, "SOCKET", tmp_path / "run" / "docker.sock")
     monkeypatch.setattr(engine, "_HIDDEN", ())
     monkeypatch.setattr(leftovers, "remove_cgroups", lambda _: None)
@@ -210,8 +209,6 @@ def test_stop_clears_half_started_leftovers_and_may_be_repeated(
     engine.stop()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "docker.sock").write_text("")
-    engine.NETNS.parent.mkdir()
-    engine.NETNS.touch()
 
     monkeypatch.setattr(engine, "_held", None)
     engine.hold()
@@ -224,7 +221,6 @@ def test_stop_clears_half_started_leftovers_and_may_be_repeated(
 
     engine.stop()
     assert not (tmp_path / "run").exists()
-    assert not engine.NETNS.parent.exists()
     engine.stop()
 
 

@@ -3,6 +3,9 @@
 from netspec.analysis.services import selected
 from netspec.ir.model import Ir, PolicyPort, Protocol, Service, Workload
 
+#: `all` of an intent: every port of every protocol.
+EVERY_PORT = (PolicyPort("TCP"), PolicyPort("UDP"), PolicyPort("SCTP"))
+
 
 def behind(ir: Ir, service: Service) -> list[Workload]:
     """The workloads that a Service selects."""
@@ -13,6 +16,8 @@ def covers(port: PolicyPort, number: int, name: str | None, protocol: Protocol) 
     """Whether an intent's port means the port with this number and name."""
     if port.protocol != protocol:
         return False
+    if port.port is None:
+        return True
     if isinstance(port.port, int):
         return port.port <= number <= (port.end_port or port.port)
     return port.port == name

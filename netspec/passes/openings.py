@@ -25,7 +25,7 @@ from netspec.ir.model import (
     Workload,
 )
 from netspec.ir.selectors import Requirement, Selector
-from netspec.passes.endpoints import behind, covers
+from netspec.passes.endpoints import EVERY_PORT, behind, covers
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")
 #: metadata.name of a NetworkPolicy is a DNS subdomain.
@@ -94,10 +94,10 @@ class Opener:
             return []
         out: list[NetworkPolicy] = []
         for _, namespace, pods, suffix in self._subjects(sources, "Egress"):
-            rules = tuple(Rule(self._peers([d], namespace), d.ports, opening.place) for d in destinations)
+            rules = tuple(Rule(self._peers([d], namespace), _of_rule(d.ports), opening.place) for d in destinations)
             out.append(self._policy(opening, namespace, suffix, pods, "Egress", rules))
         for leg, namespace, pods, suffix in self._subjects(destinations, "Ingress"):
-            rule = Rule(self._peers(sources, namespace), leg.ports, opening.place)
+            rule = Rule(self._peers(sources, namespace), _of_rule(leg.ports), opening.place)
             out.append(self._policy(opening, namespace, suffix, pods, "Ingress", (rule,)))
         return out
 
@@ -212,6 +212,11 @@ def _at_their_own_ports(leg: Leg) -> list[tuple[Leg, tuple[PolicyPort, ...]]]:
     if len(declared) > 1:
         return [(Leg((w,)), _declared(w)) for w in leg.workloads if w.ports]
     return [(leg, declared.pop() if declared else ())]
+
+
+def _of_rule(ports: tuple[PolicyPort, ...]) -> tuple[PolicyPort, ...]:
+    """As a rule has them, where none is every port."""
+    return () if ports == EVERY_PORT else ports
 
 
 def _declared(workload: Workload) -> tuple[PolicyPort, ...]:

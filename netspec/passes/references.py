@@ -114,6 +114,8 @@ def _declared(ir: Ir, peer: IntentPeer) -> Sequence[ContainerPort | ServicePort]
 
 def _port(ir: Ir, peer: IntentPeer, port: PolicyPort, path: Path, context: Context) -> bool:
     """A name must be one that the destination has; a number one that it declares, where it declares any."""
+    if port.port is None:  # `all`
+        return True
     declared = _declared(ir, peer)
     if any(covers(port, p.port, p.name, p.protocol) for p in declared):
         return True

@@ -1,11 +1,13 @@
 """The first step: the file's models as IR, every default filled in. Checks nothing; places are kept."""
 
 from ipaddress import IPv4Network, ip_network
+from typing import Literal
 
 from netspec.diagnostics import Path
 from netspec.ir import model as ir
 from netspec.ir.selectors import Requirement, Selector
 from netspec.passes.context import Context
+from netspec.passes.endpoints import EVERY_PORT
 from netspec.spec import v1alpha1 as spec
 from netspec.spec.types import PeerRef, PortRange
 
@@ -132,9 +134,14 @@ def _intent(policy: spec.Policy, context: Context, index: int) -> ir.IntentPolic
         name=policy.name,
         source=_peer(policy.from_),
         destination=_peer(policy.to),
-        ports=tuple(dict.fromkeys(_range(p) for p in policy.ports)),
+        ports=_ports(policy.ports),
         place=context.place(context.loaded.path("policies", index)),
     )
+
+
+def _ports(ports: list[PortRange | Literal["all"]]) -> tuple[ir.PolicyPort, ...]:
+    named = tuple(dict.fromkeys(_range(p) for p in ports if isinstance(p, PortRange)))
+    return EVERY_PORT if "all" in ports else named
 
 
 def _expectation(expectation: spec.Expectation, context: Context, index: int) -> ir.Expectation:

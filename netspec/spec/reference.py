@@ -41,8 +41,9 @@ inside the pod or Service CIDR is an error there, since nothing says whose addre
 
 ## Ports
 
-`8080`, `8080/TCP`, `53/UDP`, `8000-8010/TCP`, or a port's name: `http`, `dns/UDP`. Without a protocol it is TCP. In an
-expectation the port may follow the peer: `to: shop/db:5432`, `to: shop/dns:53/UDP`.
+`8080`, `8080/TCP`, `53/UDP`, `8000-8010/TCP`, or a port's name: `http`, `dns/UDP`. Without a protocol it is TCP. In a
+policy `all` is every port of every protocol. In an expectation the port may follow the peer: `to: shop/db:5432`,
+`to: shop/dns:53/UDP`.
 """
 
 _STACK_NOTE = """\

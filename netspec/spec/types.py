@@ -263,6 +263,18 @@ Port = Annotated[
 ]
 
 
+def _port_or_all(value: Any) -> PortRange | Literal["all"]:
+    return "all" if value == "all" else _port_range(value)
+
+
+#: A port of an intent, or the word `all`: every port of every protocol, declared or not.
+PortOrAll = Annotated[
+    PortRange | Literal["all"],
+    PlainValidator(_port_or_all),
+    WithJsonSchema({"title": "port", "anyOf": [_NUMBER, {"type": "string", "pattern": "^[-a-z0-9]+(/(TCP|UDP))?$"}]}),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class PeerRef:
     """One side of an intent or expectation. `name`: "namespace/name", a namespace or a CIDR; "" for the two words."""

@@ -24,6 +24,7 @@ from netspec.spec.types import (
     Port,
     PortName,
     PortNumber,
+    PortOrAll,
     PortOrName,
     ServiceName,
     problem,
@@ -167,10 +168,11 @@ class Policy(Model):
     name: Name = Field(description="Its name, unique in the spec.")
     from_: Peer = Field(alias="from", description="Who calls.")
     to: Peer = Field(description="Who is called.")
-    ports: list[Port] = Field(
+    ports: list[PortOrAll] = Field(
         default_factory=list,
         description="Ports of the called (a Service's own ports where it is a Service). Unset: all that it declares, "
-        "of a namespace what each of its workloads declares; any port, where nothing is declared.",
+        "of a namespace what each of its workloads declares; any port, where nothing is declared. `all` is every port "
+        "of every protocol, declared or not.",
     )
 
 

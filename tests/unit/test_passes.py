@@ -162,6 +162,20 @@ def test_a_port_name_of_an_intent_is_the_calleds() -> None:
     assert _reaches(ir, "shop/web", "shop/api", 9090) and not _reaches(ir, "shop/web", "shop/api", 8080)
 
 
+@pytest.mark.parametrize("to", ["shop/api", "{namespace: shop}", "{workload: shop/web}"])
+def test_all_ports_of_an_intent_are_every_port_of_every_protocol(to: str) -> None:
+    ir = compiled(f"{CLOSED}policies: [{{name: a, from: far/client, to: {to}, ports: [all]}}]")
+    (added,) = (p for p in ir.policies if p.origin == "policies: a")
+    assert [rule.ports for rule in added.ingress] == [()]
+    called = "shop/web" if "web" in to else "shop/api"
+    assert _reaches(ir, "far/client", called, 22) and not _reaches(ir, "shop/db", called, 22)
+
+
+def test_all_ports_of_a_service_are_its_own() -> None:
+    ir = compiled(f"{CLOSED}policies: [{{name: a, from: shop/web, to: {{service: shop/api}}, ports: [all]}}]")
+    assert _reaches(ir, "shop/web", "shop/api", 8080) and not _reaches(ir, "shop/web", "shop/api", 9090)
+
+
 def test_a_namespace_that_denies_by_default_is_opened_as_a_whole() -> None:
     ir = compiled(f"{CLOSED}policies: [{{name: a, from: {{namespace: far}}, to: {{namespace: shop}}, ports: [8080]}}]")
     assert _policy(ir, "shop/a-ingress").pods.is_empty

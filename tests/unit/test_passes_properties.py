@@ -79,7 +79,7 @@ def intents(draw: st.DrawFn, cluster: dict[str, Any], name: str) -> dict[str, An
     ours = st.sampled_from([*pods, *groups])
     anyone = st.sampled_from([*pods, *groups, "outside", "anywhere", {"cidr": "192.0.2.0/24"}])
     ends = draw(st.tuples(ours, anyone) | st.tuples(anyone, ours))
-    return {"name": name, "from": ends[0], "to": ends[1]}
+    return {"name": name, "from": ends[0], "to": ends[1]} | draw(st.sampled_from([{}, {"ports": ["all"]}]))
 
 
 def flows(ir: Ir) -> set[tuple[End, End, int, str]]:

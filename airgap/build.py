@@ -92,25 +92,25 @@ def ensure(
     goes on at the component that was cut. Raises `AirgapError`.
     """
     wanted = list(names)
-    if not _missing(wanted, components):
+    if not missing(wanted, components):
         return
     with lock(cache_root() / "airgap" / ".lock", progress, "a build is running"):
-        missing = _missing(wanted, components)  # again: another process may just have built it
-        if not missing:
+        left = missing(wanted, components)  # again: another process may just have built it
+        if not left:
             return
-        if any(components[entry.name].go_disk for entry in missing):
+        if any(components[entry.name].go_disk for entry in left):
             check_go()
-        check_disk(_disk_needed(missing, components))
-        for number, entry in enumerate(missing, 1):
-            _build(entry, components, f"[{number}/{len(missing)}]", progress)
+        check_disk(_disk_needed(left, components))
+        for number, entry in enumerate(left, 1):
+            _build(entry, components, f"[{number}/{len(left)}]", progress)
 
 
-def _missing(names: list[str], components: Mapping[str, Component]) -> list[Entry]:
+def missing(names: Iterable[str], components: Mapping[str, Component] = COMPONENTS) -> list[Entry]:
     """What has to be built for `names`, in build order; the needs of something built do not count."""
     by_name = {entry.name: entry for entry in entries(components)}
-    closure(components, names)
-    wanted: set[str] = set()
     pending = list(names)
+    closure(components, pending)
+    wanted: set[str] = set()
     while pending:
         name = pending.pop()
         if not by_name[name].cached and name not in wanted:
@@ -119,9 +119,9 @@ def _missing(names: list[str], components: Mapping[str, Component]) -> list[Entr
     return [by_name[name] for name in components if name in wanted]
 
 
-def _disk_needed(missing: list[Entry], components: Mapping[str, Component]) -> dict[Path, float]:
-    needed = {cache_root(): sum(components[entry.name].disk for entry in missing)}
-    if go_disk := sum(components[entry.name].go_disk for entry in missing):
+def _disk_needed(left: list[Entry], components: Mapping[str, Component]) -> dict[Path, float]:
+    needed = {cache_root(): sum(components[entry.name].disk for entry in left)}
+    if go_disk := sum(components[entry.name].go_disk for entry in left):
         build, modules = go_caches()
         # Modules take about a third of what a build leaves behind.
         for path, share in ((build, 0.68), (modules, 0.32)):

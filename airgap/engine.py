@@ -38,6 +38,8 @@ START_SECONDS = 60
 STOP_SECONDS = 20
 #: Component whose `image.tar` is loaded -> image.
 ENGINE_IMAGES = {"node-image": catalogue.IMAGES["node"], "outside-host": catalogue.IMAGES["agnhost"]}
+#: Components whose recipe needs host.BUILD_PACKAGES.
+_FROM_DEBIAN = {"base", "node-image"}
 #: Directories with fixed names that dockerd and containerd use whatever their options say.
 _HIDDEN = (Path("/run/docker"), Path("/run/containerd"))
 _CLONE_NEWNET = 0x40000000
@@ -84,6 +86,12 @@ def status() -> EngineInfo | None:
     """The running engine, or None."""
     server = dockerapi.server(SOCKET)
     return EngineInfo(SOCKET, Path(f"/proc/{server}/ns/net")) if server else None
+
+
+def missing_packages() -> list[str]:
+    """The Debian packages that building and starting the engine installs on this host."""
+    built = {entry.name for entry in build.missing(ENGINE_IMAGES)}
+    return host.missing_packages(host.ENGINE_PACKAGES | (host.BUILD_PACKAGES if built & _FROM_DEBIAN else {}))
 
 
 def start(progress: Progress = _say) -> EngineInfo:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from netspec.cli._options import install_argument
 from netspec.diagnostics import Problem
 
 EXAMPLES = """\
@@ -20,6 +21,7 @@ EXAMPLES = """\
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stack", help="the stack whose cluster kubectl talks to (default: the one that runs)")
+    install_argument(parser)
     parser.add_argument("words", metavar="CMD", nargs="+", help="the command and its arguments, after --")
 
 
@@ -27,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit code: the command's."""
     from netspec import toolchain
 
-    toolchain.activate()
+    toolchain.activate(install=not args.no_install)
     with _kubeconfig(args.stack) as env:
         try:
             process = subprocess.Popen(args.words, env={**os.environ, **env})

@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING
 
 from netspec.cli import FAILED, OK
+from netspec.cli._options import install_argument
 from netspec.cli._session import Operation, compiled, reported, show, spec_path, stack_argument, summary
 from netspec.compiler import CompileResult
 from netspec.deploy.events import Step
@@ -23,6 +24,7 @@ _SHOWN = ("create", "update", "delete", "replace")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     stack_argument(parser)
+    install_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     result = compiled(spec, args.stack)
     if result.plan is None:
         return FAILED
-    tools = toolchain.activate()
+    tools = toolchain.activate(install=not args.no_install)
     with reported(args.stack, f"preview {args.stack}", layers(result.plan), tools) as (progress, log):
         operation = Operation(args.stack, None, progress, log)
         flows = _flows(result, operation.session.applied(), args.stack)

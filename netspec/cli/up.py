@@ -3,6 +3,7 @@
 import argparse
 
 from netspec.cli import FAILED, OK
+from netspec.cli._options import install_argument
 from netspec.cli._session import Operation, compiled, recorded, reported, show, spec_path, stack_argument, summary
 
 EXAMPLES = """\
@@ -13,6 +14,7 @@ EXAMPLES = """\
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     stack_argument(parser)
+    install_argument(parser)
     parser.add_argument("--no-verify", action="store_true", help="apply only")
 
 
@@ -29,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     plan = compiled(spec, args.stack).plan
     if plan is None:
         return FAILED
-    tools = toolchain.activate()
+    tools = toolchain.activate(install=not args.no_install)
     check_disk(tools.engine)
     with reported(args.stack, f"up {args.stack}", layers(plan), tools) as (progress, log):
         operation = Operation(args.stack, recorded(spec), progress, log)

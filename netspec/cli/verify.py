@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netspec.cli._options import install_argument
+
 if TYPE_CHECKING:
     from netspec.verify.model import Run
 
@@ -24,6 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stack", required=True, help="the stack whose cluster is asked")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="how to print (default: text)")
+    install_argument(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="where the report goes (default: out/<stack>)")
 
 
@@ -31,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0: green; 1: red; 3: inconclusive."""
     from netspec.toolchain import activate
 
-    activate(("kind", "kubectl"))
+    activate(("kind", "kubectl"), install=not args.no_install)
     return verify_stack(args.stack, args.spec, args.report, args.output)
 
 

@@ -9,5 +9,5 @@ from netspec.toolchain.find import TOOL_NAMES, Found
 __all__ = ["TOOL_NAMES", "Found", "Tools", "activate", "kind_overrides"]
 
 # airgap/ is a folder of the repository and not in the package: it is there where netspec runs from a checkout.
-if project.AIRGAP.is_dir():
+if project.has_airgap():
     sys.path.append(str(project.CHECKOUT))

@@ -45,17 +45,23 @@ class Tools:
 _active: Tools | None = None
 
 
-def activate(components: Sequence[str] = TOOL_NAMES, report: Say = say, start: bool = True) -> Tools:
+def activate(
+    components: Sequence[str] = TOOL_NAMES, report: Say = say, start: bool = True, install: bool = True
+) -> Tools:
     """Find the programs, downloading or building what is missing, and set this process's environment to use them.
 
     With the private engine this moves the calling thread into its network namespace, out of which nothing else is
     reachable: call it from the main thread, before any other thread starts. `start` False leaves a private engine
-    that does not run as it is. A second call does nothing more than to look for further programs. Raises `Problem`.
+    that does not run as it is; `install` False forbids installing system packages for it. A second call does nothing
+    more than to look for further programs. Raises `Problem`.
     """
     global _active
     if _active and set(components) <= set(_active.programs):
         return _active
+    project.root()  # without one, nothing is downloaded first
     chosen = _active.engine if _active else engine.choose()
+    if chosen == "private" and start:
+        engine.allow_packages(install, report)
     notes = list(_active.notes) if _active else []
     programs = {name: find(name, report, notes.append) for name in components}
     if chosen == "private" and "pulumi" in programs:

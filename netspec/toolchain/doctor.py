@@ -35,7 +35,16 @@ def inspect() -> list[Finding]:
     notes: list[str] = []
     rows = [_program(name, notes.append) for name in TOOL_NAMES]
     rows += [Finding("PATH", "note", note) for note in notes]
-    return [*rows, *_engine(), _disk(), *_kernel()]
+    return [_project(), *rows, *_engine(), _disk(), *_kernel()]
+
+
+def _project() -> Finding:
+    try:
+        return Finding("project", "ok", str(project.root()))
+    except project.NoProject as problem:
+        return Finding("project", "note", problem.message, mend=problem.hint or "")
+    except Problem as problem:
+        return Finding("project", "missing", problem.message, mend=problem.hint or "")
 
 
 def _program(name: str, report: Callable[[str], None]) -> Finding:
@@ -45,7 +54,9 @@ def _program(name: str, report: Callable[[str], None]) -> Finding:
         return Finding(name, "missing", problem.message, mend=problem.hint or "")
     if found:
         return Finding(name, "ok", str(found.path), found.version, found.source)
-    mend = f"netspec up downloads {name} {TOOLS[name].official}, or builds it: python -m airgap build {name}"
+    mend = f"netspec up downloads {name} {TOOLS[name].official}"
+    if project.has_airgap():
+        mend += f", or builds it: python -m airgap build {name}"
     return Finding(name, "missing", "not on PATH, not downloaded, not built", mend=mend)
 
 
@@ -57,19 +68,19 @@ def _engine() -> list[Finding]:
     if chosen == "docker":
         where, version = os.environ.get("DOCKER_HOST", "Docker's default"), engine.docker_info("ServerVersion")
         return [Finding("engine", "ok", where, version or "", "docker")]
-    from airgap import build, host
-    from airgap.engine import ENGINE_IMAGES
+    from airgap import build
+    from airgap.engine import ENGINE_IMAGES, missing_packages
 
     state = "runs" if engine.private_runs() else "is started by netspec up"
     rows = [Finding("engine", "ok", f"the private engine {state}", source="airgap")]
-    packages = host.missing_packages(host.ENGINE_PACKAGES)
+    packages = missing_packages()
     if packages:
         rows.append(
             Finding(
                 "packages",
                 "missing",
                 " ".join(packages),
-                mend=f"apt-get install {' '.join(packages)} (netspec up does)",
+                mend=f"apt-get install {' '.join(packages)} (netspec up does, without --no-install)",
             )
         )
     entries = {entry.name: entry for entry in build.entries()}

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import hashlib
 import http.client
+import ipaddress
 import os
 import platform
 import re
@@ -21,6 +22,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from netspec.catalogue import TOOLS
 from netspec.diagnostics import Problem
@@ -76,10 +78,7 @@ def release(name: str, system: str | None = None, machine: str | None = None) ->
             f"there is no official {name} for {system} on {machine} that netspec knows",
             f"install {name} {TOOLS[name].minimum} or newer on PATH",
         )
-    variable, version = f"NETSPEC_{name.upper()}_URL", TOOLS[name].official
-    base = os.environ.get(variable, _BASES[name]).rstrip("/")
-    if not base.startswith(("http://", "https://")):
-        raise Problem(f"{variable} is {base!r}, which is not the address of a site", "begin it with https://")
+    version, base = TOOLS[name].official, _base(name)
     if name == "pulumi":
         file = f"pulumi-v{version}-{operating_system}-{arch.replace('amd64', 'x64')}.tar.gz"
         return Release(f"{base}/{file}", f"{base}/pulumi-{version}-checksums.txt", file)
@@ -88,6 +87,52 @@ def release(name: str, system: str | None = None, machine: str | None = None) ->
         return Release(f"{base}/v{version}/{file}", f"{base}/v{version}/{file}.sha256sum", file)
     url = f"{base}/v{version}/bin/{operating_system}/{arch}/{name}"
     return Release(url, f"{url}.sha256", name)
+
+
+def variable(name: str) -> str:
+    """The environment variable that names a mirror: NETSPEC_KIND_URL."""
+    return f"NETSPEC_{name.upper()}_URL"
+
+
+def _base(name: str) -> str:
+    base = os.environ.get(variable(name), _BASES[name]).rstrip("/")
+    if not base.startswith(("http://", "https://")):
+        raise Problem(f"{variable(name)} is {base!r}, which is not the address of a site", "begin it with https://")
+    if not _is_trusted(base):
+        raise Problem(
+            f"{variable(name)} is {base!r}, and plain http is refused: whoever is on the way could change the program",
+            "begin it with https://; http:// is for addresses of this machine only",
+        )
+    return base
+
+
+def _is_trusted(url: str) -> bool:
+    """Whether nobody on the way can change what is read: TLS, or an address of this machine."""
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a site to where it sends us, never to plain http."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if not _is_trusted(newurl):
+            host = urllib.parse.urlsplit(req.full_url).hostname
+            raise Problem(
+                f"{host} sends on to {newurl}: plain http is refused", "install the program on PATH, or name a mirror"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_Redirects)
 
 
 def install(name: str, report: Callable[[str], None]) -> Path:
@@ -156,7 +201,7 @@ def _open(url: str, start: int = 0) -> http.client.HTTPResponse:
         url, headers={"User-Agent": "netspec"} | ({"Range": f"bytes={start}-"} if start else {})
     )
     try:
-        answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)
+        answer: http.client.HTTPResponse = _OPENER.open(request, timeout=TIMEOUT)
     except urllib.error.URLError as error:
         reason = f"HTTP status {error.code}" if isinstance(error, urllib.error.HTTPError) else str(error.reason)
         raise Unreachable(urllib.parse.urlsplit(url).hostname or url, reason) from error

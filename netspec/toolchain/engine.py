@@ -49,7 +49,7 @@ def choose() -> Engine:
     wanted = os.environ.get(VARIABLE, "auto")
     if wanted not in ("auto", "docker", "private"):
         raise Problem(f"{VARIABLE} is {wanted!r}", "set it to auto, docker or private, or unset it")
-    for file in sorted(project.private_dir(make=False).glob("*.engine")):
+    for file in _records():
         made_on, _, identity = file.read_text(encoding="utf-8").strip().partition(" ")
         _check_same(wanted, made_on, identity, file)
         wanted = made_on
@@ -61,12 +61,25 @@ def choose() -> Engine:
                 f"{VARIABLE} is docker, and no Docker engine answers within {TIMEOUT} seconds",
                 "start Docker, or check DOCKER_HOST",
             )
+    if not project.has_airgap():
+        raise Problem(
+            "there is no container engine: Docker does not answer",
+            "install Docker or start it; as root on Debian, a checkout of netspec's repository brings an engine",
+        )
     if sys.platform != "linux" or os.geteuid() != 0:
         raise Problem(
             "there is no container engine: Docker does not answer, and the private one needs Linux and root",
             "start Docker, or run the same command as root on Debian",
         )
     return "private"
+
+
+def _records() -> list[Path]:
+    """What engines this project's clusters are on; outside a project there are none."""
+    try:
+        return sorted(project.private_dir(make=False).glob("*.engine"))
+    except project.NoProject:
+        return []
 
 
 def _check_same(wanted: str, made_on: str, identity: str, file: Path) -> None:
@@ -86,6 +99,22 @@ def _check_same(wanted: str, made_on: str, identity: str, file: Path) -> None:
             "start Docker, or set DOCKER_HOST or the docker context to what it was; if that engine is gone for good, "
             f"remove {file}",
         )
+
+
+def allow_packages(install: bool, report: Say = say) -> None:
+    """Say which system packages the private engine is about to install as root, or raise `Problem` unless `install`."""
+    from airgap import engine
+
+    packages = " ".join(engine.missing_packages())
+    if not packages:
+        return
+    if not install:
+        raise Problem(
+            f"the private engine needs the Debian packages {packages}, and --no-install forbids installing them",
+            f"install them by hand: apt-get install {packages}; or start Docker, which needs none of them",
+        )
+    report(f"the private engine needs the Debian packages {packages}: apt-get installs them, as root")
+    report("  --no-install forbids it")
 
 
 def start_private(report: Say = say) -> None:

@@ -64,10 +64,11 @@ def find(name: str, report: Say = say, note: Say = nobody) -> Found:
     try:
         return _downloaded(name, download.install(name, report))
     except download.Unreachable as unreachable:
-        if sys.platform != "linux":
+        if sys.platform != "linux" or not project.has_airgap():
+            hint = f"install {name} {TOOLS[name].minimum} or newer, or name a mirror in {download.variable(name)}"
             raise Problem(
                 f"{name} is not on PATH, and {unreachable.host} cannot be reached ({unreachable.reason})",
-                f"install {name} {TOOLS[name].minimum} or newer, or run again when the download site answers",
+                f"{hint}; {project.BUILDS}" if sys.platform == "linux" else hint,
             ) from unreachable
         report(f"{unreachable.host} cannot be reached ({unreachable.reason}): {name} is built from package registries")
         return _build(name, report)
@@ -160,7 +161,7 @@ def _downloaded(name: str, path: Path) -> Found:
 
 
 def _cached_build(name: str) -> Found | None:
-    if not (project.cache_root() / "airgap" / name).is_dir():
+    if not project.has_airgap() or not (project.cache_root() / "airgap" / name).is_dir():
         return None  # and airgap is not even imported
     from airgap import build
     from airgap.errors import AirgapError

@@ -16,10 +16,21 @@ from netspec.diagnostics import Problem
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: Builds what cannot be downloaded, in a checkout only.
 AIRGAP = CHECKOUT / "airgap"
+#: What is said where netspec runs without it.
+BUILDS = "a checkout of netspec's repository can build it from package registries"
 #: Names the project's directory, whatever the working directory is.
 VARIABLE = "NETSPEC_PROJECT"
 #: What names a stack's spec file in its configuration.
 SPEC_KEY = "netspec:spec"
+
+
+class NoProject(Problem):
+    """There is no project where a command was started."""
+
+
+def has_airgap() -> bool:
+    """Whether netspec runs from a checkout, which has airgap/; a folder of that name elsewhere is somebody else's."""
+    return (AIRGAP / "engine.py").is_file() and (CHECKOUT / "Pulumi.yaml").is_file()
 
 
 def root() -> Path:
@@ -41,7 +52,7 @@ def _root(explicit: str | None, start: Path) -> Path:
             return folder
         if reason:
             others.append(f"{folder / 'Pulumi.yaml'} is of another project: {reason}")
-    raise Problem(
+    raise NoProject(
         "; ".join([f"no netspec project is in {start} or above it", *others]),
         f"make one with netspec init, change to its folder, or name the folder in {VARIABLE}",
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from airgap import build, host
+from airgap import engine as private
 from netspec.catalogue import TOOLS
 from netspec.diagnostics import Problem
 from netspec.toolchain import activation, download, engine, project
@@ -94,6 +96,64 @@ def test_who_only_looks_leaves_nothing(checkout: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv(engine.VARIABLE, "auto")
     assert engine.choose() == "docker"
     assert not (checkout / ".netspec").exists()
+
+
+def test_a_package_without_airgap_has_no_engine_of_its_own(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker(checkout / "bin", monkeypatch, "exit 1")
+    monkeypatch.setattr(engine.sys, "platform", "linux")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    for wanted in ("auto", "private"):
+        monkeypatch.setenv(engine.VARIABLE, wanted)
+        assert engine.choose() == "private"
+        with monkeypatch.context() as elsewhere, pytest.raises(Problem, match="there is no container engine") as caught:
+            elsewhere.setattr(project, "AIRGAP", checkout / "airgap")
+            engine.choose()
+        assert str(caught.value.hint).startswith("install Docker or start it")
+
+
+def test_a_folder_called_airgap_beside_a_package_is_somebody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert project.has_airgap()
+    monkeypatch.setattr(project, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(project, "AIRGAP", tmp_path / "airgap")
+    (tmp_path / "airgap").mkdir()
+    (tmp_path / "airgap" / "engine.py").touch()
+    assert not project.has_airgap()
+
+
+def test_system_packages_are_announced_or_forbidden(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything else: nothing is downloaded, built or installed for a run that is not allowed."""
+    monkeypatch.setattr(activation, "_active", None)
+    monkeypatch.setattr(engine, "choose", lambda: "private")
+    has = {"ip", "nsenter", "iptables-nft", "conntrack", "ipset", "runc", "containerd", "ctr"}
+    monkeypatch.setattr(host, "which", lambda program: f"/usr/bin/{program}" if program in has else None)
+    monkeypatch.setattr(build, "missing", lambda names: [])
+    said: list[str] = []
+
+    def found(name: str, *_: object) -> None:
+        raise AssertionError(f"{name} was looked for")
+
+    monkeypatch.setattr(activation, "find", found)
+    with pytest.raises(Problem, match=r"needs the Debian packages docker\.io, and --no-install forbids") as caught:
+        activation.activate(report=said.append, install=False)
+    assert "apt-get install docker.io;" in str(caught.value.hint) and said == []
+    with pytest.raises(AssertionError, match="kind was looked for"):
+        activation.activate(report=said.append)
+    assert "docker.io: apt-get installs them, as root" in said[0] and "--no-install" in said[1]
+    said.clear()
+    with pytest.raises(AssertionError, match="kind was looked for"):  # nothing is started, so nothing is installed
+        activation.activate(report=said.append, start=False, install=False)
+    assert said == []
+
+
+def test_what_the_build_needs_is_announced_where_there_is_something_to_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node's base system is made with debootstrap, which only its build runs."""
+    monkeypatch.setattr(host, "which", lambda program: None if program == "debootstrap" else "/usr/bin/x")
+    entries = {entry.name: entry for entry in build.entries()}
+    for names, packages in ((["base", "node-image"], ["debootstrap"]), (["outside-host"], []), ([], [])):
+        monkeypatch.setattr(build, "missing", lambda _, names=names: [entries[name] for name in names])
+        assert private.missing_packages() == packages
 
 
 def test_an_unknown_engine_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ class Site:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.redirects: dict[str, str] = {}
         self.cut = 0
         self.ranges = True
         self.asked: list[tuple[str, str | None]] = []
@@ -49,6 +50,11 @@ class Site:
             def do_GET(self) -> None:
                 wanted = self.headers.get("Range")
                 site.asked.append((self.path, wanted))
+                if to := site.redirects.get(self.path):
+                    self.send_response(302)
+                    self.send_header("Location", to)
+                    self.end_headers()
+                    return
                 content = site.files.get(self.path)
                 if content is None:
                     self.send_error(404)
@@ -209,6 +215,36 @@ def test_an_address_without_a_scheme_is_a_sentence(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("NETSPEC_KIND_URL", "mirror.corp/kind")
     with pytest.raises(Problem, match="which is not the address of a site"):
         download.install("kind", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["http://mirror.corp/kind", "http://10.0.0.1/kind", "http://localhost.corp", "http://127.0.0.1.corp"],
+)
+def test_a_mirror_over_plain_http_is_refused(monkeypatch: pytest.MonkeyPatch, base: str) -> None:
+    monkeypatch.setenv("NETSPEC_KIND_URL", base)
+    with pytest.raises(Problem, match=r"NETSPEC_KIND_URL is 'http://.*plain http is refused"):
+        download.install("kind", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "base", ["https://mirror.corp/kind", "http://localhost:8/kind", "http://127.9.0.1", "http://[::1]:80"]
+)
+def test_a_mirror_that_nobody_on_the_way_can_change(monkeypatch: pytest.MonkeyPatch, base: str) -> None:
+    monkeypatch.setenv("NETSPEC_KIND_URL", base)
+    assert download.release("kind", "Linux", "x86_64").url.startswith(base)
+
+
+def test_a_site_that_sends_on_to_plain_http_is_not_followed(site: Site, tmp_path: Path) -> None:
+    path = f"/v{TOOLS['kind'].official}/kind-linux-amd64.sha256sum"
+    site.redirects[path] = "http://mirror.corp/kind"
+    with pytest.raises(Problem, match=r"127\.0\.0\.1 sends on to http://mirror\.corp/kind: plain http is refused"):
+        download.install("kind", lambda _: None)
+    assert left_behind(tmp_path) == []
+    publish_kind(site)
+    site.files["/moved"] = site.files.pop(path)
+    site.redirects[path] = f"{site.url}/moved"
+    assert download.install("kind", lambda _: None).is_file()
 
 
 def test_what_a_killed_download_left_is_removed(site: Site, tmp_path: Path) -> None:

@@ -85,6 +85,16 @@ def test_without_linux_there_is_no_build(machine: Path, monkeypatch: pytest.Monk
         find.find("kind", lambda _: None)
 
 
+def test_a_package_without_airgap_says_what_to_install(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(project, "AIRGAP", machine / "site-packages" / "airgap")
+    program(project.cache_root() / "airgap" / "kind" / "key" / "bin" / "kind", OFFICIAL)  # of a checkout
+    with pytest.raises(Problem, match=r"kind is not on PATH, and 127\.0\.0\.1 cannot be reached") as caught:
+        find.find("kind", lambda _: None)
+    hint = str(caught.value.hint)
+    assert hint.startswith(f"install kind {TOOLS['kind'].minimum} or newer, or name a mirror in NETSPEC_KIND_URL;")
+
+
 def test_nothing_of_airgap_is_imported_where_it_built_nothing(machine: Path) -> None:
     before = {name for name in sys.modules if name.startswith("airgap")}
     assert find.find_local("kind", lambda _: None) is None

@@ -26,7 +26,7 @@ from netspec import toolchain
 import netspec.verify.runner
 from test_verify_commands import made_up
 
-toolchain.activate = lambda *_: None
+toolchain.activate = lambda *_, **__: None
 netspec.verify.runner.verify = lambda ir, probes, say=None: made_up(ir, probes, os.environ["MADE_UP"])
 """
 
@@ -72,7 +72,7 @@ def test_the_command(
     import netspec.verify.runner
     from netspec import toolchain
 
-    monkeypatch.setattr(toolchain, "activate", lambda *_: None)
+    monkeypatch.setattr(toolchain, "activate", lambda *_, **__: None)
     monkeypatch.setattr(netspec.verify.runner, "verify", lambda ir, probes, say=None: made_up(ir, probes, how))
     assert main(["verify", SPEC, "--stack", stack_name(), "--report", str(tmp_path / "r")]) == code
     said = capsys.readouterr()
@@ -89,7 +89,7 @@ def test_json_on_standard_output_is_the_results_file(
     import netspec.verify.runner
     from netspec import toolchain
 
-    monkeypatch.setattr(toolchain, "activate", lambda *_: None)
+    monkeypatch.setattr(toolchain, "activate", lambda *_, **__: None)
     monkeypatch.setattr(netspec.verify.runner, "verify", lambda ir, probes, say=None: made_up(ir, probes, "red"))
     main(["verify", SPEC, "--stack", stack_name(), "--report", str(tmp_path), "--output", "json"])
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "results.json").read_text())
@@ -204,6 +204,6 @@ def test_a_stack_that_the_spec_does_not_have_is_one_sentence(
 ) -> None:
     from netspec import toolchain
 
-    monkeypatch.setattr(toolchain, "activate", lambda *_: None)
+    monkeypatch.setattr(toolchain, "activate", lambda *_, **__: None)
     assert main(["verify", SPEC, "--stack", "nowhere"]) == 2
     assert "has no stack 'nowhere'" in capsys.readouterr().err

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.stamp
 
-.PHONY: help env up verify test lint format golden bench down clean
+.PHONY: help env up verify test lint format golden browser bench down clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -37,6 +37,10 @@ format: $(STAMP)  ## format and sort imports
 
 golden: $(STAMP)  ## rewrite the expected files of tests/golden
 	$(VENV)/bin/pytest -q tests/golden --update-golden
+
+browser:  ## the headless Chromium that the tests of the pages use, from Debian's packages
+	@command -v chromium-headless-shell chromium >/dev/null || { apt-get update -qq; DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends chromium-headless-shell fonts-dejavu-core >/dev/null; }
 
 bench: $(STAMP)  ## ratios against named baselines
 	$(VENV)/bin/python -m bench

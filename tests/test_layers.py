@@ -59,6 +59,7 @@ HEAVY: dict[str, set[str]] = {
     "testinfra": {"netspec.verify"},
     "jinja2": {"netspec.report"},
     "markupsafe": {"netspec.report"},
+    "graphlay": {"netspec.report"},
 }
 
 
@@ -201,7 +202,7 @@ def test_offline_commands_load_nothing_they_do_not_use(command: list[str], tmp_p
     words = [{"SPEC": str(spec), "OUT": str(tmp_path / "out")}.get(word, word) for word in command]
     program = (
         "import sys; from netspec.cli import main; code = main(sys.argv[1:]);"
-        "heavy = {'pulumi', 'kubernetes', 'testinfra', 'grpc', 'jinja2', 'rich'} & set(sys.modules);"
+        "heavy = {'pulumi', 'kubernetes', 'testinfra', 'grpc', 'jinja2', 'graphlay', 'rich'} & set(sys.modules);"
         "heavy |= {'netspec.deploy', 'netspec.verify', 'netspec.toolchain', 'airgap'} & set(sys.modules);"
         "sys.exit(f'loaded {heavy}' if heavy else code)"
     )

@@ -1,6 +1,8 @@
-"""One self-contained page: a filterable table, a matrix and a graph of the same rows, with nothing fetched."""
+"""One self-contained page: a table to filter and sort, a matrix and a graph of the same rows, with nothing fetched."""
 
+from netspec.report.layout import layout
 from netspec.report.listing import Listing
+from netspec.report.picture import shown
 from netspec.report.templates import render
 
 
@@ -17,9 +19,11 @@ def page(listing: Listing) -> str:
 
     for name in listing.nodes:
         node(name)
+    drawing = layout(listing)
+    way = {row: number for number, path in enumerate(drawing.paths) for row in path.rows}
     rows = [
-        ([word(cell) for cell in row], node(e.tail), node(e.head), word(e.label), int(e.maybe), e.tone)
-        for row, e in zip(listing.rows(), listing.edges(), strict=True)
+        ([word(cell) for cell in row], node(e.tail), node(e.head), word(e.label), int(e.maybe), e.tone, way.get(i, -1))
+        for i, (row, e) in enumerate(zip(listing.rows(), listing.edges(), strict=True))
     ]
     data = {
         "title": listing.title,
@@ -29,5 +33,7 @@ def page(listing: Listing) -> str:
         "rows": rows,
         "grid": bool(listing.key),
         "key": listing.key,
+        "summary": drawing.summary,
     }
-    return render("explore.html.j2", title=listing.title, data=data)
+    views = ("Table", "Matrix", "Graph") if listing.key else ("Table", "Graph")
+    return render("explore.html.j2", title=listing.title, data=data, views=views, **shown(drawing))

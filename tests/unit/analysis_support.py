@@ -47,7 +47,7 @@ def rows_of(output: str, text: str, key: str) -> int:
         case "dot":
             return len(re.findall(r'^  ".*" -> ".*" \[', text, re.M))
         case "svg":
-            return text.count('class="e"')
+            return sum(map(int, re.findall(r'data-rows="(\d+)"', text)))  # a line may stand for several
         case "html":
             data = re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.S)
             assert data is not None

@@ -16,7 +16,7 @@ EXAMPLES = """\
   netspec verify stacks/shop.yaml --stack shop --report out/shop
   netspec verify --stack dev --output json
 
-The same, one test item a probe: pytest netspec/verify --stack dev
+The same, one test item a probe, beside your own tests: pytest --stack dev
 """
 
 

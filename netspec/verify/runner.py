@@ -1,4 +1,4 @@
-"""One verification from beginning to end; `netspec verify` and `pytest netspec/verify` both come through here."""
+"""One verification from beginning to end; `netspec verify` and `pytest --stack` both come through here."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -4,6 +4,7 @@ Every test mends what it broke; the last one sees the cluster green again.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -270,26 +271,27 @@ def test_void_enforcement_is_inconclusive(live: Live) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("-m", "netspec", "verify", "--stack", STACK), ("-m", "pytest", "-q", "netspec/verify", "--stack", STACK)],
+    [("netspec", "verify", "--stack", STACK, "--report"), ("pytest", "-q", "--stack", STACK, "--netspec-report")],
     ids=["netspec-verify", "pytest-verify"],
 )
 def test_green_again_by_either_command_and_nothing_secret_written(
     live: Live, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     done = subprocess.run(
-        [sys.executable, *command, "--report", str(tmp_path)],
+        [sys.executable, "-m", *command, str(tmp_path / "report")],
         capture_output=True,
         text=True,
         timeout=300,
-        cwd=ROOT,
+        cwd=tmp_path,  # where pytest finds no test of ours
+        env={**os.environ, "NETSPEC_PROJECT": str(ROOT)},
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / "report" / "results.json").read_text())
     assert results["answer"] == "green"
     assert len(results["observations"]) == len(live.probes)
     key = next(line.split()[1] for line in live.kubeconfig.read_text().splitlines() if "client-key-data:" in line)
-    for file in tmp_path.iterdir():
+    for file in (tmp_path / "report").iterdir():
         assert key not in file.read_text()
 
 

@@ -7,7 +7,7 @@ from netspec.verify.model import Answer, Observation, Run, Status, explain
 
 VERSION = "verify/v1"
 
-#: The exit code of `netspec verify` and of `pytest netspec/verify`.
+#: The exit code of `netspec verify` and of `pytest --stack`.
 EXIT_CODES = {Answer.GREEN: 0, Answer.RED: 1, Answer.INCONCLUSIVE: 3}
 
 

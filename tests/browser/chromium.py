@@ -159,7 +159,7 @@ class Page:
 
     def press(self, *keys: str) -> None:
         for key in keys:
-            code, number, text = _KEYS.get(key, (key, ord(key.upper()), key))
+            code, number, text = _KEYS[key]
             known = {"key": key, "code": code, "windowsVirtualKeyCode": number}
             self._call("Input.dispatchKeyEvent", type="keyDown", text=text, **known)
             self._call("Input.dispatchKeyEvent", type="keyUp", **known)

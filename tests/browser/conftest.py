@@ -7,8 +7,7 @@ from pathlib import Path
 
 import chromium
 import pytest
-
-from netspec.cli import main
+from browser_support import Written
 
 
 @pytest.fixture(scope="session")
@@ -21,19 +20,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Brows
         pytest.skip(why)
     with chromium.Browser(program, tmp_path_factory.mktemp("profile")) as started:
         yield started
-
-
-class Written:
-    """What a command prints, as a file."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self._folder, self._capsys = folder, capsys
-
-    def __call__(self, *words: str) -> Path:
-        assert main(list(words)) == 0
-        path = self._folder / f"{words[0]}.{words[-1]}"
-        path.write_text(self._capsys.readouterr().out, encoding="utf-8")
-        return path
 
 
 @pytest.fixture

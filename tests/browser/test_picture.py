@@ -1,54 +1,13 @@
 """The graph, measured by the browser that draws it: every text is within the picture, none lies on another."""
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from browser_support import BOUTIQUE, Written, spec_of
 from chromium import Browser, Page
-from conftest import Written
-
-BOUTIQUE = str(Path(__file__).parents[2] / "stacks" / "boutique.yaml")
-
-
-def spec_of(workloads: int, namespaces: int, calls: int) -> dict[str, Any]:
-    """Workloads that each may call some others, drawn with a fixed seed, and cluster DNS."""
-    draw = random.Random(1)
-    ids = [(f"team-{i % namespaces}", f"service-{i}") for i in range(workloads)]
-    policies = [
-        {
-            "name": f"p-{i}-{j}",
-            "from": {"workload": "/".join(ids[i])},
-            "to": {"workload": "/".join(ids[j])},
-            "ports": [f"{8000 + j % 7}/TCP"],
-        }
-        for i in range(workloads)
-        for j in draw.sample(range(workloads), calls)
-        if i < j
-    ]
-    return {
-        "apiVersion": "netspec.dev/v1alpha1",
-        "kind": "NetworkSpec",
-        "metadata": {"name": "big"},
-        "network": {"podCIDRs": ["10.244.0.0/16"], "serviceCIDRs": ["10.96.0.0/16"]},
-        "namespaces": [
-            {"name": f"team-{i}", "defaultDeny": ["ingress", "egress"], "allowDNS": True} for i in range(namespaces)
-        ],
-        "workloads": [
-            {
-                "name": name,
-                "namespace": space,
-                "labels": {"app": name},
-                "ports": [{"name": "http", "port": 8000 + i % 7}],
-            }
-            for i, (space, name) in enumerate(ids)
-        ],
-        "policies": policies,
-        "stacks": {"dev": {"cluster": {"type": "kind", "workers": 2}, "cni": {"provider": "calico"}}},
-    }
-
 
 #: [text, left, top, right, bottom] of each text, in the picture's own units.
 TEXTS = """[...document.querySelectorAll('.picture text')].map(t => {

@@ -14,7 +14,7 @@ from airgap.errors import AirgapError
 
 #: No cgo, no toolchain downloads; the checksum database stays on.
 GO_ENV = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod", "GOWORK": "off"}
-#: What the newest of the modules asks for.
+#: What the newest of the modules asks for: the `go` line of github.com/pulumi/pulumi/pkg/v3.
 MINIMUM_GO = (1, 25, 11)
 
 
@@ -40,9 +40,18 @@ class GoBuild:
     main: str = ""
 
 
+def minimum_go() -> str:
+    """The oldest Go that builds everything, in words.
+
+    >>> minimum_go()
+    '1.25.11'
+    """
+    return ".".join(map(str, MINIMUM_GO))
+
+
 def check_go() -> None:
     """Raise `AirgapError` unless a Go toolchain that can build everything is on PATH."""
-    hint = f"install Go {'.'.join(map(str, MINIMUM_GO))} or newer and put its bin directory on PATH"
+    hint = f"install Go {minimum_go()} or newer and put its bin directory on PATH"
     if shutil.which("go") is None:
         raise AirgapError("building the components needs the Go toolchain, and no `go` is on PATH", hint)
     text = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout.strip()
@@ -61,7 +70,7 @@ def go_caches() -> tuple[Path, Path]:
 def go_mod_text(build: GoBuild, own: Mapping[str, object]) -> str:
     """The go.mod of ours. `own` is the module's own go.mod as `go mod edit -json` prints it."""
     lines = ["module netspec.dev/airgap/build", ""]
-    lines.append(f"go {own.get('Go', '1.25')}")
+    lines.append(f"go {own.get('Go', minimum_go())}")
     if build.module:
         lines.append(f"require {build.module} {build.version}")
     overridden = {line.split("=>")[0].split()[0] for line in build.replaces}

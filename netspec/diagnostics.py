@@ -1,6 +1,6 @@
 """What netspec says about a spec: diagnostics, collected and sorted, never thrown one by one.
 
-`Problem` is the one exception for everything a user can mend (a missing tool, a port taken): it is
+`Problem` is the one exception for everything that a user can fix (a missing tool, a port taken): it is
 caught at the edge and printed as a sentence and a hint.
 """
 
@@ -108,7 +108,7 @@ class Report:
 
 
 class Problem(Exception):
-    """Something outside the spec that the user can mend: one sentence, and what to do."""
+    """Something outside the spec that the user can fix: one sentence, and what to do."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""netspec doctor: what was found, from where, and what is missing with the command that mends it."""
+"""netspec doctor: what was found, from where, and what is missing with the command that fixes it."""
 
 import argparse
 import json
@@ -45,6 +45,6 @@ def _table(findings: "Sequence[Finding]") -> None:
     table.add_column("DETAIL", overflow="fold")
     marks = {"ok": "[green]ok[/]", "missing": "[red]missing[/]", "note": "[dim]note[/]"}
     for finding in findings:
-        detail = Text(finding.detail + (f"\n→ {finding.mend}" if finding.mend else ""))
+        detail = Text(finding.detail + (f"\n→ {finding.fix}" if finding.fix else ""))
         table.add_row(marks[finding.state], finding.subject, finding.version, finding.source, detail)
     Console().print(table)

@@ -54,7 +54,7 @@ def _kubeconfig(stack: str | None) -> Iterator[dict[str, str]]:
     except Problem as problem:
         if stack is not None:
             raise
-        # The command may be what mends it.
+        # The command may be what fixes it.
         print(f"kubectl has no cluster to talk to: {problem.message}", file=sys.stderr)
         text = None
     if text is None:

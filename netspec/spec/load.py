@@ -123,9 +123,7 @@ def _validated(data: dict[str, Any], source: Source, report: Report) -> LoadedSp
     for diagnostic in _once(translate(NetworkSpec, errors[:MAX_ERRORS], source)):
         report.add(diagnostic)
     if len(errors) > MAX_ERRORS:
-        report.error(
-            "NS003", (), f"{len(errors) - MAX_ERRORS} more malformed values are not listed", "mend these first"
-        )
+        report.error("NS003", (), f"{len(errors) - MAX_ERRORS} more malformed values are not listed", "fix these first")
     for path in sorted({_unit(path_of(e), data) for e in errors}, key=_last_first):
         if path[0] in _LISTS:
             section = str(path[0])

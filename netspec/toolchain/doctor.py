@@ -20,14 +20,14 @@ BUILD_DISK = 25
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One row. `state`: ok, missing (and `mend` says what to do), or note (good to know)."""
+    """One row. `state`: ok, missing (and `fix` says what to do), or note (good to know)."""
 
     subject: str
     state: str
     detail: str
     version: str = ""
     source: str = ""
-    mend: str = ""
+    fix: str = ""
 
 
 def inspect() -> list[Finding]:
@@ -42,34 +42,35 @@ def _project() -> Finding:
     try:
         return Finding("project", "ok", str(project.root()))
     except project.NoProject as problem:
-        return Finding("project", "note", problem.message, mend=problem.hint or "")
+        return Finding("project", "note", problem.message, fix=problem.hint or "")
     except Problem as problem:
-        return Finding("project", "missing", problem.message, mend=problem.hint or "")
+        return Finding("project", "missing", problem.message, fix=problem.hint or "")
 
 
 def _program(name: str, report: Callable[[str], None]) -> Finding:
     try:
         found = find_local(name, report)
     except Problem as problem:
-        return Finding(name, "missing", problem.message, mend=problem.hint or "")
+        return Finding(name, "missing", problem.message, fix=problem.hint or "")
     if found:
         return Finding(name, "ok", str(found.path), found.version, found.source)
-    mend = f"netspec up downloads {name} {TOOLS[name].official}"
+    fix = f"netspec up downloads {name} {TOOLS[name].official}"
     if project.has_airgap():
-        mend += f", or builds it: python -m airgap build {name}"
-    return Finding(name, "missing", "not on PATH, not downloaded, not built", mend=mend)
+        fix += f", or builds it: python -m airgap build {name}"
+    return Finding(name, "missing", "not on PATH, not downloaded, not built", fix=fix)
 
 
 def _engine() -> list[Finding]:
     try:
         chosen = engine.choose()
     except Problem as problem:
-        return [Finding("engine", "missing", problem.message, mend=problem.hint or "")]
+        return [Finding("engine", "missing", problem.message, fix=problem.hint or "")]
     if chosen == "docker":
         where, version = os.environ.get("DOCKER_HOST", "Docker's default"), engine.docker_info("ServerVersion")
         return [Finding("engine", "ok", where, version or "", "docker")]
     from airgap import build
     from airgap.engine import ENGINE_IMAGES, missing_packages
+    from airgap.golang import minimum_go
 
     state = "runs" if engine.private_runs() else "is started by netspec up"
     rows = [Finding("engine", "ok", f"the private engine {state}", source="airgap")]
@@ -80,18 +81,20 @@ def _engine() -> list[Finding]:
                 "packages",
                 "missing",
                 " ".join(packages),
-                mend=f"apt-get install {' '.join(packages)} (netspec up does, without --no-install)",
+                fix=f"apt-get install {' '.join(packages)} (netspec up does, without --no-install)",
             )
         )
     entries = {entry.name: entry for entry in build.entries()}
     for name in ENGINE_IMAGES:
         there = entries[name].cached
-        mend = "" if there else f"python -m airgap build {name} (netspec up does)"
+        fix = "" if there else f"python -m airgap build {name} (netspec up does)"
         detail = str(entries[name].path) if there else "not built"
-        rows.append(Finding(name, "ok" if there else "missing", detail, entries[name].version, "airgap", mend))
+        rows.append(Finding(name, "ok" if there else "missing", detail, entries[name].version, "airgap", fix))
     if not all(entries[name].cached for name in ENGINE_IMAGES) and shutil.which("go") is None:
         rows.append(
-            Finding("go", "missing", "nothing can be built without it", mend="install Go 1.25 or newer on PATH")
+            Finding(
+                "go", "missing", "nothing can be built without it", fix=f"install Go {minimum_go()} or newer on PATH"
+            )
         )
     return rows
 
@@ -103,9 +106,7 @@ def _disk() -> Finding:
     free = shutil.disk_usage(folder).free / GIB
     detail = f"{free:.0f} GiB free in {folder}"
     if free < engine.NEEDED_DISK:
-        return Finding(
-            "disk", "missing", detail, mend=f"free {engine.NEEDED_DISK:.0f} GiB; building takes {BUILD_DISK}"
-        )
+        return Finding("disk", "missing", detail, fix=f"free {engine.NEEDED_DISK:.0f} GiB; building takes {BUILD_DISK}")
     return Finding("disk", "ok", detail)
 
 

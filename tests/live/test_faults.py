@@ -1,6 +1,6 @@
 """Faults on the running cluster: each must turn the verification red (or inconclusive) and name what is wrong.
 
-Every test mends what it broke; the last one sees the cluster green again.
+Every test repairs what it broke; the last one sees the cluster green again.
 """
 
 import json

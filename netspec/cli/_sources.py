@@ -17,7 +17,7 @@ from netspec.diagnostics import Diagnostic, Position, Problem, Severity
 from netspec.ir.model import Inventory, Place
 from netspec.manifests.documents import Broken
 from netspec.manifests.objects import policy_resources
-from netspec.manifests.read import MAX_BYTES, SUFFIXES, Reading, read, read_texts, texts
+from netspec.manifests.read import MAX_BYTES, SUFFIXES, Reading, decode, read, read_texts, texts
 
 if TYPE_CHECKING:
     from netspec.spec.load import LoadedSpec
@@ -47,7 +47,9 @@ class Source:
     def complain(self) -> None:
         """What is wrong with the input, and what of it was not looked at, on standard error."""
         for diagnostic in self.diagnostics:
-            if diagnostic.severity is Severity.ERROR:
+            if diagnostic.severity is Severity.ERROR or diagnostic.code.startswith(
+                "NM"
+            ):  # `check` has the spec's warnings
                 print(diagnostic.render(), file=sys.stderr)
         if self.skipped:
             listed = ", ".join(f"{count} {kind}" for kind, count in sorted(self.skipped.items()))
@@ -165,10 +167,7 @@ def _revision(name: str) -> Iterator[tuple[str, str | Broken]]:
         raise Problem(f"there is nothing at {name}", "name a path, or revision:path with a path from here")
     for file, kind, found in files:
         if kind == "blob":
-            try:
-                yield f"{revision}:{file}", _git("cat-file", "blob", found).decode("utf-8-sig")
-            except UnicodeDecodeError:
-                yield f"{revision}:{file}", Broken("is not UTF-8 text", 1)
+            yield f"{revision}:{file}", decode(_git("cat-file", "blob", found))
         elif kind == "nothing":
             yield f"{revision}:{file}", Broken("is a link to what the revision does not have", 1)
 

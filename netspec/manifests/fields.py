@@ -1,9 +1,13 @@
-"""Reading an object's fields as the API server would: a wrong type or an unknown field is an error, never a guess."""
+"""Reading an object's fields as the API server would: a wrong type or an unknown field is an error, never a guess.
+
+null is the type's zero value wherever Go's decoder meets it (encoding/json): an absent mapping, list or number, and ""
+for text, also within a list or map.
+"""
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from netspec.diagnostics import Path
@@ -11,6 +15,7 @@ from netspec.ir.model import IPNetwork, Protocol
 from netspec.ir.selectors import Operator, Requirement, Selector
 
 Object = dict[str, Any]
+IPAddress = IPv4Address | IPv6Address
 
 _OPERATORS: dict[str, Operator] = {o: o for o in ("In", "NotIn", "Exists", "DoesNotExist")}
 _PROTOCOLS: dict[str, Protocol] = {p: p for p in ("TCP", "UDP", "SCTP")}
@@ -43,8 +48,11 @@ def items(value: Any, path: Path) -> list[Any]:
 
 
 def text(value: Any, path: Path) -> str:
+    """Text; null is empty."""
+    if value is None:
+        return ""
     if not isinstance(value, str):
-        raise Bad(path, "is required and is text", "quote it" if isinstance(value, bool | int | float) else None)
+        raise Bad(path, "is not text", "quote it" if isinstance(value, bool | int | float) else None)
     return value
 
 
@@ -52,6 +60,8 @@ def object_name(value: Any, path: Path) -> str:
     """An object's. One that the API server would not take (an underscore, a capital) means what it says all the same;
     a slash would not be told from the namespace's, and the rest of what is refused here does not print."""
     found = text(value, path)
+    if not found:
+        raise Bad(path, "is required")
     if "/" in found or not found.isprintable():
         raise Bad(path, "is no name", "lower case letters, digits, - and . in between, up to 253")
     return found
@@ -73,6 +83,8 @@ def labels(value: Any, path: Path) -> Mapping[str, str]:
     found = mapping(value, path)
     for key, label in found.items():
         if not isinstance(label, str):
+            if label is None:  # kubernetes#131671
+                return labels({k: "" if v is None else v for k, v in found.items()}, path)
             raise Bad((*path, key), "is a label and must be text", "quote it")
     return found
 
@@ -111,9 +123,10 @@ def _requirement(value: Any, path: Path) -> Requirement:
     return Requirement(text(found.get("key"), (*path, "key")), operator, tuple(values))
 
 
-def protocol(value: Any, path: Path) -> Protocol:
-    """TCP where absent."""
-    if value is None:
+def protocol(value: Any, path: Path, *, empty: bool = False) -> Protocol:
+    """TCP where absent; and where `empty`, as in containers and Services but not in policies, which tell "" from absent
+    (kubernetes, pkg/apis/core/v1 zz_generated.defaults, pkg/apis/networking/v1/defaults.go)."""
+    if value is None or (empty and value == ""):
         return "TCP"
     found = _PROTOCOLS.get(value) if isinstance(value, str) else None
     if found is None:
@@ -137,15 +150,41 @@ def port(value: Any, path: Path) -> int | str:
 
 
 #: Python takes masks and zones too.
-_CIDR = re.compile(r"[0-9A-Fa-f.:]+/[0-9]{1,3}\Z")
+_CIDR = re.compile(r"([0-9A-Fa-f.:]+)/([0-9]+)\Z")
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:]+\Z")
+#: Zeros in front, which Go's older parser takes (decimal, not octal) and Kubernetes with it (k8s.io/utils/net,
+#: ParseCIDRSloppy and ParseIPSloppy; kubernetes#100895).
+_ZEROS = re.compile(r"(?<![0-9A-Fa-f])0+(?=[0-9A-Fa-f])")
+
+
+def address(value: Any) -> IPAddress | None:
+    """An address in any notation that Kubernetes takes; None for what is none."""
+    if not isinstance(value, str) or not _ADDRESS.match(value):
+        return None
+    try:
+        found = ip_address(_ZEROS.sub("", value))
+    except ValueError:
+        return None
+    return found if found.version == 4 else found.ipv4_mapped or found
 
 
 @lru_cache(maxsize=1 << 16)
 def _network(value: str) -> IPNetwork | None:
+    written = _CIDR.match(value)
+    if written is None:
+        return None
     try:
-        return ip_network(value, strict=False) if _CIDR.match(value) else None
+        found = ip_network(f"{_ZEROS.sub('', written[1])}/{written[2]}", strict=False)
     except ValueError:
         return None
+    if isinstance(found, IPv6Network) and found.prefixlen >= _MAPPED:
+        inner = found.network_address.ipv4_mapped
+        return found if inner is None else IPv4Network((inner, found.prefixlen - _MAPPED))
+    return found
+
+
+#: Bits before the IPv4 address in ::ffff:192.0.2.1.
+_MAPPED = 96
 
 
 def network(value: Any, path: Path) -> IPNetwork:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from itertools import chain, count
 from typing import Any, NamedTuple, NoReturn
 
@@ -22,7 +22,7 @@ from netspec.ir.model import (
 )
 from netspec.ir.selectors import Labels, Selector
 from netspec.manifests import services
-from netspec.manifests.fields import Bad, Object, items, labels, mapping, network, object_name
+from netspec.manifests.fields import Bad, Object, address, items, labels, mapping, network, object_name
 from netspec.manifests.policies import network_policy, tier_policy
 from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_workload
 
@@ -185,15 +185,15 @@ class Objects:
     def _add_node(self, body: Object) -> None:
         own = labels(mapping(body.get("metadata"), ("metadata",)).get("labels"), ("metadata", "labels"))
         spec, status = mapping(body.get("spec"), ("spec",)), mapping(body.get("status"), ("status",))
-        cidrs = items(spec.get("podCIDRs"), ("spec", "podCIDRs"))
+        cidrs, first = items(spec.get("podCIDRs"), ("spec", "podCIDRs")), spec.get("podCIDR")
+        if first and cidrs[:1] != [first]:  # its older name, which wins (kubernetes, pkg/apis/core/v1/conversion.go)
+            cidrs = [first]
         self._pod_cidrs |= {network(c, ("spec", "podCIDRs", i)) for i, c in enumerate(cidrs)}
         addresses = []
         for item in items(status.get("addresses"), ("status", "addresses")):
-            address = mapping(item, ("status", "addresses")).get("address")
-            try:
-                addresses.append(ip_network(ip_address(str(address))))
-            except ValueError:  # a host name
-                continue
+            found = address(mapping(item, ("status", "addresses")).get("address"))
+            if found is not None:  # else a host name
+                addresses.append(ip_network(found))
         self._nodes.append((own, tuple(addresses)))
 
     def conclude(self) -> Iterator[Failure]:

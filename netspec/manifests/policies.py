@@ -116,7 +116,8 @@ def _block(value: Any, path: Path) -> IpBlock:
     for i, item in enumerate(items(found.get("except"), (*path, "except"))):
         inner = network(item, (*path, "except", i))
         inside = inner.version == cidr.version and inner.network_address in cidr
-        if not inside or inner.prefixlen <= cidr.prefixlen:
+        mapped = inner.version == 4 and ":" in item  # Kubernetes counts the bits before an IPv4 address, too
+        if not inside or inner.prefixlen + 96 * mapped <= cidr.prefixlen:
             raise Bad((*path, "except", i), f"is not strictly within {cidr}")
         excluded.append(inner)
     return IpBlock(cidr, tuple(excluded))

@@ -5,6 +5,7 @@ Held by a property test (tests/property/test_reach_reader.py).
 """
 
 import re
+from math import isfinite
 from typing import Any
 
 from netspec.manifests.scalars import resolve
@@ -143,6 +144,8 @@ def _value(text: str) -> Any:
     if not _PLAIN.match(stripped):
         raise _Unknown
     value = resolve(stripped)
+    if type(value) is float and not isfinite(value):
+        raise _Unknown
     if len(_memory) < _MEMORY_LIMIT and len(text) < _MEMORY_TEXT:
         _memory[text] = value
     return value
@@ -161,16 +164,19 @@ def _flow(text: str) -> Any:
         if sign is not None:
             tokens.append((sign, None))
         elif plain is not None:
-            tokens.append(("scalar", resolve(plain)))
+            value = resolve(plain)
+            if type(value) is float and not isfinite(value):
+                raise _Unknown
+            tokens.append(("scalar", value))
         elif double is not None or single is not None:
             tokens.append(("scalar", double if double is not None else single))
         else:
             tokens.append((":", None))
     tokens.reverse()
-    value = _flow_value(tokens)
+    found = _flow_value(tokens)
     if tokens:
         raise _Unknown
-    return value
+    return found
 
 
 def _flow_value(tokens: list[tuple[str, Any]]) -> Any:

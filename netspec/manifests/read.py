@@ -1,5 +1,6 @@
 """Files to an `Inventory`. Whatever is wrong is a diagnostic with its place, and the rest is read."""
 
+import codecs
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from typing import Any, TextIO
 
 from netspec.diagnostics import Diagnostic, Path, Position, Problem, Report, Severity, render_path
 from netspec.ir.model import Inventory, Place
-from netspec.manifests.documents import Broken, Document, split
+from netspec.manifests.documents import Broken, Document, Loaded, split
 from netspec.manifests.fields import Bad
 from netspec.manifests.objects import Objects, code_of, describe
 
@@ -53,23 +54,29 @@ def read_texts(given: Iterable[tuple[str, str | Broken]], cni: str | None = None
             _complain(report, "NM001", Position(file, content.line), f"file {content.message}")
             continue
         for document in split(content, file):
-            position = document.position
-            documents[position] = document
             try:
-                value = document.load()
+                for loaded in document.load():
+                    _add(loaded, objects, documents, report)
             except Broken as broken:
                 _complain(report, "NM001", Position(file, broken.line), f"document {broken.message}")
-                continue
-            for path, body in _objects(value, ()):
-                try:
-                    objects.add(body, Place(path, position))
-                except Bad as bad:
-                    _reject(report, body, path, document, bad)
     for failure in objects.conclude():
         place = failure.place
         if place.position is not None:
             _reject(report, failure.body, place.path, documents[place.position], failure.bad)
     return Reading(objects.inventory(cni), report.sorted(), objects.skipped, objects.count, documents)
+
+
+def _add(loaded: Loaded, objects: Objects, documents: dict[Position, Document], report: Report) -> None:
+    position = loaded.document.position
+    documents[position] = loaded.document
+    for said, line in loaded.remarks:
+        at = Position(position.file, line)
+        report.add(Diagnostic("NM005", Severity.WARNING, f"document {said}", (), at))
+    for path, body in _objects(loaded.value, ()) if loaded.value is not None else ():
+        try:
+            objects.add(body, Place(path, position))
+        except Bad as bad:
+            _reject(report, body, path, loaded.document, bad)
 
 
 def _reject(report: Report, body: Any, path: Path, document: Document, bad: Bad) -> None:
@@ -80,17 +87,16 @@ def _reject(report: Report, body: Any, path: Path, document: Document, bad: Bad)
 
 
 def _objects(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """The objects of a document: itself, or a list's items, which take the list's kind where they name none."""
-    if not isinstance(value, dict):
+    """The objects of a document: itself, or a list's items, which take the list's kind where they name none. A list is
+    whatever has `items` (apimachinery, unstructuredJSONScheme)."""
+    kind, inner = (value.get("kind"), value.get("items")) if isinstance(value, dict) else (None, None)
+    if not isinstance(kind, str) or not isinstance(inner, list | None) or "items" not in value:
         yield path, value
         return
-    kind, inner = value.get("kind"), value.get("items")
-    if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(inner, list):
-        yield path, value
-        return
-    for i, item in enumerate(inner):
-        if isinstance(item, dict) and kind != "List" and "kind" not in item:
-            item = {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List"), **item}
+    for i, item in enumerate(inner or ()):
+        if isinstance(item, dict) and kind != "List" and not item.get("kind"):
+            own = {k: v for k, v in item.items() if v}
+            item = {"apiVersion": value.get("apiVersion"), **own, "kind": kind.removesuffix("List")}
         yield from _objects(item, (*path, "items", i))
 
 
@@ -126,10 +132,8 @@ def _files(path: str) -> Iterator[str]:
 
 
 def _read_stream(stream: TextIO) -> str | Broken:
-    try:
-        return stream.read(MAX_BYTES)
-    except UnicodeDecodeError:
-        return Broken("is not UTF-8 text", 1)
+    raw = getattr(stream, "buffer", None)
+    return decode(raw.read(MAX_BYTES)) if raw is not None else stream.read(MAX_BYTES).removeprefix("\ufeff")
 
 
 def _read(file: str) -> str | Broken:
@@ -143,7 +147,12 @@ def _read(file: str) -> str | Broken:
         raise Problem(f"{file} cannot be read: {reason}", "name files that you may read") from None
     if len(raw) > MAX_BYTES:
         return Broken(f"is larger than {MAX_BYTES >> 20} MiB", 1)
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return Broken("is not UTF-8 text", 1 + raw.count(b"\n", 0, error.start))
+    return decode(raw)
+
+
+def decode(raw: bytes) -> str | Broken:
+    """A file's text. Bytes that are not UTF-8 are the fault of the document that holds them; they come through as
+    surrogates."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return Broken("is UTF-16, which kubectl does not read: save it as UTF-8", 1)
+    return raw.decode("utf-8-sig", errors="surrogateescape")

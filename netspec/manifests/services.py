@@ -62,7 +62,7 @@ def _port(value: Any, path: Path) -> ServicePort:
     return ServicePort(
         number,
         number if target is None or target == 0 or target == "" else port(target, (*path, "targetPort")),
-        protocol(found.get("protocol"), (*path, "protocol")),
+        protocol(found.get("protocol"), (*path, "protocol"), empty=True),
         None if not name else object_name(name, (*path, "name")),
         None if not node else port_number(node, (*path, "nodePort")),
     )

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
 from netspec.diagnostics import Path
@@ -11,6 +11,7 @@ from netspec.ir.model import ContainerPort, Place, Workload
 from netspec.manifests.fields import (
     Bad,
     Object,
+    address,
     items,
     labels,
     mapping,
@@ -103,12 +104,10 @@ def found_workload(kind: str, namespace: str, name: str, body: Object, place: Pl
 
 def _addresses(status: Object) -> Iterable[IPv4Address | IPv6Address]:
     listed = [mapping(p, ("status", "podIPs")).get("ip") for p in items(status.get("podIPs"), ("status", "podIPs"))]
-    for address in listed or [status.get("podIP")]:
-        if address:
-            try:
-                yield ip_address(str(address))
-            except ValueError:
-                raise Bad(("status", "podIP"), "is no address") from None
+    for given in listed or [status.get("podIP")]:
+        found = address(given)
+        if found is not None:
+            yield found
 
 
 def _replicas(kind: str, spec: Object) -> int:
@@ -167,7 +166,7 @@ def _ports(spec: Object, path: Path) -> Iterable[ContainerPort]:
                 name = declared.get("name")
                 yield ContainerPort(
                     port_number(declared.get("containerPort"), (*at, "containerPort")),
-                    protocol(declared.get("protocol"), (*at, "protocol")),
+                    protocol(declared.get("protocol"), (*at, "protocol"), empty=True),
                     None if name is None or name == "" else text(name, (*at, "name")),
                 )
 

@@ -7,7 +7,7 @@ import pytest
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import Answer, PodEnd
-from netspec.diagnostics import Problem
+from netspec.diagnostics import Problem, Severity
 from netspec.ir.model import Place
 from netspec.manifests import libyaml
 from netspec.manifests.objects import REFUSED, policy_resources
@@ -63,7 +63,7 @@ def test_standard_input_is_read() -> None:
 
 def test_standard_input_that_is_no_text_is_reported() -> None:
     stream = io.TextIOWrapper(io.BytesIO(b"a: \xff"), encoding="utf-8")
-    assert "<stdin>:1:1: file is not UTF-8 text [NM001]" in only_error(read(["-"], stream))
+    assert "<stdin>:1:1: document is not UTF-8 text [NM001]" in only_error(read(["-"], stream))
 
 
 @pytest.mark.parametrize("path", ["nowhere.yaml", "/"])
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_text_is_reported_with_its_line(tmp_path: Path) -> Non
     (tmp_path / "bad.yaml").write_bytes(b"a: b\nc: \xff\n")
     (tmp_path / "good.yaml").write_text(pod("one"))
     reading = read([str(tmp_path)])
-    assert ":2:1: file is not UTF-8 text [NM001]" in only_error(reading)
+    assert ":2:1: document is not UTF-8 text [NM001]" in only_error(reading)
     assert len(reading.inventory.workloads) == 1
 
 
@@ -201,9 +201,20 @@ def test_made_up_names_are_not_one_object() -> None:
     ]
 
 
-def test_a_key_twice_in_json_is_an_error() -> None:
-    text = '{"apiVersion": "v1", "kind": "Pod", "metadata":\n{"name": "a", "name": "b"}}'
-    assert "x.json:2:1: document has the key 'name' twice [NM001]" in only_error(of(text, "x.json"))
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("x.json", '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "name": "b"}}'),
+        ("x.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, name: b}\n"),
+        ("x.yaml", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  name: b\n"),
+    ],
+)
+def test_of_a_key_given_twice_the_last_counts_and_a_warning_says_so(file: str, text: str) -> None:
+    reading = of(text, file)
+    (found,) = reading.diagnostics
+    assert (found.severity, found.code) == (Severity.WARNING, "NM005")
+    assert "document has the key 'name' twice; kubectl takes the last" in found.render()
+    assert [w.id for w in reading.inventory.workloads] == ["default/b"]
 
 
 BAD_TIERS = {
@@ -281,8 +292,8 @@ def test_the_very_line_of_a_rule_is_found() -> None:
 
 def test_places_in_one_document_are_found_without_reading_it_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
     composed = []
-    compose = libyaml.yaml.compose
-    monkeypatch.setattr(libyaml.yaml, "compose", lambda *args, **named: composed.append(1) or compose(*args, **named))
+    read_again = libyaml.documents
+    monkeypatch.setattr(libyaml, "documents", lambda *given: composed.append(1) or read_again(*given))
     many = "".join("- " + pod(f"p{i}").replace("\n", "\n  ").rstrip(" ") for i in range(9))
     reading = of(f"apiVersion: v1\nkind: List\nitems:\n{many}")
     lines = [position.line for w in reading.inventory.workloads if (position := reading.locate(w.place))]

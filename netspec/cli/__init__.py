@@ -37,38 +37,21 @@ COMMANDS: dict[str, str] = {
     "explain": "why a connection is allowed or denied",
     "diff": "which connections a change opens or closes",
     "lint": "what is suspicious about policies: shadowed, redundant, matching nothing",
+    "completion": "print what makes bash, zsh or fish complete commands, options and stacks",
     "exposure": "what the outside and unknown pods can reach",
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; a `Problem` is printed as a sentence and a hint."""
+    if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next
+        from netspec.cli._complete import answer
+
+        answer(_parser(os.environ.get("COMP_LINE", "").split()[1:]))
     if argv is None:
         _own_the_process()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
-        prog="netspec",
-        description="A declarative cluster-network compiler to infrastructure as code.",
-        epilog="exit codes: 0 done, 1 errors found or verification red, 2 usage or environment, 3 inconclusive, "
-        "4 differences found",
-    )
-    parser.add_argument("--version", action="version", version=f"netspec {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    chosen = next((a for a in arguments if not a.startswith("-")), None)
-    for name, summary in COMMANDS.items():
-        if name != chosen:
-            commands.add_parser(name, help=summary)
-            continue
-        module = importlib.import_module(f"netspec.cli.{name}")
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
-            epilog="examples:\n" + module.EXAMPLES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.arguments(command)
-        command.set_defaults(run=module.run)
+    parser = _parser(arguments)
     args = parser.parse_args(arguments)
     try:
         code = int(args.run(args))
@@ -85,6 +68,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         print("error: a mistake in netspec itself; please report it with the lines above", file=sys.stderr)
         return USAGE
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Of a command line: every command has its name, and the chosen one its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="netspec",
+        description="A declarative cluster-network compiler to infrastructure as code.",
+        epilog="exit codes: 0 done, 1 errors found or verification red, 2 usage or environment, 3 inconclusive, "
+        "4 differences found",
+    )
+    parser.add_argument("--version", action="version", version=f"netspec {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((a for a in words if not a.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        if name != chosen:
+            commands.add_parser(name, help=summary)
+            continue
+        module = importlib.import_module(f"netspec.cli.{name}")
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog="examples:\n" + module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
 
 
 def _own_the_process() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from netspec.cli._progress import Log, Progress
 from netspec.compiler import CompileResult, compile_spec
 from netspec.deploy.events import Event, Message, Step
-from netspec.deploy.session import Session
 from netspec.diagnostics import Problem
 from netspec.spec.load import load
 from netspec.toolchain import Tools, project
@@ -81,6 +80,8 @@ class Operation:
     """One operation on one stack, reported as it goes. `steps` are those on the plan's resources."""
 
     def __init__(self, stack: str, spec: str | None, progress: Progress, log: Log) -> None:
+        from netspec.deploy.session import Session  # and with it Pulumi
+
         self.session = Session(stack, spec, progress.say)
         self.steps: list[Step] = []
         self._progress, self.output = progress, log.write

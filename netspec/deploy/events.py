@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pulumi.automation import EngineEvent
+if TYPE_CHECKING:
+    from pulumi.automation import EngineEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Message:
 Event = Step | Message
 
 
-def translate(event: EngineEvent) -> Iterator[Event]:
+def translate(event: "EngineEvent") -> Iterator[Event]:
     """What an engine event says, if it is of interest."""
     if event.resource_pre_event:
         yield _step("started", event.resource_pre_event.metadata)

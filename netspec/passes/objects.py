@@ -14,6 +14,8 @@ from netspec.passes.context import Context
 #: Namespaces that every cluster has; a spec may use them without declaring them.
 BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 RESERVED_PREFIX = "kube-"
+#: Those of them that are Kubernetes' own: a spec cannot declare them.
+RESERVED = frozenset(n for n in BUILT_IN if n.startswith(RESERVED_PREFIX))
 #: Services that every cluster has: CoreDNS's, and the API server's own.
 BROUGHT = frozenset({KUBE_DNS.service_id, "default/kubernetes"})
 
@@ -68,9 +70,12 @@ def _unique(items: Sequence[Item], what: str, context: Context) -> tuple[Item, .
 
 def _namespaces(ir: Ir, context: Context) -> None:
     for namespace in ir.namespaces:
-        if namespace.name.startswith(RESERVED_PREFIX):
-            message = f"{namespace.name} is Kubernetes' own: names that begin with kube- are reserved"
+        if namespace.name in RESERVED:
+            message = f"every cluster has the namespace {namespace.name}"
             context.report.error("NS206", (*namespace.place.path, "name"), message, "rename it, or remove the entry")
+        elif namespace.name.startswith(RESERVED_PREFIX):
+            message = f"{namespace.name}: names that begin with {RESERVED_PREFIX} are for Kubernetes' own namespaces"
+            context.report.warning("NS211", (*namespace.place.path, "name"), message, "rename it if you can")
         if namespace.labels[NAME_LABEL] != namespace.name:
             message = f"the API server sets this label to {namespace.name}; it cannot have another value"
             context.report.error("NS207", (*namespace.place.path, "labels", NAME_LABEL), message, "remove the label")

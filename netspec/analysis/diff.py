@@ -1,7 +1,7 @@
 """What a change does to who reaches whom: flows that open, close or change, not the text that changed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -32,6 +32,23 @@ class Change:
     def widens(self) -> bool:
         """Whether anything passes now that did not before, or passes for certain."""
         return bool(self.opens) or self.kind == "opened"
+
+
+def alike(old: Inventory, new: Inventory) -> tuple[Inventory, Inventory]:
+    """Both as one cluster would run them. What one side does not say and every cluster has (the pods' ranges, the CNI,
+    the DNS that a spec brings) is as the other has it: files that are silent about it do not take it away."""
+    return _completed(old, new), _completed(new, old)
+
+
+def _completed(one: Inventory, other: Inventory) -> Inventory:
+    workloads, namespaces = {w.id for w in one.workloads}, {n.name for n in one.namespaces}
+    return replace(
+        one,
+        namespaces=(*one.namespaces, *(n for n in other.namespaces if n.system and n.name not in namespaces)),
+        workloads=(*one.workloads, *(w for w in other.workloads if w.system and w.id not in workloads)),
+        pod_cidrs=one.pod_cidrs or other.pod_cidrs,
+        cni=one.cni or other.cni,
+    )
 
 
 class Diff:

@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 
-from netspec.analysis.diff import Change, Diff
+from netspec.analysis.diff import Change, Diff, alike
 from netspec.analysis.matrix import ports_text
 from netspec.analysis.spaces import Ranges
 from netspec.cli import DIFFERENT, FAILED, OK, _sources
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     sides = [_sources.from_path(name, args.stack, args.cni) for name in (args.old, args.new)]
     for side in sides:
         side.complain()
-    diff = Diff(*(side.inventory for side in sides))
+    diff = Diff(*alike(*(side.inventory for side in sides)))
     changes = list(diff.changes())
     write(report(diff, changes, f"{args.old} to {args.new}"), args.output)
     if any(side.has_errors for side in sides):

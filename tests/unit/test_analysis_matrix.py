@@ -1,13 +1,16 @@
 """The matrix: rows, the stable JSON, external peers, reasons; and what a change does to it."""
 
 import json
+from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
-from netspec.analysis.diff import Diff
+from netspec.analysis.diff import Diff, alike
 from netspec.analysis.explain import Explainer
 from netspec.analysis.matrix import Focus, Matrix, ports_text
 from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.analysis.why import because
+from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Inventory
 from netspec.manifests.read import read_texts
 
@@ -191,6 +194,29 @@ def test_flows_that_open_close_and_change() -> None:
     assert changes(named, wider) == [("changed", *pair, "TCP 5430-5431", "")]
     assert [c.widens for c in Diff(named, closed).changes()] == [False]
     assert [c.widens for c in Diff(named, wider).changes()] == [True]
+
+
+def test_what_one_side_does_not_say_of_the_cluster_is_as_the_other_has_it() -> None:
+    """A spec brings CoreDNS, the pods' range and a CNI; manifests that are silent about them do not take them away."""
+    dns = KUBE_DNS.pods(2)
+    silent = inventory(policy(TO_DB % "{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}"))
+    said = replace(silent, workloads=(*silent.workloads, dns), namespaces=(KUBE_DNS.home(),), cni="calico")
+    said = replace(said, pod_cidrs=(ip_network("192.168.0.0/16"),))
+    assert {c[1] for c in changes(silent, said)} >= {dns.id, "shop/web"}
+    assert changes(*alike(silent, said)) == changes(*alike(said, silent)) == []
+    # What a side does say is its own: another range, another DNS.
+    other = replace(silent, pod_cidrs=(ip_network("10.0.0.0/8"),), cni="calico")
+    moved = ("opened", "shop/web", "shop/db", "all", "")
+    assert moved in changes(*alike(said, other))
+    own = replace(dns, labels={"app": "db"}, system=False)
+    (closed, _) = alike(replace(silent, workloads=(*silent.workloads, own)), said)
+    assert [w for w in closed.workloads if w.id == dns.id] == [own]
+
+
+def test_pods_that_a_spec_declares_are_not_taken_for_the_clusters() -> None:
+    old = inventory(policy(TO_DB % FROM_WEB))
+    new = replace(old, workloads=tuple(w for w in old.workloads if w.name != "web"))
+    assert ("closed", "shop/web", "shop/db", "", "TCP 5432") in changes(*alike(old, new))
 
 
 def test_a_difference_outside_names_the_ranges_that_differ() -> None:

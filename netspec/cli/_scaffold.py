@@ -65,22 +65,26 @@ stacks:
 
 @dataclass(frozen=True, slots=True)
 class FirstSpec:
-    """The spec of a new project, the stack it is tried with, and what its reader must know of it (one line each)."""
+    """A project's spec, the stack it is tried with, and what its reader must know of it (one line each). `is_wanted`:
+    it is written into a project that has specs, too."""
 
     text: str
     stack: str
     notes: tuple[str, ...] = ()
+    is_wanted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What `write` did. `left`: files that were there, with what they may lack. `spec` None: the project has specs."""
+    """What `write` did. `left`: files that were there, with what they may lack. `spec` None: none was written, for the
+    project has specs; `is_new`: it had none."""
 
     directory: Path
     made: tuple[Path, ...]
     left: tuple[tuple[Path, str], ...]
     spec: Path | None
     first: FirstSpec
+    is_new: bool = True
 
     def lines(self) -> Iterator[str]:
         yield from (f"wrote   {self.directory / file}" for file in self.made)
@@ -94,7 +98,8 @@ class Written:
             yield f"  cd {self.directory}"
         yield f"  netspec check {self.spec}"
         yield f"  netspec matrix {self.spec} --stack {self.first.stack}"
-        yield f"  netspec up --stack {self.first.stack}"
+        if self.is_new:
+            yield f"  netspec up --stack {self.first.stack}"
 
 
 def example(name: str) -> FirstSpec:
@@ -138,7 +143,8 @@ def write(directory: Path, name: str, first: FirstSpec) -> Written:
     stacks = directory / "stacks"
     is_new = not any(stacks.glob("Pulumi.*.yaml"))
     spec = Path("stacks") / f"{name}.yaml"
-    if is_new and (directory / spec).exists():
+    is_written = is_new or first.is_wanted
+    if is_written and (directory / spec).exists():
         raise Problem(f"{directory / spec} is there already", "choose another name with --name")
     files = {
         Path("Pulumi.yaml"): _PROJECT.format(name=name),
@@ -146,8 +152,9 @@ def write(directory: Path, name: str, first: FirstSpec) -> Written:
         Path(".gitignore"): "".join(f"{line}\n" for line in _IGNORED),
         Path("stacks") / SCHEMA: render(),
     }
-    if is_new:
+    if is_written:
         files[spec] = MODELINE + first.text
+    if is_new:
         files[Path("stacks") / f"Pulumi.{first.stack}.yaml"] = f"config:\n  netspec:spec: {spec}\n"
     made, left = [], []
     try:
@@ -161,7 +168,7 @@ def write(directory: Path, name: str, first: FirstSpec) -> Written:
                 left.append((file, _lacks(directory / file)))
     except OSError as error:
         raise Problem(f"the project cannot be written: {error}", "name another directory") from error
-    return Written(directory, tuple(made), tuple(left), spec if is_new else None, first)
+    return Written(directory, tuple(made), tuple(left), spec if is_written else None, first, is_new)
 
 
 def _lacks(file: Path) -> str:

@@ -234,16 +234,35 @@ _KINDS = (
 
 
 def _cluster(kubeconfig: str, context: str | None) -> Iterator[tuple[str, str | Broken]]:
+    # One document a kind and object would say nothing of where it is; the kubeconfig stands for the file.
+    for item in json.loads(_objects_of(_command(kubeconfig, context), _KINDS)).get("items", ()):
+        yield kubeconfig, json.dumps(item)
+
+
+def whole_cluster(kubeconfig: str, context: str | None) -> Iterator[tuple[str, str]]:
+    """What `_cluster` reads as one list, and what says how the cluster was made: ServiceCIDRs, kubeadm's ConfigMap."""
+    command = _command(kubeconfig, context)
+    yield kubeconfig, _objects_of(command, (*_KINDS, "servicecidrs.networking.k8s.io"))
+    named = ("configmap", "kubeadm-config", "--namespace=kube-system", "--ignore-not-found")
+    try:
+        text = _kubectl(command, "get", *named, "--output=json")
+    except Problem:  # not everybody may read it
+        return
+    if text.strip():
+        yield "kubeadm-config", text
+
+
+def _command(kubeconfig: str, context: str | None) -> list[str]:
     from netspec.toolchain.find import find
 
-    command = [str(find("kubectl").path), f"--kubeconfig={kubeconfig}"]
-    command += [f"--context={context}"] if context else []
+    return [str(find("kubectl").path), f"--kubeconfig={kubeconfig}", *([f"--context={context}"] if context else [])]
+
+
+def _objects_of(command: list[str], kinds: Sequence[str]) -> str:
+    """A list of all objects of these kinds and of every kind of policy, as far as the cluster has them."""
     served = set(_kubectl(command, "api-resources", "--verbs=list", "--output=name").split())
-    wanted = [*(kind for kind in _KINDS if kind in served), *policy_resources(served)]
-    text = _kubectl(command, "get", ",".join(wanted), "--all-namespaces", "--output=json")
-    # One document a kind and object would say nothing of where it is; the kubeconfig stands for the file.
-    for item in json.loads(text).get("items", ()):
-        yield kubeconfig, json.dumps(item)
+    wanted = [*(kind for kind in kinds if kind in served), *policy_resources(served)]
+    return _kubectl(command, "get", ",".join(wanted), "--all-namespaces", "--output=json")
 
 
 def _kubectl(command: list[str], *arguments: str) -> str:

@@ -72,7 +72,7 @@ def _add(loaded: Loaded, objects: Objects, documents: dict[Position, Document], 
     for said, line in loaded.remarks:
         at = Position(position.file, line)
         report.add(Diagnostic("NM005", Severity.WARNING, f"document {said}", (), at))
-    for path, body in _objects(loaded.value, ()) if loaded.value is not None else ():
+    for path, body in objects_of(loaded.value, ()) if loaded.value is not None else ():
         try:
             objects.add(body, Place(path, position))
         except Bad as bad:
@@ -86,7 +86,7 @@ def _reject(report: Report, body: Any, path: Path, document: Document, bad: Bad)
     )
 
 
-def _objects(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+def objects_of(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     """The objects of a document: itself, or a list's items, which take the list's kind where they name none. A list is
     whatever has `items` (apimachinery, unstructuredJSONScheme)."""
     kind, inner = (value.get("kind"), value.get("items")) if isinstance(value, dict) else (None, None)
@@ -97,7 +97,7 @@ def _objects(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         if isinstance(item, dict) and kind != "List" and not item.get("kind"):
             own = {k: v for k, v in item.items() if v}
             item = {"apiVersion": value.get("apiVersion"), **own, "kind": kind.removesuffix("List")}
-        yield from _objects(item, (*path, "items", i))
+        yield from objects_of(item, (*path, "items", i))
 
 
 def _complain(report: Report, code: str, at: Position | None, message: str, hint: str | None = None) -> None:

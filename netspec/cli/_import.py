@@ -1,0 +1,83 @@
+"""`netspec init` where something is there: manifests or a live cluster to a spec."""
+
+import argparse
+import json
+import sys
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from netspec.backends.registry import REGISTRY
+from netspec.cli import DIFFERENT, FAILED, OK, _scaffold, _sources
+from netspec.diagnostics import Problem
+from netspec.importing import report
+from netspec.importing.convert import ChooseTarget, Imported, Target, convert
+from netspec.ir.model import KIND_NETWORK
+from netspec.manifests.read import Reading, read, read_texts
+
+_CLUSTER, _CNI = "kind", "calico"
+#: Container networks of the first stack's cluster: the usual one, else one that nothing in the input overlaps.
+_NETWORKS = (KIND_NETWORK, *IPv4Network("172.16.0.0/12").subnets(new_prefix=16))
+
+
+def run(args: argparse.Namespace, name: str) -> int:
+    reading = _reading(args)
+    if not reading.objects:
+        raise Problem("there is nothing to import", "name manifests with workloads, Services or policies")
+    found = convert(reading, name, _target(reading), REGISTRY, is_live=bool(args.kubeconfig))
+    spec = args.directory / "stacks" / f"{name}.yaml"
+    sides = _sides(args, spec)
+    text = report.spec_text(found, _command(args), *sides)
+    first = _scaffold.FirstSpec(text, found.stack, (*_notes(found, sides),), is_wanted=True)
+    written = _scaffold.write(args.directory, name, first)
+    if args.output == "json":
+        print(json.dumps({**report.to_json(found, str(spec)), "wrote": [str(f) for f in written.made]}, indent=1))
+    else:
+        for line in written.lines():
+            print(line)
+    if any(d.severity == "error" for d in reading.diagnostics):
+        return FAILED
+    return DIFFERENT if found.proof.changes else OK
+
+
+def _reading(args: argparse.Namespace) -> Reading:
+    if args.kubeconfig:
+        return read_texts(_sources.whole_cluster(args.kubeconfig, args.context), args.cni)
+    return read(args.from_manifests, sys.stdin, args.cni)
+
+
+def _target(reading: Reading) -> ChooseTarget:
+    """A cluster that this machine can run, with the input's CNI where there is a backend for it."""
+    seen = reading.inventory.cni
+    cni = seen if seen in REGISTRY.cnis else _CNI
+    note = "To begin with: a cluster on this machine. `standIn: true` makes pods for a workload that has none there."
+    if seen not in (None, cni):
+        note = f"{note} The input runs {seen}, for which there is no backend yet."
+
+    def choose(taken: tuple[IPv4Network, ...]) -> Target:
+        cluster: dict[str, Any] = {"type": _CLUSTER, "workers": 2}
+        network = next((n for n in _NETWORKS if not any(n.overlaps(t) for t in taken)), IPv4Network("192.168.0.0/16"))
+        cluster |= {"networkCIDR": str(network)} if network != KIND_NETWORK else {}
+        return Target("dev", {"cluster": cluster, "cni": {"provider": cni}}, note)
+
+    return choose
+
+
+def _command(args: argparse.Namespace) -> str:
+    if args.kubeconfig:
+        return "netspec init --kubeconfig FILE"
+    return f"netspec init --from-manifests {' '.join(args.from_manifests)}"
+
+
+def _sides(args: argparse.Namespace, spec: Path) -> tuple[str, str]:
+    """Both sides for `netspec diff`; none where it would not take the input."""
+    paths = args.from_manifests or []
+    return (paths[0], str(spec)) if len(paths) == 1 and paths[0] != "-" else ("", "")
+
+
+def _notes(found: Imported, sides: tuple[str, str]) -> list[str]:
+    lines = [*report.summary(found, *sides)]
+    for section in report.remarks(found.draft.remarks):
+        lines += section
+    skipped = ", ".join(f"{count} {kind}" for kind, count in sorted(found.reading.skipped.items()))
+    return [*lines, *([f"Skipped, for they say nothing of the network: {skipped}."] if skipped else [])]

@@ -1,0 +1,123 @@
+"""Services of an inventory as the spec's; what a Service has beyond the spec's fields is said."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from netspec.importing.documents import Bodies
+from netspec.importing.model import Draft, Item, Locate
+from netspec.importing.workloads import Kept, find_undeclared
+from netspec.ir.model import Inventory, Place, Service, ServicePort
+from netspec.passes.objects import BROUGHT
+from netspec.passes.services import OUTWARD
+
+#: What a Service may have of a field without saying anything: the default, or what goes without saying.
+_SILENT: dict[str, tuple[Any, ...]] = {
+    "sessionAffinity": ("None",),
+    "internalTrafficPolicy": ("Cluster",),
+    "ipFamilyPolicy": ("SingleStack",),
+    "ipFamilies": (["IPv4"],),
+    "allocateLoadBalancerNodePorts": (True,),
+    "externalTrafficPolicy": ("Cluster", "Local"),
+    "publishNotReadyAddresses": (True, False),
+}
+#: Fields that the spec has, or that follow from one that was named already.
+_SAID = frozenset(("type", "clusterIP", "clusterIPs", "selector", "ports", "externalName", "sessionAffinityConfig"))
+_PORT_SAID = frozenset(("name", "port", "targetPort", "protocol", "nodePort"))
+
+
+def add_services(draft: Draft, inventory: Inventory, kept: list[Kept], bodies: Bodies, locate: Locate) -> None:
+    """Fills the draft's services; a port that a Service leads to and no pod declares is added to its pods."""
+    for service in inventory.services:
+        if service.id in BROUGHT:
+            continue
+        body = bodies.at(service.place)
+        what = f"Service {service.id}"
+        for path, why in _unsaid(service, body):
+            draft.lost(what, why, locate(Place((*service.place.path, "spec", *path), service.place.position)))
+        ports = [p for p in service.ports if p.protocol != "SCTP"]
+        if service.ports and not ports:
+            continue
+        where = locate(service.place)
+        draft.sections["services"].append(Item(_data(service, ports), what, where))
+        _add_undeclared(draft, service, ports, kept)
+        if service.selector is None and service.type != "ExternalName":
+            draft.lost(what, "it has no selector, and a spec has no endpoints of its own", where)
+
+
+def _data(service: Service, ports: list[ServicePort]) -> dict[str, object]:
+    data: dict[str, object] = {"name": service.name, "namespace": service.namespace}
+    if service.type != "ClusterIP":
+        data["type"] = service.type
+    if service.headless:
+        data["clusterIP"] = "None"
+    if service.external_traffic_policy == "Local" and service.type in OUTWARD:
+        data["externalTrafficPolicy"] = "Local"
+    if service.publish_not_ready:
+        data["publishNotReadyAddresses"] = True
+    if service.selector is not None:
+        data["selector"] = dict(service.selector.match_labels)
+    if service.external_name is not None:
+        data["externalName"] = service.external_name
+    if ports:
+        data["ports"] = [_port(p, service.headless) for p in ports]
+    return data
+
+
+def _port(port: ServicePort, headless: bool) -> dict[str, object]:
+    data: dict[str, object] = {"name": port.name} if port.name else {}
+    data["port"] = port.port
+    if port.target_port != port.port:
+        data["targetPort"] = port.target_port
+    if port.protocol != "TCP":
+        data["protocol"] = port.protocol
+    if port.node_port is not None:
+        data["nodePort"] = port.node_port
+    return data
+
+
+def _unsaid(service: Service, body: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What the object says and the spec cannot: (path below `spec`, why)."""
+    found = body.get("spec")
+    spec: dict[str, Any] = found if isinstance(found, dict) else {}
+    for field, value in spec.items():
+        if field in _SAID or value in (None, "", [], {}) or value in _SILENT.get(field, ()):
+            continue
+        if field == "healthCheckNodePort" and service.type == "LoadBalancer":
+            continue  # the API server picks one
+        yield (field,), f"the spec's Services have no {field}"
+    metadata = body.get("metadata")
+    is_live = isinstance(metadata, dict) and "uid" in metadata  # the address is then the API server's choice
+    address = spec.get("clusterIP")
+    if isinstance(address, str) and address not in ("", "None") and not is_live:
+        yield ("clusterIP",), "the spec's Services have no address of their choice"
+    ports = spec.get("ports")
+    for i, port in enumerate(ports if isinstance(ports, list) else []):
+        if not isinstance(port, dict):
+            continue
+        if port.get("protocol") == "SCTP":
+            yield ("ports", i), "a port of the spec's Services is TCP or UDP"
+        for field in port:
+            if field not in _PORT_SAID and port[field] not in (None, ""):
+                yield ("ports", i, field), f"the spec's Service ports have no {field}"
+
+
+def _add_undeclared(draft: Draft, service: Service, ports: list[ServicePort], kept: list[Kept]) -> None:
+    """containerPorts are only a note to the reader, but a Service that leads to a port says that it is there."""
+    if service.selector is None:
+        return
+    behind = [k for k in kept if k.workload.namespace == service.namespace and k.item is not None]
+    behind = [k for k in behind if service.selector.matches(k.workload.labels)]
+    for port in ports:
+        if not isinstance(port.target_port, int):
+            continue
+        for workload in find_undeclared((k.workload for k in behind), port.target_port, port.protocol):
+            item = next(k.item for k in behind if k.workload is workload)
+            assert item is not None
+            declared = item.data.setdefault("ports", [])
+            new: dict[str, object] = {"port": port.target_port}
+            new |= {"protocol": port.protocol} if port.protocol != "TCP" else {}
+            if new not in declared:
+                declared.append(new)
+                number = f"{port.target_port}/{port.protocol}"
+                why = f"Service {service.id} leads to its port {number}: it declares that in the spec"
+                draft.changed(item.what, why, item.where)

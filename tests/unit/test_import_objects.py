@@ -1,0 +1,392 @@
+"""Workloads, Services, namespaces and addresses of an import: as they were read, or said to be otherwise."""
+
+from typing import Any
+
+import pytest
+from import_support import (
+    deployment,
+    imported,
+    meaning,
+    namespace,
+    policy,
+    said,
+    service,
+    spec,
+    workload,
+)
+
+from netspec.diagnostics import Position
+from netspec.importing.convert import Imported
+
+SHOP = namespace("shop")
+POD_LABELS = {"app": "web", "pod-template-hash": "5d4f8", "controller-revision-hash": "1"}
+
+
+def workloads(found: Imported) -> dict[str, dict[str, Any]]:
+    """By id, without name and namespace."""
+    meaning(found)
+    listed = spec(found).get("workloads", [])
+    return {f"{w.pop('namespace')}/{w.pop('name')}": w for w in listed}
+
+
+def test_a_workload_is_as_it_was_read() -> None:
+    body = deployment("web", ports=[("http", 8080), 9090], app="web", tier="front")
+    body["spec"]["replicas"] = 3
+    ports = [{"name": "http", "port": 8080}, {"port": 9090}]
+    expected = {"labels": {"app": "web", "tier": "front"}, "replicas": 3, "ports": ports}
+    found = imported([SHOP, body])
+    assert workloads(found) == {"shop/web": expected}
+    assert said(found) == set() and found.proof.shown == 0
+
+
+def test_replicas_may_be_none() -> None:
+    body = deployment("web")
+    body["spec"]["replicas"] = 0
+    assert workloads(imported([SHOP, body]))["shop/web"]["replicas"] == 0
+
+
+@pytest.mark.parametrize("kind", ["Pod", "StatefulSet", "DaemonSet", "Job"])
+def test_other_kinds_are_workloads_too_and_named_in_a_comment(kind: str) -> None:
+    found = imported([SHOP, workload(kind, "web", "shop", {"app": "web"}, [])])
+    assert workloads(found)["shop/web"]["labels"] == {"app": "web"}
+    assert [i.note for i in found.draft.sections["workloads"]] == [kind]
+
+
+def test_labels_of_controllers_are_left_out() -> None:
+    found = imported([SHOP, workload("Pod", "web-1", "shop", POD_LABELS, [])])
+    assert workloads(found)["shop/web-1"]["labels"] == {"app": "web"}
+
+
+def test_a_label_of_controllers_that_a_policy_selects_by_is_lost_with_the_policy() -> None:
+    by_hash = policy("p", podSelector={"matchLabels": {"pod-template-hash": "5d4f8"}}, ingress=[{}])
+    found = imported([SHOP, workload("Pod", "web-1", "shop", POD_LABELS, []), by_hash])
+    workloads(found)
+    why = "pod-template-hash is set by the Deployment controller [NS210]"
+    assert ("NetworkPolicy shop/p", why) in said(found, "lost")
+    assert "networkPolicies" not in spec(found) and not found.proof.changes
+
+
+def test_a_job_without_labels_of_its_own_has_its_name() -> None:
+    found = imported([SHOP, workload("Job", "migrate", "shop", {}, [])])
+    assert workloads(found)["shop/migrate"]["labels"] == {"batch.kubernetes.io/job-name": "migrate"}
+
+
+def test_pods_that_no_selector_tells_apart_are_one_workload() -> None:
+    twins = [deployment("blue", ports=[80], app="web"), deployment("green", ports=[("http", 80), 81], app="web")]
+    found = imported([SHOP, *twins])
+    assert workloads(found) == {
+        "shop/blue": {"labels": {"app": "web"}, "replicas": 2, "ports": [{"name": "http", "port": 80}, {"port": 81}]}
+    }
+    why = "its labels are those of shop/blue: they are one workload in the spec"
+    assert said(found) == {("Deployment shop/green", why)}
+
+
+def test_names_that_a_spec_does_not_take_are_changed_and_others_keep_theirs() -> None:
+    names = ["web.v1", "web-v1", "x" * 70]
+    found = imported([SHOP, *(deployment(name, app=name[:9]) for name in names)])
+    got = workloads(found)
+    assert {"shop/web-v1", "shop/web-v1-2"} < set(got) and got["shop/web-v1"]["labels"] == {"app": "web-v1"}
+    assert all(len(name.partition("/")[2]) <= 63 for name in got)
+    assert ("Deployment shop/web.v1", "it is called shop/web-v1-2 in the spec") in said(found, "changed")
+
+
+def test_pods_of_one_owner_that_differ_are_workloads_of_their_own() -> None:
+    owner = [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "controller": True}]
+    pods = [workload("Pod", f"db-{i}", "shop", {"app": "db", "role": f"r{i}"}, []) for i in range(2)]
+    for pod in pods:
+        pod["metadata"]["ownerReferences"] = owner
+    assert set(workloads(imported([SHOP, *pods]))) == {"shop/db-0", "shop/db-1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (workload("Pod", "x", "shop", {}, []), "its pods have no labels, and a workload has some"),
+        (
+            workload("Pod", "x", "shop", {"app": "x"}, [], hostNetwork=True),
+            "its pods are on the host's network, which no workload says",
+        ),
+    ],
+)
+def test_pods_that_no_workload_says_are_listed(body: dict[str, Any], why: str) -> None:
+    found = imported([SHOP, deployment("web"), body])
+    assert set(workloads(found)) == {"shop/web"} and not found.proof.changes
+    (remark,) = found.draft.remarks
+    assert (remark.kind, remark.what, remark.why) == ("lost", "Pod shop/x", why)
+    assert remark.where is not None and remark.where.file == "k8s.yaml" and remark.where.line > 1
+
+
+def test_ports_that_no_workload_says_are_listed() -> None:
+    ports = [
+        {"name": "a", "containerPort": 80},
+        {"name": "b", "containerPort": 80},
+        {"name": "a", "containerPort": 81},
+        {"name": "c", "containerPort": 82, "protocol": "SCTP"},
+    ]
+    found = imported([SHOP, workload("Deployment", "web", "shop", {"app": "web"}, ports)])
+    assert workloads(found)["shop/web"]["ports"] == [{"name": "a", "port": 80}, {"port": 81}]
+    assert said(found, "lost") == {
+        ("port name b (80/TCP) of shop/web", "a workload's port has one name"),
+        ("port name a (81/TCP) of shop/web", "a port name means one port of a workload"),
+        ("port 82/SCTP of shop/web", "a workload's port is TCP or UDP"),
+    }
+
+
+def test_the_clusters_own_dns_is_not_a_workload() -> None:
+    ports = [
+        {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+        {"name": "dns-tcp", "containerPort": 53},
+        {"name": "metrics", "containerPort": 9153},
+    ]
+    coredns = workload("Deployment", "coredns", "kube-system", {"k8s-app": "kube-dns"}, ports)
+    coredns["spec"]["replicas"] = 5
+    kube_dns = service("kube-dns", "kube-system", selector={"k8s-app": "kube-dns"})
+    found = imported([SHOP, deployment("web"), coredns, kube_dns, service("kubernetes", "default", selector=None)])
+    assert set(workloads(found)) == {"shop/web"} and "services" not in spec(found)
+    assert spec(found)["dns"] == {"coredns": {"replicas": 5}}
+    assert said(found) == set() and found.proof.shown == 0
+
+
+def test_dns_of_another_name_is_the_specs() -> None:
+    other = workload("Deployment", "rke2-coredns", "kube-system", {"k8s-app": "kube-dns", "x": "y1"}, [])
+    found = imported([SHOP, deployment("web"), other])
+    assert set(workloads(found)) == {"shop/web"} and not found.proof.changes
+    why = "it answers the cluster's lookups: the spec calls it kube-system/coredns"
+    assert said(found) == {("Deployment kube-system/rke2-coredns", why)}
+
+
+# Namespaces
+
+
+def test_namespaces_have_their_labels_and_those_that_are_only_used_none() -> None:
+    found = imported([namespace("empty", team="a1"), deployment("web")])
+    assert spec(found)["namespaces"] == [{"name": "empty", "labels": {"team": "a1"}}, {"name": "shop"}]
+    why = "there is no Namespace object for it: it is written without labels"
+    assert said(found) == {("namespace shop", why)}
+
+
+def test_namespaces_that_begin_with_kube_are_declared_but_kubernetes_own_are_not() -> None:
+    given = [namespace("kube-flannel", a="b"), namespace("kube-public", a="b"), deployment("x", "kube-flannel")]
+    found = imported(given)
+    assert set(workloads(found)) == {"kube-flannel/x"}
+    assert [n["name"] for n in spec(found)["namespaces"]] == ["kube-flannel"]
+
+
+# Services
+
+
+def services(found: Imported) -> list[dict[str, Any]]:
+    meaning(found)
+    listed: list[dict[str, Any]] = spec(found).get("services", [])
+    return listed
+
+
+WEB = deployment("web", ports=[("http", 8080)])
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"ports": [{"port": 80, "targetPort": "http"}]}, {"ports": [{"port": 80, "targetPort": "http"}]}),
+        ({"ports": [{"port": 8080, "targetPort": 8080}]}, {"ports": [{"port": 8080}]}),
+        (
+            {"type": "NodePort", "externalTrafficPolicy": "Local", "ports": [{"port": 8080, "nodePort": 30080}]},
+            {"type": "NodePort", "externalTrafficPolicy": "Local", "ports": [{"port": 8080, "nodePort": 30080}]},
+        ),
+        (
+            {"clusterIP": "None", "publishNotReadyAddresses": True, "ports": [{"port": 8080}]},
+            {"clusterIP": "None", "publishNotReadyAddresses": True, "ports": [{"port": 8080}]},
+        ),
+        ({"clusterIP": "None", "ports": None}, {"clusterIP": "None"}),
+        (
+            {"type": "ExternalName", "externalName": "example.com", "selector": None, "ports": None},
+            {"type": "ExternalName", "externalName": "example.com", "selector": None},
+        ),
+    ],
+)
+def test_a_service_is_as_it_was_read(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    found = imported([SHOP, WEB, service("web", **fields)])
+    base = {"name": "web", "namespace": "shop", "selector": {"app": "web"}}
+    assert services(found) == [{k: v for k, v in (base | expected).items() if v is not None}]
+    assert said(found) == set()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("externalIPs", ["192.0.2.1"]),
+        ("loadBalancerSourceRanges", ["192.0.2.0/24"]),
+        ("sessionAffinity", "ClientIP"),
+        ("internalTrafficPolicy", "Local"),
+        ("ipFamilyPolicy", "PreferDualStack"),
+        ("ipFamilies", ["IPv6"]),
+        ("trafficDistribution", "PreferClose"),
+    ],
+)
+def test_fields_that_a_specs_service_lacks_are_listed_with_their_line(field: str, value: Any) -> None:
+    document = f"apiVersion: v1\nkind: Service\nmetadata: {{name: web, namespace: shop}}\nspec:\n  {field}: {value}\n"
+    document += "  selector: {app: web}\n  ports: [{port: 8080}]\n"
+    found = imported(document)
+    assert [(s["name"]) for s in services(found)] == ["web"]
+    (remark,) = (r for r in found.draft.remarks if r.kind == "lost")
+    assert (remark.what, remark.why) == ("Service shop/web", f"the spec's Services have no {field}")
+    assert remark.where == Position("k8s.yaml", 5, 3)
+
+
+def test_what_the_api_server_fills_in_is_not_listed() -> None:
+    defaults = {"sessionAffinity": "None", "internalTrafficPolicy": "Cluster", "ipFamilies": ["IPv4"]}
+    body = service("web", ports=[{"port": 8080}], clusterIP="10.96.7.7", clusterIPs=["10.96.7.7"], **defaults)
+    body["metadata"]["uid"] = "4c1b"
+    assert said(imported([SHOP, WEB, body])) == set()
+    del body["metadata"]["uid"]
+    assert said(imported([SHOP, WEB, body])) == {
+        ("Service shop/web", "the spec's Services have no address of their choice")
+    }
+
+
+def test_a_load_balancer_is_node_ports_where_nothing_gives_it_an_address() -> None:
+    found = imported([SHOP, WEB, service("web", type="LoadBalancer", ports=[{"port": 8080}])])
+    assert services(found)[0]["type"] == "NodePort"
+    why = "it is of type NodePort in the spec: stack dev gives no load balancer an address"
+    assert said(found) == {("Service shop/web", why)}
+
+
+def test_ports_of_sctp_are_listed_and_a_service_of_nothing_else_is_left_out() -> None:
+    both = service("web", ports=[{"name": "a", "port": 8080}, {"name": "b", "port": 7, "protocol": "SCTP"}])
+    only = service("only", selector={"app": "web"}, ports=[{"port": 7, "protocol": "SCTP"}])
+    found = imported([SHOP, WEB, both, only])
+    assert [(s["name"], s["ports"]) for s in services(found)] == [("web", [{"name": "a", "port": 8080}])]
+    why = "a port of the spec's Services is TCP or UDP"
+    assert said(found) == {("Service shop/web", why), ("Service shop/only", why)}
+
+
+def test_a_service_without_selector_is_kept_without_its_endpoints() -> None:
+    found = imported([SHOP, WEB, service("db", selector=None)])
+    assert services(found) == [{"name": "db", "namespace": "shop", "ports": [{"port": 80}]}]
+    assert said(found) == {("Service shop/db", "it has no selector, and a spec has no endpoints of its own")}
+
+
+def test_a_port_that_a_service_leads_to_is_declared() -> None:
+    """containerPorts are informative; a spec that declares some and not this one would be an error (NS305)."""
+    found = imported([SHOP, WEB, service("web", ports=[{"port": 80, "targetPort": 9090}])])
+    assert workloads(found)["shop/web"]["ports"] == [{"name": "http", "port": 8080}, {"port": 9090}]
+    why = "Service shop/web leads to its port 9090/TCP: it declares that in the spec"
+    assert said(found) == {("workload shop/web", why)}
+
+
+def test_what_a_rule_refuses_is_left_out_and_said_with_its_code() -> None:
+    found = imported([SHOP, WEB, service("web", ports=[{"port": 80, "targetPort": "grpc"}])])
+    assert services(found) == []
+    assert said(found) == {("Service shop/web", "no selected workload listens on grpc/TCP [NS305]")}
+
+
+# What a spec has no word for
+
+
+def test_what_a_spec_has_no_word_for_is_listed_with_its_place() -> None:
+    found = imported(
+        """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop}
+spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: []}
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: cnp, namespace: shop}
+spec: {}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: broken, namespace: shop}
+spec: {podSelector: 7}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c}]}
+"""
+    )
+    meaning(found)
+    lost = [r for r in found.draft.remarks if r.kind == "lost"]
+    lines = {r.what.partition(":")[0]: r.where.line if r.where else 0 for r in lost}
+    assert lines["Ingress shop/web"] == 2
+    assert lines["ClusterNetworkPolicy guard"] == 7
+    assert lines["CiliumNetworkPolicy shop/cnp"] == 13
+    assert lines["NetworkPolicy shop/broken"] == 20
+    assert set(spec(found)["workloads"][0]["labels"].items()) == {("app", "web")}
+
+
+# Addresses
+
+
+def network(*documents: dict[str, Any]) -> tuple[dict[str, Any], Imported]:
+    found = imported([SHOP, WEB, *documents])
+    meaning(found)
+    return spec(found)["network"], found
+
+
+def node(*cidrs: str) -> dict[str, Any]:
+    metadata = {"name": cidrs[0].replace("/", "-")}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"podCIDRs": list(cidrs)}}
+
+
+SERVICE_CIDR = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "ServiceCIDR",
+    "metadata": {"name": "kubernetes"},
+    "spec": {"cidrs": ["10.32.0.0/16", "fd00::/112"]},
+}
+
+
+def kubeadm(networking: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "kubeadm-config", "namespace": "kube-system"},
+        "data": {"ClusterConfiguration": f"kind: ClusterConfiguration\nnetworking: {networking}\n"},
+    }
+
+
+KUBEADM = kubeadm("{podSubnet: 10.200.0.0/16, serviceSubnet: 10.112.0.0/12}")
+
+
+def test_addresses_that_nobody_says_are_defaults_and_said_to_be() -> None:
+    found = network()[1]
+    assert spec(found)["network"] == {"podCIDRs": ["10.244.0.0/16"], "serviceCIDRs": ["10.96.0.0/16"]}
+    assert all("default" in found.draft.notes[field] for field in ("podCIDRs", "serviceCIDRs"))
+
+
+@pytest.mark.parametrize(
+    ("documents", "pods", "services"),
+    [
+        ([node("10.7.0.0/24"), node("10.7.9.0/24")], "10.7.0.0/16", "10.96.0.0/16"),
+        ([node("10.128.0.0/24"), node("10.131.4.0/24")], "10.128.0.0/14", "10.96.0.0/16"),
+        ([KUBEADM], "10.200.0.0/16", "10.112.0.0/12"),
+        ([kubeadm("[]")], "10.244.0.0/16", "10.96.0.0/16"),
+        ([kubeadm("{podSubnet: nonsense, serviceSubnet: 10.0.0.0/8}")], "10.244.0.0/16", "10.96.0.0/16"),
+        ([SERVICE_CIDR], "10.244.0.0/16", "10.32.0.0/16"),
+        ([SERVICE_CIDR, KUBEADM], "10.200.0.0/16", "10.32.0.0/16"),
+        ([service("a", clusterIP="10.43.0.1"), service("b", clusterIP="10.43.99.1")], "10.244.0.0/16", "10.43.0.0/16"),
+        ([node("10.96.0.0/24")], "10.96.0.0/16", "10.0.0.0/16"),
+    ],
+)
+def test_addresses_are_the_inputs(documents: list[dict[str, Any]], pods: str, services: str) -> None:
+    got, _ = network(*documents)
+    assert (got["podCIDRs"], got["serviceCIDRs"]) == ([pods], [services])
+
+
+def test_ranges_of_ipv6_are_listed() -> None:
+    got, found = network(node("10.7.0.0/24", "fd00:7::/64"), SERVICE_CIDR)
+    assert got == {"podCIDRs": ["10.7.0.0/16"], "serviceCIDRs": ["10.32.0.0/16"]}
+    assert {w for w, why in said(found, "lost") if "IPv4" in why} == {"IPv6 of pods", "range fd00::/112 of Services"}
+
+
+def test_a_small_range_of_pods_gets_shares_of_nodes_that_fit() -> None:
+    got, _ = network(kubeadm("{podSubnet: 10.9.0.0/24}"))
+    assert got == {"podCIDRs": ["10.9.0.0/24"], "serviceCIDRs": ["10.96.0.0/16"], "nodeCIDRMask": 26, "maxPods": 62}

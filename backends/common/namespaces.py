@@ -9,7 +9,7 @@ BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"
 
 
 def namespaces(ir: Ir) -> tuple[ManifestNode, ...]:
-    """The declared ones, but for those that Kubernetes makes."""
+    """The declared ones, except those that Kubernetes makes."""
     return tuple(
         node(namespace_manifest(namespace), CLUSTER)
         for namespace in ir.namespaces

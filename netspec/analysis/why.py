@@ -11,7 +11,7 @@ from netspec.ir.model import TierPolicy
 
 class Because(NamedTuple):
     """Per side, the rules that let (or, for a tier's Pass, send on) some of the ports through, and NODE where the host
-    network does. Empty: no policy stops them. None: the end is no pod."""
+    network does. Empty: no policy stops them. None: the end is not a pod."""
 
     egress: tuple[str, ...] | None
     ingress: tuple[str, ...] | None

@@ -14,7 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Nothing is left afterwards; what is gone already is no error."""
+    """Nothing is left afterwards; it is not an error when parts of it are gone already."""
     from netspec import toolchain
     from netspec.deploy import containers
     from netspec.toolchain import project

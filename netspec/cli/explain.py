@@ -64,7 +64,7 @@ def _rest(words: list[str]) -> tuple[tuple[int, Protocol] | None, str | None]:
         if match and port is None:
             number = int(match[1])
             if not 1 <= number <= 65535:
-                raise Problem(f"{word} is no port", "a port is 1 to 65535, with /TCP, /UDP or /SCTP behind it")
+                raise Problem(f"{word} is not a port", "a port is 1 to 65535, with /TCP, /UDP or /SCTP behind it")
             port = number, next(p for p in PROTOCOLS if p == (match[2] or "tcp").upper())
         elif spec is None and not match:
             spec = word
@@ -113,7 +113,7 @@ _Target = tuple[str, End, tuple[int, Protocol] | None, tuple[Service, Endpoint] 
 
 def _flows(inventory: Inventory, source: str, destination: str, port: tuple[int, Protocol] | None) -> Iterator[_Found]:
     if source.startswith("service:"):
-        raise Problem("a Service is no source: its pods are", "name the workload")
+        raise Problem("a Service cannot be the source; its pods can", "name the workload")
     explainer, evaluator = Explainer(inventory), Evaluator(inventory)
     starts = list(_ends(inventory, source))
     targets: list[_Target]
@@ -180,7 +180,7 @@ def _service(inventory: Inventory, name: str, port: tuple[int, Protocol] | None)
         raise Problem(f"there is no Service {name}", hint or "name it as service:namespace/name")
     if service.type == "ExternalName":
         raise Problem(
-            f"Service {name} is a name for {service.external_name}: its traffic goes outside", "explain to the address"
+            f"Service {name} is an alias of {service.external_name}: its traffic goes outside", "explain to the address"
         )
     if service.headless:  # its name is the pods' addresses; whoever asks picks the port
         ends = endpoints.addresses(service)

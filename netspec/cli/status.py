@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     lines = [
         f"{args.stack}: {len(applied.resources)} resources applied from {spec}",
         f"cluster {cluster}: "
-        + (", ".join(f"{n} {s}" for n, s in found.items()) or "no node is there; `up` makes it again"),
+        + (", ".join(f"{n} {s}" for n, s in found.items()) or "there is no node; `up` creates it again"),
         *(f"  {count:>3} {kind}" for kind, count in sorted(kinds.items())),
     ]
     data = {"spec": spec, "cluster": cluster, "nodes": found, "resources": dict(sorted(kinds.items()))}

@@ -91,7 +91,7 @@ class _Interrupts:
         if self._process:
             self._hand_on(self._process)
         if len(self.seen) == 1:
-            self._say("stopping after what is under way; press Ctrl-C again to stop at once")
+            self._say("stopping when the current operations are done; press Ctrl-C again to stop at once")
 
     def _hand_on(self, process: "subprocess.Popen[str]") -> None:
         self._handed_on += 1

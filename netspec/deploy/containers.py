@@ -194,4 +194,4 @@ def run_outside_host(name: str, image: str, network: Network) -> None:
     flags = {"TCP": "http-port", "UDP": "udp-port"}
     serve = [f"--{flags[protocol]}={port}" for port, protocol in OUTSIDE_PORTS]
     container = ["--detach", f"--name={name}", f"--hostname={name}", f"--network={network.name}", *labels]
-    run(["run", *container, image, "netexec", *serve], f"check that the image {image} can be had")
+    run(["run", *container, image, "netexec", *serve], f"check that the image {image} can be pulled")

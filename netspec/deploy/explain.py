@@ -19,7 +19,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"no resource plugin '?pulumi-resource-(\S+?)'? found|could not (?:install|load|download) plugin",
-        "a plugin that Pulumi needs cannot be had: {detail}",
+        "a plugin that Pulumi needs is unavailable: {detail}",
         "check the connection, or install it by hand: netspec exec -- pulumi plugin install resource kubernetes",
     ),
     (

@@ -58,7 +58,7 @@ def create(cluster: Cluster, say: Say) -> Made:
     """Make the cluster, after removing whatever this owner had: half of one, an older one, one of another name.
 
     Raises `Problem`. Nothing is removed before it is known that nobody else has the cluster's name or addresses, and
-    that its images are to be had.
+    that its images are available.
     """
     with _locked(cluster.name, say) as lock:
         ours = containers.networks_of(cluster.network.owner)
@@ -117,7 +117,7 @@ def broken(cluster: str, size: int, identity: str) -> str | None:
     stopped = [f"{node.name} is {node.state}" for node in found if node.state != "running"]
     if stopped:
         return ", ".join(stopped)
-    return None if len(found) == size else f"{len(found)} of {size} nodes are there"
+    return None if len(found) == size else f"{len(found)} of {size} nodes exist"
 
 
 def gone(cluster: str, network: Network, identity: str) -> bool:
@@ -249,7 +249,7 @@ def explained(cluster: Cluster, said: list[str]) -> Problem:
         )
     errors = [line for line in said if line.startswith("ERROR")] or [line for line in said if line.strip()]
     last = errors[-1].removeprefix("ERROR:").strip() if errors else "it printed nothing"
-    return Problem(f"kind could not make the cluster {cluster.name}: {last}", "the log has all that kind printed")
+    return Problem(f"kind could not create the cluster {cluster.name}: {last}", "the log has all that kind printed")
 
 
 @contextlib.contextmanager

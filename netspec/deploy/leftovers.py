@@ -51,7 +51,7 @@ def exclusive(stack: str, say: Say) -> Iterator[bool]:
         if was_killed:
             killed = kill_marked(mark(stack))
             shutil.rmtree(project.scratch_dir(stack), ignore_errors=True)
-            say(f"going on after a run that was cut{f'; ended the {killed} processes it left' if killed else ''}")
+            say(f"continuing after an interrupted run{f'; ended the {killed} processes it left' if killed else ''}")
         _write(handle.fileno(), str(os.getpid()))
         try:
             yield was_killed
@@ -94,8 +94,8 @@ def is_stale(message: str) -> bool:
 def _works(pid: int, since: float | None = None) -> bool:
     """Whether this process is there, and has been `since` then (seconds of the epoch).
 
-    A zombie holds nothing: it stays for as long as its parent does not ask for it, which is for ever below a first
-    process of a container that is no init. One that began after `since` is another one that was given the same number.
+    A zombie holds nothing: it stays until its parent asks for it, which a container's first process that is not an init
+    never does. One that began after `since` is another one that was given the same number.
     """
     try:
         process = psutil.Process(pid)

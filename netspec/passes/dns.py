@@ -60,7 +60,7 @@ def _way_to_dns(ir: Ir, context: Context) -> None:
             closed[workload.namespace].append(workload)
     places = {n.name: n.place.path for n in ir.namespaces}
     for namespace, workloads in closed.items():
-        message = f"these pods may not ask the cluster's DNS, their egress is closed: {_names(workloads)}"
+        message = f"these pods cannot ask the cluster's DNS because their egress is closed: {_names(workloads)}"
         path = places.get(namespace) or workloads[0].place.path
         context.report.warning("NS602", path, message, "set allowDNS: true on the namespace")
 

@@ -56,7 +56,7 @@ def _vacuous(ir: Ir, expectation: Expectation, context: Context) -> None:
     ends = (expectation.source, expectation.destination)
     empty = next((e for e in ends if not _ends(ir, e)), None)
     if empty is None:
-        message, hint = "there is no flow between two ends of it, so it checks nothing", "correct its peers or its port"
+        message, hint = "no flow matches it, so it checks nothing", "correct its peers or its port"
     elif empty.kind == "cidr":
         message = f"{empty} is inside the cluster's own ranges, where no pod has an address of its own"
         hint = "name the workload, namespace or service"

@@ -23,7 +23,7 @@ from netspec.passes.endpoints import covers
 from netspec.passes.objects import BUILT_IN
 
 _SECTIONS = {"workload": "workloads", "namespace": "namespaces", "service": "services"}
-#: Peers that are no pods of the spec: a policy can be written only on the other side.
+#: Peers that are not pods of the spec: a policy can be written only on the other side.
 OPEN_ENDS = frozenset({"cidr", "outside", "anywhere"})
 
 

@@ -55,7 +55,7 @@ class Listing:
 
 
 def write(listing: Listing, output: str, to: TextIO | None = None) -> None:
-    """Prints the listing. Large ones are never held as a whole (but for graphs and pages)."""
+    """Prints the listing. Large ones are never held as a whole (except for graphs and pages)."""
     stream = sys.stdout if to is None else to
     if output == "json":
         stream.writelines(listing.json())

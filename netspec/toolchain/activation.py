@@ -65,7 +65,7 @@ def activate(
     notes = list(_active.notes) if _active else []
     programs = {name: find(name, report, notes.append) for name in components}
     if chosen == "private" and "pulumi" in programs:
-        # In its network namespace no plugin can be had any more.
+        # Its network namespace cannot download a plugin any more.
         programs["pulumi"] = with_plugin(programs["pulumi"], report)
     if chosen == "private" and start:
         engine.start_private(report)

@@ -31,7 +31,7 @@ class Finding:
 
 
 def inspect() -> list[Finding]:
-    """Every row, programs first. A row that is missing makes `netspec up` fail, or wait until it is had."""
+    """Every row, programs first. A row that is missing makes `netspec up` fail, or wait until it is there."""
     notes: list[str] = []
     rows = [_program(name, notes.append) for name in TOOL_NAMES]
     rows += [Finding("PATH", "note", note) for note in notes]

@@ -127,7 +127,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if not _is_trusted(newurl):
             host = urllib.parse.urlsplit(req.full_url).hostname
             raise Problem(
-                f"{host} sends on to {newurl}: plain http is refused", "install the program on PATH, or name a mirror"
+                f"{host} redirects to {newurl}: plain http is refused", "install the program on PATH, or name a mirror"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -184,14 +184,14 @@ def _published_checksum(published: Release) -> str:
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(host, str(error)) from error
         if answer.length:
-            raise Unreachable(host, "the connection was cut")
+            raise Unreachable(host, "the connection broke off")
     for line in text.splitlines():
         words = line.lower().split()
         named = len(words) == 1 or (len(words) > 1 and words[1].lstrip("*") == published.file.lower())
         if named and re.fullmatch(r"[0-9a-f]{64}", words[0]):
             return words[0]
     raise Problem(
-        f"{published.checksum_url} holds no checksum of {published.file}", "install the program on PATH instead"
+        f"{published.checksum_url} has no checksum for {published.file}", "install the program on PATH instead"
     )
 
 
@@ -211,7 +211,7 @@ def _open(url: str, start: int = 0) -> http.client.HTTPResponse:
 
 
 def _fetch(url: str, to: Path, name: str) -> None:
-    """Download to a file, going on where the connection was cut."""
+    """Download to a file, going on where the connection broke off."""
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(attempt)

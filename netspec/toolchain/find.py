@@ -198,7 +198,7 @@ def with_plugin(pulumi: Found, report: Say = say) -> Found:
         reason = str(error)
     if reason is None:
         return pulumi
-    report(f"it cannot be had ({reason}): Pulumi is built with it from package registries")
+    report(f"it is unavailable ({reason}): Pulumi is built with it from package registries")
     return _build("pulumi", report)
 
 

@@ -57,9 +57,9 @@ def test_explain_takes_a_running_pod(named: str, run: Run, cluster: str, tmp_pat
         (("shop/wob", "shop/db"), "there is no workload shop/wob"),
         (("shop/web", "service:shop/x"), "there is no Service shop/x"),
         (("shop/web", "service:shop/db", "2"), "it has no port 2/TCP"),
-        (("service:shop/db", "shop/web"), "a Service is no source"),
+        (("service:shop/db", "shop/web"), "a Service cannot be the source"),
         (("external", "192.0.2.1"), "both ends are outside"),
-        (("shop/web", "shop/db", "70000"), "70000 is no port"),
+        (("shop/web", "shop/db", "70000"), "70000 is not a port"),
         (("shop/web", "shop/db", "1", "a", "b"), "one argument too many"),
     ],
 )

@@ -278,7 +278,7 @@ def test_an_owner_is_a_checkouts_own_and_lasts(docker: Docker) -> None:
         ('ERROR: failed to create cluster: failed to pull image "node:1"', "image node:1 cannot be pulled"),
         (
             "ERROR: failed to create cluster: it broke\nCommand Output: more",
-            "could not make the cluster lab: failed to",
+            "could not create the cluster lab: failed to",
         ),
         ("", "it printed nothing"),
     ],

@@ -171,9 +171,9 @@ def test_a_missing_file_is_a_source_out_of_reach(site: Site, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("answer", "error", "sentence"),
     [
-        (b"abcdef12", Problem, "holds no checksum of kind-linux-amd64"),
-        (b"z" * 64, Problem, "holds no checksum of kind-linux-amd64"),
-        (b"half of one", download.Unreachable, "the connection was cut"),
+        (b"abcdef12", Problem, "has no checksum for kind-linux-amd64"),
+        (b"z" * 64, Problem, "has no checksum for kind-linux-amd64"),
+        (b"half of one", download.Unreachable, "the connection broke off"),
         (b"reset", download.Unreachable, "reset"),
         (b"stall", download.Unreachable, "timed out"),
     ],
@@ -238,7 +238,7 @@ def test_a_mirror_that_nobody_on_the_way_can_change(monkeypatch: pytest.MonkeyPa
 def test_a_site_that_sends_on_to_plain_http_is_not_followed(site: Site, tmp_path: Path) -> None:
     path = f"/v{TOOLS['kind'].official}/kind-linux-amd64.sha256sum"
     site.redirects[path] = "http://mirror.corp/kind"
-    with pytest.raises(Problem, match=r"127\.0\.0\.1 sends on to http://mirror\.corp/kind: plain http is refused"):
+    with pytest.raises(Problem, match=r"127\.0\.0\.1 redirects to http://mirror\.corp/kind: plain http is refused"):
         download.install("kind", lambda _: None)
     assert left_behind(tmp_path) == []
     publish_kind(site)

@@ -114,8 +114,8 @@ def test_a_program_of_our_own_on_path_is_named_for_what_it_is(machine: Path, mon
         ("beside", "exit 1", "download", []),
         ("in PULUMI_HOME", "exit 1", "download", []),
         ("nowhere", "exit 0", "download", ["installing Pulumi's plugin kubernetes"]),
-        ("nowhere", "echo no route to host >&2; exit 1", "airgap", ["installing", "cannot be had (no route to host)"]),
-        ("nowhere", "sleep 60", "airgap", ["installing", "cannot be had"]),
+        ("nowhere", "echo no route to host >&2; exit 1", "airgap", ["installing", "is unavailable (no route to host)"]),
+        ("nowhere", "sleep 60", "airgap", ["installing", "is unavailable"]),
     ],
 )
 def test_pulumi_has_its_plugin_before_there_is_no_way_out(

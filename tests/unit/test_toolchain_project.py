@@ -67,7 +67,7 @@ ANOTHERS = [
 def test_another_teams_project_is_passed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], reason: str
 ) -> None:
-    """Nested in ours it is looked past; around nothing of ours it is named, and not taken."""
+    """Nested in ours it is skipped; around nothing of ours it is named, and not taken."""
     put(tmp_path / "a", OURS)
     nested = put(tmp_path / "a/app", files)
     monkeypatch.chdir(nested)

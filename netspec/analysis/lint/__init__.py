@@ -19,7 +19,7 @@ CODES: dict[str, str] = {
     "NL001": "a policy selects no pod",
     "NL002": "a peer of a rule matches nothing",
     "NL003": "a rule allows nothing that others do not allow already",
-    "NL004": "a rule's port is none that the pods have",
+    "NL004": "a rule's port is one that no pod has",
     "NL005": "a policy changes nothing",
     "NL006": "a workload can be reached from everywhere",
     "NL007": "one side allows what the other does not",

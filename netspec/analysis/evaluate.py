@@ -27,7 +27,7 @@ class Evaluator:
             for member in to_members(pods.peer(Peer(pods=policy.pods), policy.namespace)):
                 self._policies[member].append(i)
         for i, tier in enumerate(inventory.tiers):
-            for member in to_members(pods.peer(tier.subject, None)):
+            for member in to_members(pods.peer(tier.subject, None, True)):
                 self._tiers[member].append(i)
 
     def evaluate(self, source: End, destination: End, port: int, protocol: Protocol) -> Verdict:

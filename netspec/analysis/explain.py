@@ -83,8 +83,9 @@ class Explainer:
     def workload(self, end: End) -> Workload | None:
         return self._workloads[end.workload] if isinstance(end, PodEnd) else None
 
-    def namespace_labels(self, workload: Workload) -> Labels:
-        return self._labels.get(workload.namespace, {NAME_LABEL: workload.namespace})
+    def namespace_labels(self, workload: Workload) -> Labels | None:
+        """None: they are not known, but for the name."""
+        return self._labels.get(workload.namespace)
 
 
 def _ports(about: Inventory, source: End, destination: End, versions: tuple[int, ...]) -> tuple[Ranges, Ranges]:
@@ -155,9 +156,11 @@ def _side(flow: _Flow, direction: Direction) -> Iterator[Step]:
                 return  # NetworkPolicy decides; the Baseline tier is not asked
             continue
         for tier_policy in sorted((t for t in flow.about.tiers if t.tier == tier), key=lambda t: t.priority):
-            if tier_policy.rules(direction) and _tier_selects(flow, tier_policy.subject, subject):
-                about = f"{tier} tier, priority {tier_policy.priority}"
-                yield Step(direction, tier_policy.id, None, "selects", about, tier_policy.place)
+            selects, why = _selected(flow, None, tier_policy.subject, subject)
+            if tier_policy.rules(direction) and not subject.host_network and selects != "no":
+                about = f"{tier} tier, priority {tier_policy.priority}" + (f"; {why}" if why else "")
+                word = "selects" if selects == "yes" else "maybe"
+                yield Step(direction, tier_policy.id, None, word, about, tier_policy.place)
                 yield from _rules(flow, tier_policy, direction, peer)
     yield Step(direction, "", None, "open", f"no NetworkPolicy isolates {subject.id} for {direction.lower()}")
 
@@ -166,11 +169,7 @@ def _selects(policy: NetworkPolicy, direction: Direction, subject: Workload) -> 
     return direction in policy.types and policy.namespace == subject.namespace and policy.pods.matches(subject.labels)
 
 
-def _tier_selects(flow: _Flow, wanted: Peer, subject: Workload) -> bool:
-    return not subject.host_network and _selector_mismatch(flow, None, wanted, subject) is None
-
-
-_OUTCOMES = {"Accept": "allows", "Deny": "denies", "Pass": "passes"}
+_OUTCOMES = {"Accept": "allows", "Deny": "denies", "Pass": "passes", "Unread": "maybe"}
 
 
 def _rules(flow: _Flow, policy: NetworkPolicy | TierPolicy, direction: Direction, peer: End) -> Iterator[Step]:
@@ -198,12 +197,18 @@ def _match(flow: _Flow, home: str | None, rule: Rule | TierRule, peer: End) -> t
     ports = [_match_port(flow, p) for p in rule.ports]
     if ports and not any(hit for hit, _ in ports):
         return "no", f"{who}, but {'; '.join(dict.fromkeys(text for _, text in ports))}"
+    if ports and all(p.unread for p, (hit, _) in zip(rule.ports, ports, strict=True) if hit):
+        matched = "maybe"
     which = ", ".join(dict.fromkeys(text for hit, text in ports if hit)) or "any port"
     return matched, f"{who}; {which}"
 
 
 def _match_peer(flow: _Flow, home: str | None, wanted: Peer, peer: End) -> tuple[str, str]:
     workload = flow.explainer.workload(peer)
+    if wanted.unread:
+        if wanted.unread == "nodes" and workload is not None and not workload.host_network:
+            return "no", f"{workload.id} is no node"
+        return "maybe", f"{peer_text(wanted, home)} may be {peer}"
     if wanted.ip_block is not None:
         return _match_block(flow, home, wanted, peer, workload)
     text = peer_text(wanted, home)
@@ -211,8 +216,8 @@ def _match_peer(flow: _Flow, home: str | None, wanted: Peer, peer: End) -> tuple
         return "no", f"{text} matches pods only"
     if workload.host_network:
         return ("no" if home is None else "maybe"), f"{text} may not see a host-network pod"
-    mismatch = _selector_mismatch(flow, home, wanted, workload)
-    return ("yes", f"{text} matches") if mismatch is None else ("no", mismatch)
+    selects, why = _selected(flow, home, wanted, workload)
+    return selects, f"{text} matches" if selects == "yes" else why
 
 
 def _match_block(flow: _Flow, home: str | None, wanted: Peer, peer: End, workload: Workload | None) -> tuple[str, str]:
@@ -235,20 +240,33 @@ def _match_block(flow: _Flow, home: str | None, wanted: Peer, peer: End, workloa
     return "maybe", f"{text}: the pod's address decides"
 
 
-def _selector_mismatch(flow: _Flow, home: str | None, wanted: Peer, workload: Workload) -> str | None:
-    """Why the selectors do not match; None where they do."""
+def _selected(flow: _Flow, home: str | None, wanted: Peer, workload: Workload) -> tuple[str, str]:
+    """Whether selectors match (yes, maybe or no), and why not or why that is not known."""
+    name, doubt = workload.namespace, ""
+    if wanted.unread:
+        return "maybe", peer_text(wanted, home)
     if wanted.namespaces is None:
-        if workload.namespace != home:
-            return f"podSelector alone is pods of namespace {home}, not of {workload.namespace}"
-    elif not wanted.namespaces.matches(flow.explainer.namespace_labels(workload)):
-        return f"namespaceSelector {selector_text(wanted.namespaces)} does not match namespace {workload.namespace}"
+        if name != home:
+            return "no", f"podSelector alone is pods of namespace {home}, not of {name}"
+    else:
+        text = f"namespaceSelector {selector_text(wanted.namespaces)}"
+        labels, asked = flow.explainer.namespace_labels(workload), wanted.namespaces
+        if labels is None:
+            labels, asked = {NAME_LABEL: name}, asked.speaks_of(NAME_LABEL)
+            if asked != wanted.namespaces:
+                doubt = f"{text}: the labels of namespace {name} are not known"
+        if not asked.matches(labels):
+            return "no", f"{text} does not match namespace {name}"
     if wanted.pods is not None and not wanted.pods.matches(workload.labels):
-        return f"podSelector {selector_text(wanted.pods)} does not match {workload.id} ({labels_text(workload.labels)})"
-    return None
+        text = f"podSelector {selector_text(wanted.pods)}"
+        return "no", f"{text} does not match {workload.id} ({labels_text(workload.labels)})"
+    return ("maybe", doubt) if doubt else ("yes", "")
 
 
 def _match_port(flow: _Flow, wanted: PolicyPort) -> tuple[bool, str]:
     text = port_text(wanted)
+    if wanted.unread:
+        return True, text
     if isinstance(wanted.port, str):
         number = flow.target.port_named(wanted.port, wanted.protocol) if flow.target else None
         if number is None:
@@ -287,8 +305,17 @@ def port_text(port: PolicyPort) -> str:
     >>> port_text(PolicyPort("TCP", 80, 90)), port_text(PolicyPort("UDP"))
     ('80-90/TCP', 'any/UDP')
     """
+    if port.unread:
+        return "a port that could not be read"
     number = "any" if port.port is None else port.port if port.end_port is None else f"{port.port}-{port.end_port}"
     return f"{number}/{port.protocol}"
+
+
+_UNREAD = {
+    "nodes": "a node, whose address is not known",
+    "names": "a domain name, whose addresses are not known",
+    "anything": "a peer that could not be read",
+}
 
 
 def peer_text(peer: Peer, home: str | None) -> str:
@@ -296,6 +323,8 @@ def peer_text(peer: Peer, home: str | None) -> str:
     >>> peer_text(Peer(pods=Selector()), "shop")
     'pods {} of namespace shop'
     """
+    if peer.unread:
+        return _UNREAD[peer.unread]
     if peer.ip_block is not None:
         excluded = ", ".join(map(str, peer.ip_block.excluded))
         return f"ipBlock {peer.ip_block.cidr}{f' except {excluded}' if excluded else ''}"

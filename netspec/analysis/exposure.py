@@ -142,24 +142,25 @@ def _described(reach: Reachability, key: SideKey) -> Iterator[tuple[str, int, in
         for ref, rule in numbered(policy, key.direction)
     ]
     peers = {
-        (policy.id, ref.index): [_anywhere(p, policy) for p in rule.peers if not p.ip_block]
+        (policy.id, ref.index): [_anywhere(p, policy) for p in rule.peers if not (p.ip_block or p.unread)]
         for ref, policy, rule in rules
     }
     ports: dict[tuple[RuleRef, Peer], int] = {}
     for peer in dict.fromkeys(p for found in peers.values() for p in found if not is_every_pod(p)):
 
         def matched(policy: AnyPolicy, index: int, rule: AnyRule, peer: Peer = peer) -> tuple[int, int]:
-            found, listed = rule_ports(reach, key, rule), peers[policy.id, index]
-            held = found if any(_holds(p, peer) for p in listed) else 0
-            return held, found if peer in listed else held
+            surely, listed = rule_ports(reach, key, rule), peers[policy.id, index]
+            possibly = rule_ports(reach, key, rule, True)
+            is_held = any(_holds(p, peer) for p in listed)
+            return surely if is_held else 0, possibly if is_held or peer in listed else 0
 
         for asked in walk(reach, key, matched).asked:
-            if asked.action == "Accept":
+            if asked.action in ("Accept", "Unread"):
                 ports[asked.ref, peer] = asked.ports
     for ref, policy, rule in rules:
         home = policy.namespace if isinstance(policy, NetworkPolicy) else None
         for given in rule.peers:
-            mask = 0 if given.ip_block else ports.get((ref, _anywhere(given, policy)), 0)
+            mask = 0 if given.ip_block or given.unread else ports.get((ref, _anywhere(given, policy)), 0)
             if mask:
                 present = len(reach.peers_in(reach.pods.peer(given, home)))
                 yield peer_text(given, home), mask, present, ref, rule.place

@@ -2,12 +2,13 @@
 
 Where Kubernetes leaves a choice open (does an ipBlock match a pod? is a host-network pod a pod? which address has
 it?), every choice is a `_World`; the flow is judged in each, and a verdict is Kubernetes' own only if it holds in all.
+Where the input leaves out what a rule or a policy's subject asks for, it may match or not (None), each on its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from itertools import islice, product
+from itertools import product
 
 from netspec.analysis.dialects import DIALECTS, Dialect
 from netspec.analysis.spaces import WHOLE, blocks_of, families, pod_ranges
@@ -15,6 +16,7 @@ from netspec.analysis.verdict import AddressEnd, Answer, End, RuleRef, Side, Tie
 from netspec.diagnostics import Problem
 from netspec.ir.model import (
     NAME_LABEL,
+    Action,
     Direction,
     Inventory,
     IpBlock,
@@ -24,21 +26,28 @@ from netspec.ir.model import (
     Protocol,
     Rule,
     Tier,
+    TierPolicy,
     TierRule,
     Workload,
 )
-from netspec.ir.selectors import Labels
+from netspec.ir.selectors import Labels, Selector
 
 Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
 class _Party:
-    """One end of the flow: a workload's pod, or (workload None) an address. `address` None: not known."""
+    """One end of the flow: a workload's pod, or (workload None) an address. `address` None: not known. `is_known`:
+    whether the namespace has no labels but these."""
 
     workload: Workload | None
     namespace_labels: Labels
     address: Address | None = None
+    is_known: bool = True
+
+    @property
+    def namespace(self) -> str:
+        return self.workload.namespace if self.workload else ""
 
     @property
     def host_network(self) -> bool:
@@ -75,8 +84,9 @@ def judge(
         raise ValueError("a flow needs a pod at one end")
     if parties[0].workload is not None and source == destination and parties[0].workload.replicas <= 1:
         return Verdict(Answer.ALLOW, Side("Egress"), Side("Ingress"), "a pod always reaches itself")
-    worlds = list(_worlds(inventory, versions, *parties))
-    judged = [(w, *sides) for w in worlds for sides in _judge(inventory, w, port, protocol)]
+    doubts: set[str] = set()
+    worlds = _worlds(inventory, versions, *parties)
+    judged = [(w, *sides) for w in worlds for sides in _judge(_Flow(inventory, w, port, protocol, doubts))]
     dialect = DIALECTS.get(inventory.cni or "")
     narrowed = [j for j in judged if dialect is None or _is_world_of(dialect, j[0])]
     for answer, considered in ((None, judged), (Answer.DIALECT, narrowed)):
@@ -87,7 +97,7 @@ def judge(
             note = dialect.because if answer and dialect else ""
             return Verdict(answer or kept, egress, ingress, note)
     _, egress, ingress = next(j for j in narrowed if _allows(j[1], j[2]))
-    return Verdict(Answer.UNDEFINED, egress, ingress, _why_open(parties, len(judged) > len(worlds)))
+    return Verdict(Answer.UNDEFINED, egress, ingress, _why_open(parties, doubts))
 
 
 def _party(inventory: Inventory, end: End) -> _Party:
@@ -97,12 +107,17 @@ def _party(inventory: Inventory, end: End) -> _Party:
     if workload is None:
         raise Problem(f"there is no workload {end.workload}", "name it as namespace/name")
     labels = next((n.labels for n in inventory.namespaces if n.name == workload.namespace), None)
-    return _Party(workload, {NAME_LABEL: workload.namespace} if labels is None else labels)
+    if labels is None:
+        return _Party(workload, {NAME_LABEL: workload.namespace}, is_known=False)
+    return _Party(workload, labels)
 
 
-def _why_open(parties: tuple[_Party, _Party], tie: bool) -> str:
-    if tie:
-        return "two policies of one tier and priority match and disagree; either may be applied"
+_TIE = "two policies of one tier and priority match and disagree; either may be applied"
+
+
+def _why_open(parties: tuple[_Party, _Party], doubts: set[str]) -> str:
+    if doubts:
+        return "; ".join(sorted(doubts))
     if any(p.host_network for p in parties):
         return "Kubernetes leaves open whether policies see a host-network pod as a pod or as its node"
     return "Kubernetes leaves open whether an ipBlock matches a pod's address"
@@ -165,12 +180,11 @@ def _addresses(inventory: Inventory, versions: tuple[int, ...], party: _Party, i
 # One world
 
 
-def _judge(inventory: Inventory, world: _World, port: int, protocol: Protocol) -> list[tuple[Side, Side]]:
-    """The two sides of the flow, in every way that a tie between tier policies may be broken."""
-    flow = _Flow(inventory, world, port, protocol)
-    egress = _sides(flow, "Egress", world.source, world.destination)
-    ingress = _sides(flow, "Ingress", world.destination, world.source)
-    return list(product(egress, ingress))
+def _judge(flow: "_Flow") -> list[tuple[Side, Side]]:
+    """The two sides of the flow, in every way that a tie between tier policies may be broken and that what is not
+    known may be."""
+    source, destination = flow.world.source, flow.world.destination
+    return list(product(_sides(flow, "Egress", source, destination), _sides(flow, "Ingress", destination, source)))
 
 
 def _allows(egress: Side, ingress: Side) -> bool:
@@ -179,10 +193,13 @@ def _allows(egress: Side, ingress: Side) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
+    """`doubts`: why it may be judged in several ways; filled in while it is."""
+
     inventory: Inventory
     world: _World
     port: int
     protocol: Protocol
+    doubts: set[str]
 
 
 def _sides(flow: _Flow, direction: Direction, subject: _Party, peer: _Party) -> list[Side]:
@@ -199,13 +216,16 @@ def _sides(flow: _Flow, direction: Direction, subject: _Party, peer: _Party) -> 
         before = () if admin is None else (admin,)
         isolating = [p for p in flow.inventory.policies if _isolates(p, direction, subject, flow.world)]
         if isolating:
-            matching = [
-                RuleRef(policy.id, direction, index)
-                for policy in isolating
-                for index, rule in enumerate(policy.rules(direction))
-                if _rule_matches(flow, policy.namespace, rule, peer)
-            ]
-            sides.append(Side(direction, tuple(p.id for p in isolating), tuple(matching), before))
+            matching: dict[bool | None, list[RuleRef]] = {True: [], False: [], None: []}
+            for policy in isolating:
+                for index, rule in enumerate(policy.rules(direction)):
+                    matches = _rule_matches(flow, policy.namespace, rule, peer)
+                    matching[matches].append(RuleRef(policy.id, direction, index))
+            names = tuple(p.id for p in isolating)
+            sides.append(Side(direction, names, tuple(matching[True]), before))
+            if matching[None] and not matching[True]:
+                flow.doubts.update(_doubt(flow, rule, peer) for rule in matching[None])
+                sides.append(Side(direction, names, tuple(matching[None]), before))
             continue
         for baseline in _tier_steps(flow, "Baseline", direction, subject, peer):
             sides.append(Side(direction, tiers=before if baseline is None else (*before, baseline)))
@@ -213,35 +233,103 @@ def _sides(flow: _Flow, direction: Direction, subject: _Party, peer: _Party) -> 
 
 
 def _tier_steps(flow: _Flow, tier: Tier, direction: Direction, subject: _Party, peer: _Party) -> list[TierStep | None]:
-    """The first matching rule in priority order; of several policies with one priority, any may be it."""
-    policies = [p for p in flow.inventory.tiers if p.tier == tier and _is_in(p.subject, subject)]
+    """The first matching rule in priority order; of several policies with one priority, any may be it. Every rule that
+    may match before one that does may be the first too, and so may none (None) where none surely does."""
+    policies = [p for p in flow.inventory.tiers if p.tier == tier]
+    out: list[TierStep | None] = []
     for priority in sorted({p.priority for p in policies}):
-        steps: list[TierStep | None] = []
-        for policy in policies:
-            if policy.priority == priority:
-                rules = enumerate(policy.rules(direction))
-                hits = (TierStep(RuleRef(policy.id, direction, i), r.action) for i, r in rules if _hits(flow, r, peer))
-                steps += list(islice(hits, 1))
-        if steps:
-            return steps
-    return [None]
+        found = [_first_steps(flow, p, direction, subject, peer) for p in policies if p.priority == priority]
+        if sum(bool(steps) for steps, _ in found) > 1:
+            flow.doubts.add(_TIE)
+        out += [step for steps, _ in found for step in steps]
+        if any(is_decided for _, is_decided in found):
+            return out
+    return [*out, None]
 
 
-def _hits(flow: _Flow, rule: TierRule, peer: _Party) -> bool:
-    if not any(_is_in(p, peer) for p in rule.peers):
-        return False
-    return not rule.ports or any(_port_matches(flow, p) for p in rule.ports)
+def _first_steps(
+    flow: _Flow, policy: TierPolicy, direction: Direction, subject: _Party, peer: _Party
+) -> tuple[list[TierStep], bool]:
+    """The rules of one policy that may be the first that matches, and whether one of them surely is."""
+    selects = not subject.host_network and _is_in(policy.subject, subject)
+    steps: list[TierStep] = []
+    for index, rule in enumerate(policy.rules(direction) if selects is not False else ()):
+        matches = _hits(flow, rule, peer)
+        if matches is not False:
+            ref = RuleRef(policy.id, direction, index)
+            actions = _ANY_ACTION if rule.action == "Unread" else (rule.action,)
+            steps += [TierStep(ref, action) for action in actions]
+        if matches is None:
+            flow.doubts.add(_doubt(flow, ref, peer))
+        elif rule.action == "Unread" and matches:
+            flow.doubts.add(f"the action of {ref} could not be read")
+        if selects is None and matches is not False:
+            what = _labels_missing(subject)
+            flow.doubts.add(f"whom {policy.id} is about could not be read" if policy.subject.unread else what)
+        if matches:
+            return steps, selects is True
+    return steps, False
 
 
-def _is_in(wanted: Peer, party: _Party) -> bool:
+_ANY_ACTION: tuple[Action, ...] = ("Accept", "Deny", "Pass")
+
+
+def _doubt(flow: _Flow, ref: RuleRef, peer: _Party) -> str:
+    """Why it is not known whether a rule matches."""
+    if not peer.is_known:
+        return _labels_missing(peer)
+    return f"the input does not say whether {ref} matches"
+
+
+def _labels_missing(party: _Party) -> str:
+    return f"the labels of namespace {party.namespace} are not known: its Namespace object was not given"
+
+
+#: Whether something holds; None: it may.
+_Maybe = bool | None
+
+
+def _any(found: Iterable[_Maybe]) -> _Maybe:
+    listed = list(found)
+    return True if True in listed else None if None in listed else False
+
+
+def _all(found: Iterable[_Maybe]) -> _Maybe:
+    listed = list(found)
+    return False if False in listed else None if None in listed else True
+
+
+def _selects(selector: Selector, labels: Labels, is_known: bool = True) -> _Maybe:
+    """Each requirement on a key that the labels have is judged; one on another may hold where they are not known."""
+    wanted = [(k, labels.get(k) == v) for k, v in selector.match_labels]
+    wanted += [(e.key, e.matches(labels)) for e in selector.expressions]
+    return _all(holds if is_known or key in labels else None for key, holds in wanted)
+
+
+def _hits(flow: _Flow, rule: TierRule, peer: _Party) -> _Maybe:
+    return _all((_any(_is_in(p, peer) for p in rule.peers), _ports_match(flow, rule)))
+
+
+def _ports_match(flow: _Flow, rule: Rule | TierRule) -> _Maybe:
+    return not rule.ports or _any(_port_matches(flow, p) for p in rule.ports)
+
+
+def _is_in(wanted: Peer, party: _Party) -> _Maybe:
     """Tier policies' subjects and peers: never a host-network pod; `networks` match pods as well."""
+    if wanted.unread:
+        return _unread(wanted, party)
     if wanted.ip_block is not None:
         return _block_holds(wanted.ip_block, party.address)
     if party.workload is None or party.host_network or wanted.namespaces is None:
         return False
-    return wanted.namespaces.matches(party.namespace_labels) and (
-        wanted.pods is None or wanted.pods.matches(party.workload.labels)
-    )
+    in_namespace = _selects(wanted.namespaces, party.namespace_labels, party.is_known)
+    return _all((in_namespace, wanted.pods is None or _selects(wanted.pods, party.workload.labels)))
+
+
+def _unread(wanted: Peer, party: _Party) -> _Maybe:
+    """A node's address is no pod's but one on the host network."""
+    is_own_pod = party.workload is not None and not party.host_network
+    return False if wanted.unread == "nodes" and is_own_pod else None
 
 
 def _isolates(policy: NetworkPolicy, direction: Direction, subject: _Party, world: _World) -> bool:
@@ -251,13 +339,14 @@ def _isolates(policy: NetworkPolicy, direction: Direction, subject: _Party, worl
     return direction in policy.types and policy.namespace == workload.namespace and policy.pods.matches(workload.labels)
 
 
-def _rule_matches(flow: _Flow, namespace: str, rule: Rule, peer: _Party) -> bool:
-    if rule.peers and not any(_peer_matches(p, namespace, peer, flow.world) for p in rule.peers):
-        return False
-    return not rule.ports or any(_port_matches(flow, p) for p in rule.ports)
+def _rule_matches(flow: _Flow, namespace: str, rule: Rule, peer: _Party) -> _Maybe:
+    who = not rule.peers or _any(_peer_matches(p, namespace, peer, flow.world) for p in rule.peers)
+    return _all((who, _ports_match(flow, rule)))
 
 
-def _peer_matches(wanted: Peer, namespace: str, peer: _Party, world: _World) -> bool:
+def _peer_matches(wanted: Peer, namespace: str, peer: _Party, world: _World) -> _Maybe:
+    if wanted.unread:
+        return _unread(wanted, peer)
     workload = peer.workload
     is_pod = workload is not None and (not workload.host_network or world.host_pods_are_pods)
     if wanted.ip_block is not None:
@@ -266,10 +355,10 @@ def _peer_matches(wanted: Peer, namespace: str, peer: _Party, world: _World) -> 
     if workload is None or not is_pod:
         return False
     if wanted.namespaces is None:
-        in_namespace = workload.namespace == namespace
+        in_namespace: _Maybe = workload.namespace == namespace
     else:
-        in_namespace = wanted.namespaces.matches(peer.namespace_labels)
-    return in_namespace and (wanted.pods is None or wanted.pods.matches(workload.labels))
+        in_namespace = _selects(wanted.namespaces, peer.namespace_labels, peer.is_known)
+    return _all((in_namespace, wanted.pods is None or _selects(wanted.pods, workload.labels)))
 
 
 def _block_holds(block: IpBlock, address: Address | None) -> bool:
@@ -278,7 +367,9 @@ def _block_holds(block: IpBlock, address: Address | None) -> bool:
     return not any(address in excluded for excluded in block.excluded)
 
 
-def _port_matches(flow: _Flow, wanted: PolicyPort) -> bool:
+def _port_matches(flow: _Flow, wanted: PolicyPort) -> _Maybe:
+    if wanted.unread:
+        return None
     if wanted.protocol != flow.protocol:
         return False
     if wanted.port is None:

@@ -65,16 +65,21 @@ class _Vocabulary:
             for requirement in selector.expressions:
                 self._values[requirement.key].update(requirement.values)
 
+    def asks_more_than(self, key: str) -> bool:
+        return bool(self._values.keys() - {key})
+
     def visible(self, labels: Labels) -> _Signature:
         values = self._values
         return tuple(sorted((k, v if v in values[k] else _OTHER) for k, v in labels.items() if k in values))
 
 
 class _Class(NamedTuple):
-    """What one group of pods looks like to the policies. `home`: the namespace, where a policy lives in it."""
+    """What one group of pods looks like to the policies. `home`: the namespace, where a policy lives in it.
+    `is_known`: whether the namespace's labels are all known, as far as selectors ask."""
 
     home: str | None
     namespace_labels: _Signature
+    is_known: bool
     labels: _Signature
     ports: tuple[tuple[PortName, int], ...]
     host_network: bool
@@ -90,6 +95,7 @@ class PodIndex:
         names = {(p.port, p.protocol) for r in rules_of(inventory) for p in r.ports if isinstance(p.port, str)}
         homes = {p.namespace for p in inventory.policies}
         declared = {n.name: n.labels for n in inventory.namespaces}
+        by_name_alone = not namespace_words.asks_more_than(NAME_LABEL)
         seen = {
             name: namespace_words.visible(declared.get(name, {NAME_LABEL: name}))
             for name in {w.namespace for w in inventory.workloads}
@@ -104,6 +110,7 @@ class PodIndex:
             key = _Class(
                 workload.namespace if workload.namespace in homes else None,
                 seen[workload.namespace],
+                by_name_alone or workload.namespace in declared,
                 pod_words.visible(workload.labels),
                 ports[workload.ports],
                 workload.host_network,
@@ -118,13 +125,14 @@ class PodIndex:
         #: Per class, the number that each port name means on its pods.
         self.ports = [dict(c.ports) for c in listed]
         self._labels = LabelIndex(dict(c.labels) for c in listed)
-        kinds = {signature: i for i, signature in enumerate(dict.fromkeys(c.namespace_labels for c in listed))}
-        self._namespaces = LabelIndex(dict(signature) for signature in kinds)
+        kinds = {k: i for i, k in enumerate(dict.fromkeys((c.namespace_labels, c.is_known) for c in listed))}
+        self._namespaces = LabelIndex(dict(signature) for signature, _ in kinds)
+        self._unknown = from_members(i for (_, is_known), i in kinds.items() if not is_known)
         by_kind: list[list[int]] = [[] for _ in kinds]
         by_home: dict[str, list[int]] = defaultdict(list)
         by_port: dict[PortName, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
         for i, c in enumerate(listed):
-            by_kind[kinds[c.namespace_labels]].append(i)
+            by_kind[kinds[c.namespace_labels, c.is_known]].append(i)
             if c.home is not None:
                 by_home[c.home].append(i)
             for name, port in c.ports:
@@ -132,26 +140,36 @@ class PodIndex:
         self._by_kind = [from_members(m) for m in by_kind]
         self._by_home = {home: from_members(m) for home, m in by_home.items()}
         self._by_port = {n: {p: from_members(m) for p, m in found.items()} for n, found in by_port.items()}
-        self._in_namespaces: dict[Selector, int] = {}
+        self._in_namespaces: dict[tuple[Selector, bool], int] = {}
 
-    def peer(self, peer: Peer, home: str | None) -> int:
-        """The classes that a peer's selectors match; `home` is the policy's namespace (None: cluster-wide)."""
+    def peer(self, peer: Peer, home: str | None, perhaps: bool = False) -> int:
+        """The classes that a peer's selectors match; `home` is the policy's namespace (None: cluster-wide). `perhaps`:
+        those too that they may match, for all that the input says of their namespaces' labels, or of the peer."""
+        if peer.unread:
+            return self.everyone if perhaps and peer.unread != "nodes" else 0
         if peer.ip_block is not None:
             return 0
-        within = self.in_namespaces(peer.namespaces) if peer.namespaces is not None else self.in_home(home)
+        within = self.in_namespaces(peer.namespaces, perhaps) if peer.namespaces is not None else self.in_home(home)
         return within if peer.pods is None else within & self._labels.select(peer.pods)
 
     def in_home(self, namespace: str | None) -> int:
         """The classes of a namespace that has a NetworkPolicy."""
         return self._by_home.get(namespace or "", 0)
 
-    def in_namespaces(self, selector: Selector) -> int:
-        found = self._in_namespaces.get(selector)
+    def in_namespaces(self, selector: Selector, perhaps: bool = False) -> int:
+        """The classes in the namespaces that a selector matches. Of a namespace that is not known its name is all that
+        can be held against it."""
+        found = self._in_namespaces.get((selector, perhaps))
         if found is None:
             found = 0
-            for kind in to_members(self._namespaces.select(selector)):
+            kinds = self._namespaces.select(selector)
+            if self._unknown:
+                by_name = selector.speaks_of(NAME_LABEL)
+                told = self._namespaces.select(by_name) if perhaps or by_name == selector else 0
+                kinds = kinds & ~self._unknown | told & self._unknown
+            for kind in to_members(kinds):
                 found |= self._by_kind[kind]
-            self._in_namespaces[selector] = found
+            self._in_namespaces[selector, perhaps] = found
         return found
 
     def with_port(self, name: PortName) -> Mapping[int, int]:

@@ -4,24 +4,25 @@ What Kubernetes leaves open is carried as two answers, `lower` (passes in every 
 The worlds are those of `oracle`; they differ only in which peers an ipBlock, or a host-network pod's selector, matches.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from itertools import groupby
 from typing import NamedTuple
 
 from netspec.analysis.bits import Partition, cover, from_members, product, to_members
+from netspec.analysis.decide import NOTHING, Decided, either, hit, may, may_hit, then
 from netspec.analysis.dialects import DIALECTS
 from netspec.analysis.pods import PodIndex, PortName
 from netspec.analysis.spaces import WHOLE, AddressSpace, PortSpace, families, pod_ranges
 from netspec.ir.model import Action, Direction, Inventory, NetworkPolicy, Peer, Rule, Tier, TierPolicy, TierRule
 
-#: Accepted, denied and passed ports; disjoint.
-_Decided = tuple[int, int, int]
-
 
 class CompiledRule(NamedTuple):
     """`selected`: pod classes by selectors; `blocks`: bits of the ipBlocks; `anyone`: no peer restriction.
-    `ports`: the numbered ports; `names`: the named ones, which the destination resolves."""
+    `ports`: the numbered ports; `names`: the named ones, which the destination resolves.
+
+    What it may match besides: `perhaps`, classes by selectors; `unread`, classes whatever they are taken for (pods and
+    external ones); `unread_ports`."""
 
     selected: int
     blocks: int
@@ -29,17 +30,25 @@ class CompiledRule(NamedTuple):
     ports: int
     names: tuple[PortName, ...]
     action: Action
+    perhaps: int = 0
+    unread: int = 0
+    unread_ports: int = 0
+
+    @property
+    def is_sure(self) -> bool:
+        return not (self.perhaps or self.unread or self.unread_ports)
 
 
 class SideKey(NamedTuple):
     """What decides a side: the NetworkPolicies and tier policies (by index) that select the subject, what port names
-    mean on it (Ingress only), and whether it is on the host network."""
+    mean on it (Ingress only), and whether it is on the host network. `perhaps`: those of `tiers` that only may."""
 
     direction: Direction
     policies: tuple[int, ...]
     tiers: tuple[int, ...]
     ports: tuple[tuple[PortName, int], ...]
     host: bool
+    perhaps: tuple[int, ...] = ()
 
 
 class Side(NamedTuple):
@@ -102,14 +111,18 @@ class Sides:
         """Per pod class, the key of its side."""
         policies: list[list[int]] = [[] for _ in range(self._pods.count)]
         tiers: list[list[int]] = [[] for _ in range(self._pods.count)]
+        perhaps: list[list[int]] = [[] for _ in range(self._pods.count)]
         for i, policy in enumerate(self._inventory.policies):
             if direction in policy.types:
                 for member in to_members(self._pods.peer(Peer(pods=policy.pods), policy.namespace)):
                     policies[member].append(i)
         for i, tier in enumerate(self._inventory.tiers):
             if tier.rules(direction):
-                for member in to_members(self._pods.peer(tier.subject, None) & ~self._pods.host):
+                surely = self._pods.peer(tier.subject, None) & ~self._pods.host
+                for member in to_members(self._pods.peer(tier.subject, None, True) & ~self._pods.host):
                     tiers[member].append(i)
+                    if not surely >> member & 1:
+                        perhaps[member].append(i)
         return [
             SideKey(
                 direction,
@@ -117,6 +130,7 @@ class Sides:
                 tuple(tiers[c]),
                 tuple(self._pods.ports[c].items()) if direction == "Ingress" and (policies[c] or tiers[c]) else (),
                 bool(self._pods.host >> c & 1 and policies[c]),
+                tuple(perhaps[c]),
             )
             for c in range(self._pods.count)
         ]
@@ -137,17 +151,21 @@ class Sides:
         return found
 
     def _compile(self, rule: Rule | TierRule, home: str | None) -> CompiledRule:
-        selected = blocks = ports = 0
+        selected = perhaps = unread = blocks = ports = unread_ports = 0
         names = []
         for peer in rule.peers:
             if peer.ip_block is not None:
                 blocks |= self._units[peer.ip_block]
-            elif home is None:
-                selected |= self._pods.peer(peer, home) & ~self._pods.host
+            elif peer.unread:
+                unread |= self.externals | self._pods.host if peer.unread == "nodes" else self.everyone
             else:
-                selected |= self._pods.peer(peer, home)
+                seen = self._pods.everyone if home is not None else ~self._pods.host
+                selected |= self._pods.peer(peer, home) & seen
+                perhaps |= self._pods.peer(peer, home, True) & seen
         for port in rule.ports:
-            if isinstance(port.port, str):
+            if port.unread:
+                unread_ports = self._ports.full
+            elif isinstance(port.port, str):
                 names.append((port.port, port.protocol))
             elif port.port is None:
                 ports |= self._ports.mask(port.protocol)
@@ -155,7 +173,10 @@ class Sides:
                 ports |= self._ports.mask(port.protocol, port.port, port.end_port or port.port)
         action = rule.action if isinstance(rule, TierRule) else "Accept"
         anyone = home is not None and not rule.peers
-        return CompiledRule(selected, blocks, anyone, ports if rule.ports else self._ports.full, tuple(names), action)
+        ports = ports if rule.ports else self._ports.full
+        return CompiledRule(
+            selected, blocks, anyone, ports, tuple(names), action, perhaps & ~selected, unread, unread_ports
+        )
 
     # One side
 
@@ -245,7 +266,7 @@ class Sides:
             return {}
         full = self._ports.full
         if key.policies:
-            following = cover(self._allowed(key, world), world.space)
+            following = cover(self._allowed(key, world, optimistic), world.space)
         else:
             baseline = self._tier(key, "Baseline", world, optimistic)
             following = product(baseline, {full: world.space}, lambda decided, every: every & ~decided[1])
@@ -254,20 +275,24 @@ class Sides:
         admin = self._tier(key, "Admin", world, optimistic)
         return product(admin, following, lambda decided, ports: decided[0] | (ports & ~decided[1]))
 
-    def _allowed(self, key: SideKey, world: _World) -> Partition:
-        """Ports -> the peers that some NetworkPolicy rule allows them to."""
+    def _allowed(self, key: SideKey, world: _World, optimistic: bool) -> Partition:
+        """Ports -> the peers that some NetworkPolicy rule allows them to, or (`optimistic`) may allow them to."""
         out: Partition = {}
         for i in key.policies:
             for rule in self.rules(self._inventory.policies[i], key.direction):
-                for ports, where in self.spread(rule, key, self._peers(rule, world, False)):
+                perhaps = optimistic and not rule.is_sure
+                for ports, where in self.spread(rule, key, self._peers(rule, world, False, perhaps), perhaps):
                     out[ports] = out.get(ports, 0) | where
         return out
 
-    def _peers(self, rule: CompiledRule, world: _World, is_tier: bool) -> int:
-        """The peers of `world` that a rule, a tier's or a NetworkPolicy's, matches."""
+    def _peers(self, rule: CompiledRule, world: _World, is_tier: bool, perhaps: bool = False) -> int:
+        """The peers of `world` that a rule, a tier's or a NetworkPolicy's, matches, or (`perhaps`) may match."""
         if rule.anyone:
             return world.space
-        peers = rule.selected & world.space if is_tier or world.selectable else 0
+        selected = rule.selected | rule.perhaps if perhaps else rule.selected
+        peers = selected & world.space if is_tier or world.selectable else 0
+        if perhaps:
+            peers |= rule.unread & world.space
         if rule.blocks and world.blocks is None:
             return peers | (self.outside_of(rule.blocks) & world.space)
         return world.space if rule.blocks & ((world.tier_blocks if is_tier else world.blocks) or 0) else peers
@@ -280,11 +305,12 @@ class Sides:
             found = self._outside[blocks] = from_members(inside) << self._pods.count
         return found
 
-    def spread(self, rule: CompiledRule, key: SideKey, peers: int) -> Iterator[tuple[int, int]]:
-        """The rule's ports with the peers they apply to: a named port differs by destination."""
+    def spread(self, rule: CompiledRule, key: SideKey, peers: int, perhaps: bool = False) -> Iterator[tuple[int, int]]:
+        """The rule's ports with the peers they apply to: a named port differs by destination. `perhaps`: with the ports
+        that could not be read."""
         if not peers:
             return
-        ports = rule.ports
+        ports = rule.ports | rule.unread_ports if perhaps else rule.ports
         for name in rule.names:
             if key.direction == "Ingress":
                 port = dict(key.ports).get(name)
@@ -306,61 +332,62 @@ class Sides:
             worlds = hosts if bit & self._pods.host else [world for family in pods for world in family]
         surely, possibly = self._ports.full, 0
         for world in worlds:
-            ports = 0
-            for found, _ in self.spread(rule, key, self._peers(rule, world, is_tier) & bit):
-                ports |= found
-            surely, possibly = surely & ports, possibly | ports
+            for perhaps in (False, True):
+                ports = 0
+                for found, _ in self.spread(rule, key, self._peers(rule, world, is_tier, perhaps) & bit, perhaps):
+                    ports |= found
+                surely, possibly = surely & ports, possibly | ports
         return surely, possibly
 
     # Tiers
 
-    def _tier(self, key: SideKey, tier: Tier, world: _World, optimistic: bool) -> dict[_Decided, int]:
-        """What the tier decides, as (accepted, denied, passed) ports -> peers."""
-        state: dict[_Decided, int] = {(0, 0, 0): world.space}
-        policies = sorted((self._inventory.tiers[i] for i in key.tiers), key=lambda p: p.priority)
-        for _, tied in groupby((p for p in policies if p.tier == tier), key=lambda p: p.priority):
-            decided = [self._first_match(policy, key, world) for policy in tied]
-            resolve = _optimist if optimistic else _pessimist
-            state = product(state, reduce(lambda a, b: product(a, b, resolve), decided), _then)
+    def _tier(self, key: SideKey, tier: Tier, world: _World, optimistic: bool) -> dict[Decided, int]:
+        """What the tier decides -> peers."""
+        state: dict[Decided, int] = {NOTHING: world.space}
+        policies = sorted((i for i in key.tiers if self._inventory.tiers[i].tier == tier), key=self._priority)
+        after, resolve = then(optimistic), either(optimistic)
+        for _, tied in groupby(policies, key=self._priority):
+            decided = [self._first_match(i, key, world, optimistic) for i in tied]
+            state = product(state, reduce(lambda a, b: product(a, b, resolve), decided), after)
         return state
 
-    def first_matches(self, policy: TierPolicy, key: SideKey) -> dict[_Decided, int]:
-        """What a policy's first matching rules say, as (accepted, denied, passed) ports -> peers. An address stands for
-        the pods at it too."""
-        return self._first_match(policy, key, _World(self.everyone, None))
+    def _priority(self, tier: int) -> int:
+        return self._inventory.tiers[tier].priority
 
-    def _first_match(self, policy: TierPolicy, key: SideKey, world: _World) -> dict[_Decided, int]:
-        state: dict[_Decided, int] = {(0, 0, 0): world.space}
+    def first_matches(self, policy: TierPolicy, key: SideKey) -> dict[Decided, int]:
+        """What the first rules of a policy that surely match say -> peers. An address stands for the pods at it too."""
+        world = _World(self.everyone, None)
+        state: dict[Decided, int] = {NOTHING: world.space}
         for rule in self.rules(policy, key.direction):
-            for ports, where in self.spread(rule, key, self._peers(rule, world, True)):
-                step = {_HIT[rule.action](ports): where, (0, 0, 0): world.space & ~where}
-                state = product(state, step, _then)
+            state = self._after(state, rule, key, world, False, False)
         return state
 
+    def _first_match(self, tier: int, key: SideKey, world: _World, optimistic: bool) -> dict[Decided, int]:
+        state: dict[Decided, int] = {NOTHING: world.space}
+        for rule in self.rules(self._inventory.tiers[tier], key.direction):
+            state = self._after(state, rule, key, world, False, optimistic)
+            if not rule.is_sure:
+                state = self._after(state, rule, key, world, True, optimistic)
+        if tier in key.perhaps:
+            return product(state, {NOTHING: world.space}, lambda decided, _: may(decided, optimistic))
+        return state
 
-_HIT: dict[Action, Callable[[int], _Decided]] = {
-    "Accept": lambda ports: (ports, 0, 0),
-    "Deny": lambda ports: (0, ports, 0),
-    "Pass": lambda ports: (0, 0, ports),
-}
-
-
-def _then(first: _Decided, second: _Decided) -> _Decided:
-    """The first keeps what it decided."""
-    free = ~(first[0] | first[1] | first[2])
-    return first[0] | second[0] & free, first[1] | second[1] & free, first[2] | second[2] & free
-
-
-def _pessimist(one: _Decided, other: _Decided) -> _Decided:
-    denied = one[1] | other[1]
-    passed = (one[2] | other[2]) & ~denied
-    return (one[0] | other[0]) & ~denied & ~passed, denied, passed
-
-
-def _optimist(one: _Decided, other: _Decided) -> _Decided:
-    accepted = one[0] | other[0]
-    passed = (one[2] | other[2]) & ~accepted
-    return accepted, (one[1] | other[1]) & ~accepted & ~passed, passed
+    def _after(
+        self,
+        state: dict[Decided, int],
+        rule: CompiledRule,
+        key: SideKey,
+        world: _World,
+        perhaps: bool,
+        optimistic: bool,
+    ) -> dict[Decided, int]:
+        """With a rule that is asked after those of `state`, where it matches or (`perhaps`) may match."""
+        says, after = may_hit if perhaps else hit, then(optimistic)
+        for ports, where in self.spread(rule, key, self._peers(rule, world, True, perhaps), perhaps):
+            said = says(rule.action, ports, optimistic)
+            if said != NOTHING:
+                state = product(state, {said: where, NOTHING: world.space & ~where}, after)
+        return state
 
 
 def _add(partition: Partition, disjoint: Partition) -> None:

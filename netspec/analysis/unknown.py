@@ -29,10 +29,9 @@ def unknown_reach(reach: Reachability, key: SideKey) -> Reach:
         for i in key.policies:
             policy = reach.inventory.policies[i]
             for rule in policy.rules(key.direction):
-                ports = rule_ports(reach, key, rule)
-                some |= ports
+                some |= rule_ports(reach, key, rule, True)
                 if matches_every_pod(rule):
-                    every |= ports
+                    every |= rule_ports(reach, key, rule)
         # A host-network pod that may be its node may be open to all.
         following = Reach(every, reach.ports.full if key.host and False in reach.sides.host_is_pod else some)
     return _tier(reach, key, "Admin", following) if key.tiers else following
@@ -40,20 +39,20 @@ def unknown_reach(reach: Reachability, key: SideKey) -> Reach:
 
 def _tier(reach: Reachability, key: SideKey, tier: str, following: Reach) -> Reach:
     """From the last rule to the first: a rule that surely matches overrides what follows, another may."""
-    policies = sorted(
-        (p for i in key.tiers if (p := reach.inventory.tiers[i]).tier == tier), key=lambda p: p.priority, reverse=True
-    )
+    tiers = reach.inventory.tiers
+    numbers = sorted((i for i in key.tiers if tiers[i].tier == tier), key=lambda i: tiers[i].priority, reverse=True)
     every, some = following.every, following.some
-    for policy in policies:
-        tied = sum(p.priority == policy.priority for p in policies) > 1
+    for number in numbers:
+        policy = tiers[number]
+        unsure = number in key.perhaps or sum(tiers[i].priority == policy.priority for i in numbers) > 1
         for rule in reversed(policy.rules(key.direction)):
-            ports = rule_ports(reach, key, rule)
-            low = {"Accept": ports, "Deny": 0, "Pass": ports & following.every}[rule.action]
-            high = {"Accept": ports, "Deny": 0, "Pass": ports & following.some}[rule.action]
-            if not tied and matches_every_pod(rule):
-                every, some = every & ~ports | low, some & ~ports | high
-            else:
-                every, some = every & (~ports | low), some | high
+            ports, sure = rule_ports(reach, key, rule, True), 0
+            low = {"Accept": ports, "Deny": 0, "Pass": ports & following.every, "Unread": 0}[rule.action]
+            high = {"Accept": ports, "Deny": 0, "Pass": ports & following.some, "Unread": ports}[rule.action]
+            if not unsure and matches_every_pod(rule):
+                sure = rule_ports(reach, key, rule)
+            every = every & ~ports | (every | sure) & low
+            some = some & ~sure | high
     return Reach(every, some)
 
 
@@ -61,8 +60,9 @@ def walk_of_any(reach: Reachability, key: SideKey, is_any: Callable[[Peer], bool
     """The side towards a peer that matches no rule but those for any such peer."""
 
     def matched(_: AnyPolicy, index: int, rule: AnyRule) -> tuple[int, int]:
-        ports = rule_ports(reach, key, rule) if _matches_any(rule, is_any) else 0
-        return ports, ports
+        if not _matches_any(rule, is_any):
+            return 0, 0
+        return rule_ports(reach, key, rule), rule_ports(reach, key, rule, True)
 
     return walk(reach, key, matched)
 
@@ -80,19 +80,23 @@ def is_every_pod(peer: Peer) -> bool:
     """Whether the peer is every pod of every namespace."""
     return (
         peer.ip_block is None
+        and not peer.unread
         and peer.namespaces is not None
         and peer.namespaces.is_empty
         and (peer.pods is None or peer.pods.is_empty)
     )
 
 
-def rule_ports(reach: Reachability, key: SideKey, rule: AnyRule) -> int:
-    """The rule's ports. Named ones on an unknown destination are none: it may not have them."""
-    if not rule.ports:
+def rule_ports(reach: Reachability, key: SideKey, rule: AnyRule, perhaps: bool = False) -> int:
+    """The rule's ports, or (`perhaps`) those too that could not be read. Named ones on an unknown destination are none:
+    it may not have them."""
+    if not rule.ports or (perhaps and any(port.unread for port in rule.ports)):
         return reach.ports.full
     names = dict(key.ports)
     mask = 0
     for port in rule.ports:
+        if port.unread:
+            continue
         if isinstance(port.port, str):
             number = names.get((port.port, port.protocol))
             mask |= reach.ports.mask(port.protocol, number, number) if number is not None else 0

@@ -36,7 +36,7 @@ class Walk(NamedTuple):
         """The ports that some rule lets through, or nothing stops."""
         ports = self.rest
         for asked in self.asked:
-            ports |= asked.ports if asked.action == "Accept" else 0
+            ports |= asked.ports if asked.action in ("Accept", "Unread") else 0
         return ports
 
     def behind(self, ports: int) -> tuple[str, ...]:
@@ -72,6 +72,7 @@ def walk(reach: Reachability, key: SideKey, matched: Callable[[AnyPolicy, int, A
     """The side towards one peer. `matched` gives the ports on which a rule surely, and possibly, matches it."""
     asked: list[Asked] = []
     final = 0
+    unsure = {reach.inventory.tiers[i].id for i in key.perhaps}
     for tier, group in groupby(ranks(reach, key), key=lambda rank: rank[0]):
         settled, passed = final, 0
         for _, policies in group:
@@ -84,9 +85,9 @@ def walk(reach: Reachability, key: SideKey, matched: Callable[[AnyPolicy, int, A
                     action = rule.action if isinstance(rule, TierRule) else "Accept"
                     if ports:
                         asked.append(Asked(ref, action, ports))
-                    if action == "Pass":
+                    if action in ("Pass", "Unread"):
                         passed |= ports
-                    if tier != "NetworkPolicy":  # NetworkPolicies add up
+                    if tier != "NetworkPolicy" and policy.id not in unsure:  # NetworkPolicies add up
                         own |= surely
                 below |= own
             settled = below

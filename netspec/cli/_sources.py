@@ -16,6 +16,7 @@ from netspec.analysis.dialects import DIALECTS
 from netspec.diagnostics import Diagnostic, Position, Problem, Severity
 from netspec.ir.model import Inventory, Place
 from netspec.manifests.documents import Broken
+from netspec.manifests.missing import missing
 from netspec.manifests.objects import policy_resources
 from netspec.manifests.read import MAX_BYTES, SUFFIXES, Reading, decode, read, read_texts, texts
 
@@ -47,9 +48,7 @@ class Source:
     def complain(self) -> None:
         """What is wrong with the input, and what of it was not looked at, on standard error."""
         for diagnostic in self.diagnostics:
-            if diagnostic.severity is Severity.ERROR or diagnostic.code.startswith(
-                "NM"
-            ):  # `check` has the spec's warnings
+            if diagnostic.severity is Severity.ERROR or diagnostic.code.startswith("NM"):  # `check` has a spec's
                 print(diagnostic.render(), file=sys.stderr)
         if self.skipped:
             listed = ", ".join(f"{count} {kind}" for kind, count in sorted(self.skipped.items()))
@@ -133,7 +132,8 @@ def _is_spec(head: str) -> bool:
 
 
 def _of_reading(name: str, reading: Reading) -> Source:
-    return Source(name, reading.inventory, reading.locate, reading.diagnostics, reading.skipped)
+    said = (*reading.diagnostics, *missing(reading.inventory))
+    return Source(name, reading.inventory, reading.locate, said, reading.skipped)
 
 
 def _of_spec(name: str, loaded: "LoadedSpec", stack: str | None) -> Source:

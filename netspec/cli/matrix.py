@@ -17,7 +17,7 @@ EXAMPLES = """\
   netspec matrix stacks/boutique.yaml --stack dev
   netspec matrix --manifests deploy/ --focus shop/web --direction ingress --explain
   netspec matrix --manifests deploy/ --output html > matrix.html
-  kubectl get all,networkpolicies -A -o json | netspec matrix --manifests - --output json"""
+  kubectl get namespaces,nodes,all,endpointslices,ingresses,networkpolicies -A -o json | netspec matrix --manifests -"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -160,12 +160,12 @@ class IpBlock:
 class Peer:
     """One NetworkPolicyPeer: an ipBlock, or selectors. `pods` and `namespaces` together are AND; `pods` alone is
     the policy's own namespace; `namespaces` alone is every pod of them. `unread`: none of these, but what the input
-    does not say: any of the nodes, or anything at all."""
+    does not say: nodes, names of addresses anywhere, or anything at all."""
 
     pods: Selector | None = None
     namespaces: Selector | None = None
     ip_block: IpBlock | None = None
-    unread: Literal["", "nodes", "anything"] = ""
+    unread: Literal["", "nodes", "names", "anything"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,13 @@ class Selector:
             e.matches(labels) for e in self.expressions
         )
 
+    def speaks_of(self, key: str) -> "Selector":
+        """The part of it that is about one key."""
+        return Selector(
+            tuple(label for label in self.match_labels if label[0] == key),
+            tuple(e for e in self.expressions if e.key == key),
+        )
+
     def to_json(self) -> dict[str, object]:
         """The API's own shape."""
         out: dict[str, object] = {}

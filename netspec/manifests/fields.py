@@ -29,6 +29,10 @@ class Bad(Exception):
         self.path, self.message, self.hint = path, message, hint
 
 
+class Missing(Bad):
+    """What the object asks for and the input does not have: the object is used, what depends on it is left open."""
+
+
 def mapping(value: Any, path: Path) -> Object:
     """A mapping; absent (null) is empty."""
     if value is None:

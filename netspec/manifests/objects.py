@@ -22,7 +22,7 @@ from netspec.ir.model import (
 )
 from netspec.ir.selectors import Labels, Selector
 from netspec.manifests import services
-from netspec.manifests.fields import Bad, Object, address, items, labels, mapping, network, object_name
+from netspec.manifests.fields import Bad, Missing, Object, address, items, labels, mapping, network, object_name
 from netspec.manifests.policies import network_policy, tier_policy
 from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_workload
 
@@ -199,6 +199,7 @@ class Objects:
     def conclude(self) -> Iterator[Failure]:
         """Reads what needs all objects: yields those that turn out bad."""
         for kind, name, body, place in self._late:
+            found: list[Bad] = []
             try:
                 base, position = place.path, place.position
                 self._tiers.append(
@@ -208,16 +209,18 @@ class Objects:
                         body,
                         lambda path, base=base, position=position: Place((*base, *path), position),  # type: ignore[misc]
                         self._node_addresses,
+                        found.append,
                     )
                 )
             except Bad as bad:
-                yield Failure(body, place, bad)
+                found.append(bad)
+            yield from (Failure(body, place, bad) for bad in found)
         self._late.clear()
 
     def _node_addresses(self, selector: Selector) -> tuple[IPNetwork, ...] | None:
-        if not self._nodes:
-            return None
-        return tuple(a for own, addresses in self._nodes if selector.matches(own) for a in addresses)
+        """None where a node has none, or no node was given."""
+        found = [addresses for own, addresses in self._nodes if selector.matches(own)]
+        return None if not self._nodes or () in found else tuple(a for addresses in found for a in addresses)
 
     def inventory(self, cni: str | None) -> Inventory:
         """In an order that does not depend on the input's."""
@@ -307,4 +310,6 @@ def describe(body: Any) -> str:
 
 def code_of(bad: Bad) -> str:
     """docs/matrix.md lists the codes."""
+    if isinstance(bad, Missing):
+        return "NM006"
     return "NM004" if isinstance(bad, Refused) else "NM003" if isinstance(bad, Duplicate) else "NM002"

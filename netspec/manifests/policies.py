@@ -1,7 +1,7 @@
 """NetworkPolicy v1 and the policy tiers (AdminNetworkPolicy, BaselineAdminNetworkPolicy, ClusterNetworkPolicy)."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from netspec.diagnostics import Path
 from netspec.ir.model import (
@@ -21,6 +21,7 @@ from netspec.ir.model import (
 from netspec.ir.selectors import Selector
 from netspec.manifests.fields import (
     Bad,
+    Missing,
     Object,
     items,
     known,
@@ -37,6 +38,8 @@ from netspec.manifests.fields import (
 At = Callable[[Path], Place]
 #: The addresses of the nodes that a selector matches; None: no Node object was read.
 Nodes = Callable[[Selector], tuple[IPNetwork, ...] | None]
+#: Takes what a rule has that cannot be used; the rule stands, as one that may match.
+Complain = Callable[[Bad], None]
 
 _SPEC = frozenset(("podSelector", "policyTypes", "ingress", "egress"))
 _RULE: dict[Direction, tuple[frozenset[str], str]] = {
@@ -157,8 +160,11 @@ _ACTIONS: dict[str, dict[str, Action]] = {
 _LOWEST = 1000
 
 
-def tier_policy(kind: str, name: str, body: Object, at: At, nodes: Nodes) -> TierPolicy:
-    """A cluster-wide policy; `kind` is one of `_ACTIONS`. Raises Bad."""
+def tier_policy(kind: str, name: str, body: Object, at: At, nodes: Nodes, complain: Complain) -> TierPolicy:
+    """A cluster-wide policy; `kind` is one of `_ACTIONS`. Raises Bad where its place among the others cannot be told.
+
+    Its rules are asked in order: one that cannot be read, or only in part, keeps its place and may match whatever the
+    rest of it leaves open, so that the rules before and after it mean what they say."""
     path: Path = ("spec",)
     spec = known(body.get("spec"), path, _TIER_SPEC)
     tier: Tier = "Baseline" if kind == "BaselineAdminNetworkPolicy" else "Admin"
@@ -176,35 +182,90 @@ def tier_policy(kind: str, name: str, body: Object, at: At, nodes: Nodes) -> Tie
             raise Bad((*path, "priority"), f"is no priority (0-{_LOWEST})")
     rules = {
         direction: tuple(
-            _tier_rule(kind, r, (*path, direction.lower(), i), direction, at, nodes)
+            _Rules(kind, direction, at, nodes, complain).read(r, (*path, direction.lower(), i))
             for i, r in enumerate(items(spec.get(direction.lower()), (*path, direction.lower())))
         )
         for direction in _TIER_RULE
     }
-    (subject,) = _tier_peers(spec.get("subject"), (*path, "subject"), ("namespaces", "pods"), nodes)
+    try:
+        (subject,) = _tier_peers(spec.get("subject"), (*path, "subject"), _PODS, nodes)
+    except Bad as bad:
+        complain(bad)
+        subject = _ANYTHING
     return TierPolicy(kind, name, tier, priority, subject, rules["Ingress"], rules["Egress"], at(()))
 
 
-def _tier_rule(kind: str, value: Any, path: Path, direction: Direction, at: At, nodes: Nodes) -> TierRule:
-    fields, side = _TIER_RULE[direction]
-    found = known(value, path, fields)
-    action = _ACTIONS[kind].get(text(found.get("action"), (*path, "action")))
-    if action is None:
-        raise Bad((*path, "action"), f"is none of {', '.join(_ACTIONS[kind])}")
-    allowed = ("namespaces", "pods") if direction == "Ingress" else ("namespaces", "pods", "nodes", "networks")
-    wanted = items(found.get(side), (*path, side))
-    if not wanted:
-        raise Bad((*path, side), "must name a peer")
-    peers = [p for i, w in enumerate(wanted) for p in _tier_peers(w, (*path, side, i), allowed, nodes)]
-    ports: list[PolicyPort] = []
-    if kind == "ClusterNetworkPolicy":
-        for i, p in enumerate(items(found.get("protocols"), (*path, "protocols"))):
-            ports += _cluster_ports(p, (*path, "protocols", i))
-    else:
-        for i, p in enumerate(items(found.get("ports"), (*path, "ports"))):
-            ports += _admin_ports(p, (*path, "ports", i))
-    rule_name = found.get("name")
-    return TierRule(action, tuple(peers), tuple(ports), rule_name if isinstance(rule_name, str) else "", at(path))
+_PODS = ("namespaces", "pods")
+_ALLOWED: dict[Direction, tuple[str, ...]] = {"Ingress": _PODS, "Egress": (*_PODS, "nodes", "networks")}
+_ANYTHING = Peer(unread="anything")
+_MISSING: dict[str | int, Peer] = {"nodes": Peer(unread="nodes"), "domainNames": Peer(unread="names")}
+_ANY_PORT = PolicyPort(unread=True)
+
+
+class _Rules(NamedTuple):
+    """Reads the rules of one direction of a policy."""
+
+    kind: str
+    direction: Direction
+    at: At
+    nodes: Nodes
+    complain: Complain
+
+    def read(self, value: Any, path: Path) -> TierRule:
+        fields, side = _TIER_RULE[self.direction]
+        try:
+            found = known(value, path, fields)
+        except Bad as bad:  # what it does not know may say anything of the rule
+            self.complain(bad)
+            found = value if isinstance(value, dict) else {}
+            return TierRule(self._action(found, path), (_ANYTHING,), (), "", self.at(path))
+        name = found.get("name")
+        action, peers, ports = self._action(found, path), self._peers(found, path, side), self._ports(found, path)
+        return TierRule(action, peers, ports, name if isinstance(name, str) else "", self.at(path))
+
+    def _action(self, found: Object, path: Path) -> Action:
+        known_actions = _ACTIONS[self.kind]
+        given = found.get("action")
+        action = known_actions.get(given) if isinstance(given, str) else None
+        if action is None:
+            self.complain(Bad((*path, "action"), f"is none of {', '.join(known_actions)}"))
+        return action or "Unread"
+
+    def _peers(self, found: Object, path: Path, side: str) -> tuple[Peer, ...]:
+        peers: list[Peer] = []
+        at = (*path, side)
+        try:
+            wanted = items(found.get(side), at)
+            if not wanted:
+                raise Bad(at, "must name a peer")
+        except Bad as bad:
+            self.complain(bad)
+            return (_ANYTHING,)
+        for i, peer in enumerate(wanted):
+            try:
+                peers += _tier_peers(peer, (*at, i), _ALLOWED[self.direction], self.nodes)
+            except Bad as bad:
+                self.complain(bad)
+                peers.append(_MISSING.get(bad.path[-1], _ANYTHING) if isinstance(bad, Missing) else _ANYTHING)
+        return tuple(peers)
+
+    def _ports(self, found: Object, path: Path) -> tuple[PolicyPort, ...]:
+        is_cluster = self.kind == "ClusterNetworkPolicy"
+        field = "protocols" if is_cluster else "ports"
+        at = (*path, field)
+        ports: list[PolicyPort] = []
+        try:
+            given = items(found.get(field), at)
+        except Bad as bad:
+            self.complain(bad)
+            return (_ANY_PORT,)
+        for i, entry in enumerate(given):
+            try:
+                ports += (_cluster_ports if is_cluster else _admin_ports)(entry, (*at, i))
+            except Bad as bad:
+                self.complain(bad)
+                ports.append(_ANY_PORT)
+        return tuple(ports)
 
 
 def _tier_peers(value: Any, path: Path, allowed: tuple[str, ...], nodes: Nodes) -> list[Peer]:
@@ -214,7 +275,8 @@ def _tier_peers(value: Any, path: Path, allowed: tuple[str, ...], nodes: Nodes) 
     field, wanted = next(iter(found.items()))
     at = (*path, field)
     if field == "domainNames":
-        raise Bad(at, "cannot be analysed: which addresses a name has is not in the manifests")
+        hint = "what the rule decides for certain flows is left open; the other rules count"
+        raise Missing(at, "are names, and which addresses they have is not in the manifests", hint)
     if field not in allowed:
         raise Bad(at, f"is not possible here; a peer has one of {', '.join(allowed)}")
     if field == "namespaces":
@@ -230,7 +292,7 @@ def _tier_peers(value: Any, path: Path, allowed: tuple[str, ...], nodes: Nodes) 
     if field == "nodes":
         addresses = nodes(selector(wanted, at))
         if addresses is None:
-            raise Bad(at, "cannot be analysed without the Node objects", "add them: kubectl get nodes -o yaml")
+            raise Missing(at, "are nodes whose addresses are not known", "add them: kubectl get nodes -o yaml")
         # No node matches: a block that holds nothing.
         return [Peer(ip_block=IpBlock(n)) for n in addresses] or [Peer(ip_block=_NOTHING)]
     return [Peer(ip_block=IpBlock(network(n, (*at, i)))) for i, n in enumerate(items(wanted, at))]

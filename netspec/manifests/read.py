@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from netspec.diagnostics import Diagnostic, Path, Position, Problem, Report, Severity, render_path
 from netspec.ir.model import Inventory, Place
 from netspec.manifests.documents import Broken, Document, Loaded, split
-from netspec.manifests.fields import Bad
+from netspec.manifests.fields import Bad, Missing
 from netspec.manifests.objects import Objects, code_of, describe
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -59,10 +59,12 @@ def read_texts(given: Iterable[tuple[str, str | Broken]], cni: str | None = None
                     _add(loaded, objects, documents, report)
             except Broken as broken:
                 _complain(report, "NM001", Position(file, broken.line), f"document {broken.message}")
+    said: set[str] = set()
     for failure in objects.conclude():
-        place = failure.place
-        if place.position is not None:
-            _reject(report, failure.body, place.path, documents[place.position], failure.bad)
+        place, fault = failure.place, failure.bad
+        if place.position is not None and fault.message not in said:
+            _reject(report, failure.body, place.path, documents[place.position], fault)
+            said |= {fault.message} if isinstance(fault, Missing) else set()
     return Reading(objects.inventory(cni), report.sorted(), objects.skipped, objects.count, documents)
 
 
@@ -81,9 +83,9 @@ def _add(loaded: Loaded, objects: Objects, documents: dict[Position, Document], 
 
 def _reject(report: Report, body: Any, path: Path, document: Document, bad: Bad) -> None:
     field = f": {render_path(bad.path)}" if bad.path else ""
-    _complain(
-        report, code_of(bad), document.locate((*path, *bad.path)), f"{describe(body)}{field} {bad.message}", bad.hint
-    )
+    severity = Severity.WARNING if isinstance(bad, Missing) else Severity.ERROR
+    message, at = f"{describe(body)}{field} {bad.message}", document.locate((*path, *bad.path))
+    report.add(Diagnostic(code_of(bad), severity, message, (), at, bad.hint))
 
 
 def objects_of(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:

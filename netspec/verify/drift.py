@@ -9,6 +9,7 @@ from typing import Any
 
 from netspec.analysis.diff import Diff
 from netspec.analysis.matrix import ports_text
+from netspec.diagnostics import Severity
 from netspec.ir.model import Ir, NetworkPolicy, Peer, Rule
 from netspec.ir.selectors import Selector
 from netspec.manifests.objects import REFUSED, policy_resources
@@ -71,7 +72,7 @@ def compare(ir: Ir, items: Sequence[Mapping[str, Any]]) -> Drift:
         ),
         *(f"{tier.id} is none of the spec's" for tier in live.tiers),
         *foreign,
-        *(d.message for d in reading.diagnostics),
+        *(d.message for d in reading.diagnostics if d.severity is Severity.ERROR),
     ]
     labels = {n.name: n.labels for n in live.namespaces}
     there = replace(

@@ -66,15 +66,23 @@ def ip_blocks(draw: st.DrawFn) -> IpBlock:
     return IpBlock(cidr, tuple(draw(st.lists(st.sampled_from(inside), max_size=2, unique=True))) if inside else ())
 
 
+#: One in so many of what a rule has could not be read.
+UNREAD = 8
+
+
 @st.composite
 def policy_ports(draw: st.DrawFn) -> PolicyPort:
+    if draw(st.integers(1, UNREAD)) == UNREAD:
+        return PolicyPort(unread=True)
     protocol = draw(protocols)
     port = draw(st.one_of(st.none(), ports, st.sampled_from(PORT_NAMES)))
     end = draw(st.sampled_from((None, 9000))) if isinstance(port, int) and port <= 9000 else None
     return PolicyPort(protocol, port, end)
 
 
+unread_peers = st.builds(Peer, unread=st.sampled_from(("nodes", "names", "anything")))
 peers = st.one_of(
+    unread_peers,
     st.builds(Peer, pods=pod_selectors),
     st.builds(Peer, namespaces=namespace_selectors),
     st.builds(Peer, pods=pod_selectors, namespaces=namespace_selectors),
@@ -105,8 +113,8 @@ def tier_rules(with_networks: bool) -> st.SearchStrategy[TierRule]:
     networks = st.builds(lambda n: Peer(ip_block=IpBlock(ip_network(n))), st.sampled_from(BLOCKS))
     return st.builds(
         lambda action, peers, ports: TierRule(action, tuple(peers), tuple(ports)),
-        st.sampled_from(("Accept", "Deny", "Pass")),
-        st.lists(st.one_of(cluster_peers, networks) if with_networks else cluster_peers, min_size=1, max_size=2),
+        st.sampled_from(("Accept", "Deny", "Pass", "Accept", "Deny", "Pass", "Unread")),
+        st.lists(st.one_of(cluster_peers, unread_peers, *((networks,) if with_networks else ())), max_size=2),
         st.lists(policy_ports(), max_size=1),
     )
 
@@ -118,7 +126,7 @@ tiers = st.builds(
     st.sampled_from(("t1", "t2", "t3")),
     st.sampled_from(("Admin", "Baseline")),
     st.sampled_from((1, 1, 2)),
-    cluster_peers,
+    st.one_of(cluster_peers, cluster_peers, cluster_peers, st.just(Peer(unread="anything"))),
     st.lists(tier_rules(False), max_size=3),
     st.lists(tier_rules(True), max_size=3),
 )

@@ -7,6 +7,10 @@ from netspec.manifests.read import read_texts
 
 PODS = """\
 apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
 kind: Pod
 metadata: {name: web, namespace: shop, labels: {app: web}}
 spec: {containers: [{name: c, ports: [{name: http, containerPort: 8080}]}]}

@@ -15,6 +15,10 @@ from netspec.ir.model import Inventory
 from netspec.manifests.read import read_texts
 
 PODS = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: shop}

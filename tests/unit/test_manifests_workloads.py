@@ -275,7 +275,8 @@ def test_a_policy_that_lets_some_pods_in_leaves_the_proxy_open() -> None:
     """The proxy's own labels are not known."""
     spec = {"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"edge": "yes"}}}]}]}
     policy = made("networking.k8s.io/v1", "NetworkPolicy", "edge", spec)
-    row = entered(WEB, SERVICE, INGRESS, policy)["default/web"]
+    home = made("v1", "Namespace", "default", {})
+    row = entered(WEB, SERVICE, INGRESS, policy, home)["default/web"]
     assert "allow" not in row
     assert row["undefined"] == {"TCP": [[8080, 8080]]}
     closed = made("networking.k8s.io/v1", "NetworkPolicy", "deny", {"podSelector": {}})

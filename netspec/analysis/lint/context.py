@@ -13,6 +13,7 @@ from netspec.ir.model import (
     Direction,
     Inventory,
     NetworkPolicy,
+    Peer,
     Place,
     Rule,
     TierPolicy,
@@ -82,6 +83,15 @@ class Context:
                     found.setdefault((i, direction), []).append(key)
         return found
 
+    def may_match(self, peer: Peer, home: str | None) -> bool:
+        """Whether selectors match pods, or may match some that were given."""
+        pods = self.reach.pods
+        return bool(pods.peer(peer, home) or pods.peer(peer, home, True) & self._given_classes)
+
+    @cached_property
+    def _given_classes(self) -> int:
+        return from_members({number for number, _ in self.workloads()})
+
     def workloads(self) -> Iterator[tuple[int, Workload]]:
         """The given ones, with their pod class."""
         for peer, workload in enumerate(self.reach.workloads):
@@ -98,11 +108,13 @@ class Context:
                 for index, rule in enumerate(rules):
                     yield policy, direction, index, rule, compiled[index]
 
-    def peers(self, rule: CompiledRule) -> int:
-        """A rule's peers by selectors, and addresses (which stand for pods at these addresses too)."""
+    def peers(self, rule: CompiledRule, perhaps: bool = False) -> int:
+        """A rule's peers by selectors, and addresses (which stand for pods at these addresses too); `perhaps`: those
+        too that it may match, for all that the input says."""
         if rule.anyone:
             return self.sides.everyone
-        return rule.selected | self.sides.outside_of(rule.blocks)
+        more = rule.perhaps | rule.unread if perhaps else 0
+        return rule.selected | self.sides.outside_of(rule.blocks) | more
 
     def names(self, classes: int) -> str:
         """Some workloads of the classes, for a message; "" where none was given."""

@@ -9,6 +9,7 @@ from netspec.analysis.sides import CompiledRule, SideKey
 from netspec.analysis.unknown import is_every_pod, unknown_reach, walk_of_any
 from netspec.ir.dns import DNS_PORT, NODE_LOCAL_ADDRESS
 from netspec.ir.model import NAME_LABEL, Direction, Namespace, Peer
+from netspec.ir.selectors import Selector
 
 
 def reachable_from_everywhere(context: Context) -> Iterator[Finding]:
@@ -85,9 +86,15 @@ def _key_of_every_pod(context: Context, namespace: Namespace, direction: Directi
         if tier.rules(direction)
         and (tier.subject.pods is None or tier.subject.pods.is_empty)
         and tier.subject.namespaces is not None
-        and tier.subject.namespaces.matches(namespace.labels)
+        and _may_select(context, tier.subject.namespaces, namespace)
     ]
     return SideKey(direction, tuple(policies), tuple(tiers), (), False)
+
+
+def _may_select(context: Context, wanted: Selector, namespace: Namespace) -> bool:
+    """Of a namespace that was not given its name is all that tells."""
+    is_given = any(n.name == namespace.name for n in context.inventory.namespaces)
+    return (wanted if is_given else wanted.speaks_of(NAME_LABEL)).matches(namespace.labels)
 
 
 def _is_open(context: Context, key: SideKey) -> bool:

@@ -18,7 +18,7 @@ def selects_nothing(context: Context) -> Iterator[Finding]:
             message = f"podSelector {selector_text(policy.pods)} matches no pod of namespace {policy.namespace}"
             yield Finding("NL001", policy.id, message, policy.place)
     for tier in context.inventory.tiers:
-        if not context.reach.pods.peer(tier.subject, None):
+        if not context.reach.pods.peer(tier.subject, None, True):
             yield Finding("NL001", tier.id, f"its subject, {peer_text(tier.subject, None)}, is no pod", tier.place)
 
 
@@ -27,7 +27,7 @@ def peers_match_nothing(context: Context) -> Iterator[Finding]:
     for policy, direction, index, rule, _ in context.rules():
         home = policy.namespace if isinstance(policy, NetworkPolicy) else None
         for peer in rule.peers:
-            if peer.ip_block is None and not context.reach.pods.peer(peer, home):
+            if not (peer.ip_block or peer.unread or context.may_match(peer, home)):
                 message = f"{direction.lower()}[{index}]: there are no {peer_text(peer, home)}"
                 yield Finding("NL002", policy.id, message, rule.place)
 
@@ -54,8 +54,9 @@ def _is_covered(context: Context, key: SideKey, wanted: _Rule, dropped: set[_Rul
         for index, rule in enumerate(context.sides.rules(context.inventory.policies[i], key.direction)):
             at = (i, key.direction, index)
             if at not in dropped:
-                target = own if at == wanted else others
-                for ports, peers in context.sides.spread(rule, key, context.peers(rule)):
+                is_own = at == wanted
+                target = own if is_own else others
+                for ports, peers in context.sides.spread(rule, key, context.peers(rule, is_own), is_own):
                     target[ports] = target.get(ports, 0) | peers
     return bool(own) and not any(ports & ~have for ports, peers in own.items() for have in cover(others, peers))
 
@@ -67,14 +68,15 @@ def ports_that_no_pod_has(context: Context) -> Iterator[Finding]:
             subjects = context.subjects.get((i, direction), 0)
             compiled = context.sides.rules(policy, direction)
             for index, rule in enumerate(policy.rules(direction)):
-                if direction == "Egress" and (compiled[index].anyone or compiled[index].blocks):
+                found = compiled[index]
+                if direction == "Egress" and (found.anyone or found.blocks or found.unread):
                     continue
-                where = subjects if direction == "Ingress" else compiled[index].selected
+                where = subjects if direction == "Ingress" else found.selected | found.perhaps
                 pods = [context.reach.workloads[p] for p in context.reach.peers_in(where)]
                 if not pods or not all(w.ports for w in pods):
                     continue
                 for port in rule.ports:
-                    if port.port is not None and not any(_has_port(w, port) for w in pods):
+                    if not port.unread and port.port is not None and not any(_has_port(w, port) for w in pods):
                         names = context.names(where) or "the DNS pods"
                         message = f"{direction.lower()}[{index}]: {port_text(port)} is no port of {names}"
                         yield Finding("NL004", policy.id, message, rule.place)

@@ -11,7 +11,7 @@ def shadowed_tier_rules(context: Context) -> Iterator[Finding]:
     """NL010: earlier rules of the tier, for all of the same pods, match all of its flows. Rules with named ports are
     left out: their flows differ by destination."""
     for tier in context.inventory.tiers:
-        subject = context.reach.pods.peer(tier.subject, None)
+        subject = context.reach.pods.peer(tier.subject, None, True)
         before = [
             other
             for other in context.inventory.tiers
@@ -22,19 +22,21 @@ def shadowed_tier_rules(context: Context) -> Iterator[Finding]:
         for direction in DIRECTIONS if subject else ():
             above: Partition = {}
             for other in before:
-                for ports, peers in _flows(context, other, direction):
+                for ports, peers in _flows(context, other, direction, False):
                     above[ports] = above.get(ports, 0) | peers
-            for index, (ports, peers) in enumerate(_flows(context, tier, direction)):
+            own = zip(*(_flows(context, tier, direction, perhaps) for perhaps in (True, False)), strict=True)
+            for index, ((ports, peers), (surely, matched)) in enumerate(own):
                 if peers and ports and not any(ports & ~have for have in cover(above, peers)):
                     message = f"{direction.lower()}[{index}] never decides: earlier rules match all of its flows"
                     yield Finding("NL010", tier.id, message, tier.rules(direction)[index].place)
-                above[ports] = above.get(ports, 0) | peers
+                above[surely] = above.get(surely, 0) | matched
 
 
-def _flows(context: Context, tier: TierPolicy, direction: Direction) -> Iterator[tuple[int, int]]:
-    """(ports, peers) of each rule; none for a rule with named ports."""
+def _flows(context: Context, tier: TierPolicy, direction: Direction, perhaps: bool) -> Iterator[tuple[int, int]]:
+    """(ports, peers) that each rule matches, or (`perhaps`) may match; none for a rule with named ports."""
     for rule in context.sides.rules(tier, direction):
-        yield (0, 0) if rule.names else (rule.ports, context.peers(rule))
+        ports = rule.ports | rule.unread_ports if perhaps else rule.ports
+        yield (0, 0) if rule.names else (ports, context.peers(rule, perhaps))
 
 
 def ties(context: Context) -> Iterator[Finding]:
@@ -58,8 +60,8 @@ def _disagree(context: Context, one: TierPolicy, other: TierPolicy, direction: D
     keys = context.keys(direction)
     for key in dict.fromkeys(keys[number] for number in to_members(subjects)):
         mine, theirs = (context.sides.first_matches(policy, key) for policy in (one, other))
-        for (accepted, denied, passed), peers in mine.items():
-            for (accepts, denies, passes), others in theirs.items():
+        for (accepted, denied, passed, _), peers in mine.items():
+            for (accepts, denies, passes, _), others in theirs.items():
                 agreed = accepted & accepts | denied & denies | passed & passes
                 both = (accepted | denied | passed) & (accepts | denies | passes)
                 if peers & others and both & ~agreed:

@@ -21,11 +21,13 @@ _NETWORKS = (KIND_NETWORK, *IPv4Network("172.16.0.0/12").subnets(new_prefix=16))
 
 
 def run(args: argparse.Namespace, name: str) -> int:
+    spec = Path("stacks") / f"{name}.yaml"
+    _scaffold.check_free(args.directory, spec)
     reading = _reading(args)
     if not reading.objects:
         raise Problem("there is nothing to import", "name manifests with workloads, Services or policies")
     found = convert(reading, name, _target(reading), REGISTRY, is_live=bool(args.kubeconfig))
-    spec = args.directory / "stacks" / f"{name}.yaml"
+    spec = args.directory / spec
     sides = _sides(args, spec)
     text = report.spec_text(found, _command(args), *sides)
     first = _scaffold.FirstSpec(text, found.stack, (*_notes(found, sides),), is_wanted=True)

@@ -136,6 +136,12 @@ def check(directory: Path) -> None:
         raise Problem(f"{directory / '__main__.py'} is another program, and Pulumi would run it", elsewhere)
 
 
+def check_free(directory: Path, spec: Path) -> None:
+    """Raises `Problem` where the spec is there."""
+    if (directory / spec).exists():
+        raise Problem(f"{directory / spec} is there already", "choose another name with --name")
+
+
 def write(directory: Path, name: str, first: FirstSpec) -> Written:
     """Writes each file that is not there. Raises `Problem` where that is not possible."""
     from netspec.spec.schema import render
@@ -144,8 +150,8 @@ def write(directory: Path, name: str, first: FirstSpec) -> Written:
     is_new = not any(stacks.glob("Pulumi.*.yaml"))
     spec = Path("stacks") / f"{name}.yaml"
     is_written = is_new or first.is_wanted
-    if is_written and (directory / spec).exists():
-        raise Problem(f"{directory / spec} is there already", "choose another name with --name")
+    if is_written:
+        check_free(directory, spec)
     files = {
         Path("Pulumi.yaml"): _PROJECT.format(name=name),
         Path("__main__.py"): _PROGRAM,

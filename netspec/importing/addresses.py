@@ -15,6 +15,8 @@ from netspec.spec.v1alpha1 import Network
 POD_DEFAULT, SERVICE_DEFAULT = (
     IPv4Network(Network.model_fields[field].get_default()[0]) for field in ("pod_cidrs", "service_cidrs")
 )
+#: Prefix lengths that a spec takes; of pods those that leave room for a few nodes, whatever shares these take.
+_LENGTHS = {"Services": range(32 - SERVICE_BITS, SERVICE_MASK_MAX + 1), "pods": range(8, 25)}
 #: Addresses that were seen stand for the range of this length around them.
 _AROUND = 16
 #: Where a default overlaps the other range, the first of these that does not is taken.
@@ -64,7 +66,7 @@ def _kubeadm(bodies: Bodies) -> dict[str, Any]:
 
 
 def _pods(draft: Draft, inventory: Inventory, subnet: Any) -> tuple[IPv4Network | None, str]:
-    given = _usable(draft, "podSubnet", _split(subnet))
+    given = _usable(draft, "pods", _split(subnet))
     if given:
         return given[0], "From kubeadm's configuration."
     seen = [n for n in inventory.pod_cidrs if isinstance(n, IPv4Network)]
@@ -126,10 +128,11 @@ def _usable(draft: Draft, what: str, texts: Iterable[str]) -> list[IPv4Network]:
             draft.lost(f"range {network} of {what}", "the spec's family is IPv4")
         elif any(network.overlaps(u) for u in UNUSABLE):
             draft.lost(f"range {network} of {what}", "pods and Services cannot have such addresses")
-        elif what != "Services" or 32 - SERVICE_BITS <= network.prefixlen <= SERVICE_MASK_MAX:
+        elif network.prefixlen in _LENGTHS[what]:
             found.append(network)
         else:
-            draft.lost(f"range {network} of {what}", f"a spec's is /{32 - SERVICE_BITS} to /{SERVICE_MASK_MAX}")
+            shortest, longest = _LENGTHS[what][0], _LENGTHS[what][-1]
+            draft.lost(f"range {network} of {what}", f"it must be /{shortest} to /{longest} here")
     return found
 
 

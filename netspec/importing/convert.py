@@ -30,6 +30,10 @@ _ROUNDS = 10
 _NO_LOAD_BALANCER = "NS310"
 
 
+#: Codes of the reader (docs/matrix.md) that say something else than that.
+_NOT_READ = {"NM003": "the first one counts", "NM004": "netspec does not analyse it"}
+
+
 @dataclass(frozen=True, slots=True)
 class Fate:
     """What became of one NetworkPolicy. `became`: "defaultDeny", "allowDNS", names of intents; "networkPolicies" for
@@ -82,7 +86,7 @@ class _Import:
         self._lost: set[str] = set()
         draft = self._draft = Draft(name)
         inventory, bodies = without_unread(draft, reading.inventory, self._locate), Bodies(reading.documents)
-        kept = add_workloads(draft, inventory, self._locate)
+        kept = add_workloads(draft, inventory, bodies, self._locate)
         add_services(draft, inventory, kept, bodies, self._locate)
         draft.sections["workloads"] = [k.item for k in kept if k.item is not None]
         add_policies(draft, inventory, self._locate)
@@ -108,7 +112,8 @@ class _Import:
             draft.lost(f"{route.kind} {route.id}", "a spec has no routes", self._locate(route.place))
         for diagnostic in self._reading.diagnostics:
             if diagnostic.severity is Severity.ERROR:
-                draft.lost(diagnostic.message, f"it could not be read [{diagnostic.code}]", diagnostic.position)
+                why = f"{_NOT_READ.get(diagnostic.code, 'it could not be read')} [{diagnostic.code}]"
+                draft.lost(diagnostic.message, why, diagnostic.position)
 
     def run(self) -> Imported:
         native = self._compiled(self._draft)

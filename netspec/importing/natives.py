@@ -1,5 +1,6 @@
 """NetworkPolicies in the native shape, field for field, and the labels of namespaces that a spec cannot declare."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,12 +14,19 @@ from netspec.ir.selectors import Requirement, Selector
 
 def add_policies(draft: Draft, inventory: Inventory, locate: Locate) -> None:
     """Fills the draft's networkPolicies, all of them native."""
-    for policy in inventory.policies:
+    taken: dict[str, set[str]] = defaultdict(set)
+    for policy in sorted(inventory.policies, key=lambda p: _is_generated(p.name)):  # others keep theirs
         where = locate(policy.place)
-        name = policy.name if not _is_generated(policy.name) else dns_label(policy.name)
+        name = (
+            policy.name
+            if not _is_generated(policy.name)
+            else dns_label(policy.name.partition("#")[0], taken[policy.namespace])
+        )
+        taken[policy.namespace].add(name)
         data = {"name": name, "namespace": policy.namespace, "spec": policy_spec(policy)}
         item = Item(data, f"NetworkPolicy {policy.id}", where, comment=where_text(where))
         draft.sections["networkPolicies"].append(item)
+    draft.sections["networkPolicies"].sort(key=lambda i: (str(i.data["namespace"]), str(i.data["name"])))
 
 
 def _is_generated(name: str) -> bool:

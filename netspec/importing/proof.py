@@ -34,6 +34,7 @@ class Taken:
             namespaces=tuple(namespaces),
             workloads=tuple(k.workload for k in kept),
             services=(),
+            slices=(),
             tiers=(),
             routes=(),
         )

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from netspec.analysis.spaces import rules_of
+from netspec.importing.documents import Bodies
 from netspec.importing.model import Draft, Item, Locate
+from netspec.importing.podfields import unsaid
 from netspec.importing.words import dns_label, split_labels
 from netspec.ir.dns import KUBE_DNS
-from netspec.ir.model import ContainerPort, Inventory, Workload
+from netspec.ir.model import WORKLOAD_LABEL, ContainerPort, Inventory, Place, Workload
 from netspec.ir.selectors import Selector
 from netspec.manifests.workloads import OF_CONTROLLERS
 from netspec.spec.v1alpha1 import MAX_PORTS
@@ -18,6 +20,8 @@ from netspec.spec.v1alpha1 import MAX_PORTS
 MAX_REPLICAS, MAX_DNS_REPLICAS = 1000, 100
 #: Of what controllers label their pods with, what is known before they run: the Job's name.
 _JOB_NAME = "batch.kubernetes.io/job-name"
+#: What comes and goes with the pods: the controllers' labels, and netspec's own on stand-ins.
+_OF_OTHERS = OF_CONTROLLERS | {WORKLOAD_LABEL}
 
 
 class Kept(NamedTuple):
@@ -27,7 +31,7 @@ class Kept(NamedTuple):
     item: Item | None
 
 
-def add_workloads(draft: Draft, inventory: Inventory, locate: Locate) -> list[Kept]:
+def add_workloads(draft: Draft, inventory: Inventory, bodies: Bodies, locate: Locate) -> list[Kept]:
     """Fills the draft's workloads. Gives those that are in the spec, under the names they have there."""
     named = _named_keys(inventory)
     kept: list[Kept] = []
@@ -46,6 +50,9 @@ def add_workloads(draft: Draft, inventory: Inventory, locate: Locate) -> list[Ke
         elif not labels:
             draft.lost(_what(workload), "its pods have no labels, and a workload has some", locate(workload.place))
         else:
+            for path, why in unsaid(bodies.at(workload.place)):
+                place = Place((*workload.place.path, *path), workload.place.position)
+                draft.lost(_what(workload), why, locate(place))
             groups[workload.namespace, frozenset(labels.items())].append(workload)
     taken: dict[str, set[str]] = defaultdict(set)
     # Those whose name may stay come first, so that it stays.
@@ -65,7 +72,7 @@ def _named_keys(inventory: Inventory) -> frozenset[str]:
 
 def _labels(workload: Workload, named: frozenset[str]) -> dict[str, str]:
     """Without what controllers add, unless a selector names it, or nothing else is there."""
-    own = {k: v for k, v in workload.labels.items() if k not in OF_CONTROLLERS or k in named}
+    own = {k: v for k, v in workload.labels.items() if k not in _OF_OTHERS or k in named}
     if not own and _JOB_NAME in workload.labels:
         own = {_JOB_NAME: workload.labels[_JOB_NAME]}
     return split_labels(own)[0]
@@ -113,7 +120,7 @@ def _one(
         draft.changed(_what(first), f"it is called {workload.id} in the spec", where)
     if sum(m.replicas for m in members) > MAX_REPLICAS:
         draft.changed(_what(first), f"a workload has at most {MAX_REPLICAS} replicas", where)
-    refused = split_labels({k: v for k, v in first.labels.items() if k not in OF_CONTROLLERS or k in named})[1]
+    refused = split_labels({k: v for k, v in first.labels.items() if k not in _OF_OTHERS or k in named})[1]
     for key in refused:
         draft.lost(_what(first), f"the spec does not take the label {key}", where)
     data: dict[str, object] = {"name": workload.name, "namespace": first.namespace, "labels": labels}

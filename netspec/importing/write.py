@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Any
 
 from netspec.diagnostics import printable
@@ -54,8 +55,18 @@ def _items(items: list[Item]) -> Iterator[str]:
 
 
 def _comments(lines: list[str], indent: str = "") -> Iterator[str]:
+    """Lines that are too long go on below, two columns in."""
     for line in lines:
-        yield f"{indent}# {printable(line)}".rstrip()
+        own = " " * (len(line) - len(line.lstrip(" ")))
+        wrapped = wrap(
+            printable(line).strip(),
+            WIDTH - len(indent) - 2,
+            initial_indent=own,
+            subsequent_indent=f"{own}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield from (f"{indent}# {part}" for part in wrapped) if wrapped else (f"{indent}#",)
 
 
 def block(value: Any, indent: int) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reach_documents import SAMPLES, damaged_text
 from reach_strategies import inventories
 from unit.import_support import deployment, imported, meaning, namespace, of_reading, policy, reading
 
@@ -154,6 +155,15 @@ def test_the_order_of_the_objects_does_not_matter(documents: list[dict[str, Any]
     dice.shuffle(shuffled)
     once, again = (_without_comments(text(imported(d).draft, [])) for d in (documents, shuffled))
     assert once == again
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 2**32))
+def test_damaged_input_is_imported_as_far_as_it_can_be_read(seed: int) -> None:
+    dice = random.Random(seed)
+    found = imported(damaged_text(dice, SAMPLES))
+    meaning(found)
+    assert found.proof.changes == ()
 
 
 def _without_comments(written: str) -> list[str]:

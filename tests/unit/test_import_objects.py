@@ -132,6 +132,35 @@ def test_ports_that_no_workload_says_are_listed() -> None:
     }
 
 
+def test_fields_of_pods_that_a_workload_lacks_are_listed_with_their_line() -> None:
+    found = imported(
+        """\
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: shop}
+spec:
+  template:
+    metadata: {labels: {app: agent}}
+    spec:
+      dnsPolicy: None
+      dnsConfig: {nameservers: [192.0.2.53]}
+      containers:
+      - name: c
+        ports:
+        - {containerPort: 80}
+        - containerPort: 81
+          hostPort: 81
+"""
+    )
+    assert workloads(found)["shop/agent"]["ports"] == [{"port": 80}, {"port": 81}]
+    lost = [(r.why, r.where.line) for r in found.draft.remarks if r.kind == "lost" and r.where]
+    assert lost == [
+        ("a workload has no dnsPolicy", 8),
+        ("a workload has no dnsConfig", 9),
+        ("a workload has no hostPort", 15),
+    ]
+
+
 def test_the_clusters_own_dns_is_not_a_workload() -> None:
     ports = [
         {"name": "dns", "containerPort": 53, "protocol": "UDP"},
@@ -385,6 +414,13 @@ def test_ranges_of_ipv6_are_listed() -> None:
     got, found = network(node("10.7.0.0/24", "fd00:7::/64"), SERVICE_CIDR)
     assert got == {"podCIDRs": ["10.7.0.0/16"], "serviceCIDRs": ["10.32.0.0/16"]}
     assert {w for w, why in said(found, "lost") if "IPv4" in why} == {"IPv6 of pods", "range fd00::/112 of Services"}
+
+
+@pytest.mark.parametrize("subnet", ["10.9.0.0/26", "127.1.0.0/16", "fd00::/64"])
+def test_a_range_that_no_spec_takes_is_listed_and_a_default_taken(subnet: str) -> None:
+    got, found = network(kubeadm(f"{{podSubnet: '{subnet}'}}"))
+    assert got["podCIDRs"] == ["10.244.0.0/16"]
+    assert [r.what for r in found.draft.remarks if r.kind == "lost"] == [f"range {subnet} of pods"]
 
 
 def test_a_small_range_of_pods_gets_shares_of_nodes_that_fit() -> None:

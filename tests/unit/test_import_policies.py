@@ -1,11 +1,13 @@
 """NetworkPolicies as the wild has them: which become defaultDeny, allowDNS or an intent, and which stay, and why."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from import_support import DENY, app, deployment, imported, meaning, namespace, policy, spec
+from import_support import DENY, app, deployment, imported, meaning, namespace, of_reading, policy, reading, spec
 
 from netspec.importing.convert import Imported
+from netspec.ir.model import Peer
 
 SHOP = [
     namespace("shop", team="shop"),
@@ -317,3 +319,31 @@ def test_names_of_intents_are_told_apart() -> None:
         ]
     )  # fmt: skip
     assert [p["name"] for p in spec(found)["policies"]] == ["web-to-db", "two-web-to-two-db"]
+
+
+def test_policies_whose_names_the_api_server_makes_up_are_told_apart() -> None:
+    made_up = [policy("x", **app(name), ingress=[{}]) for name in ("web", "api")]
+    for entry in made_up:
+        entry["metadata"] = {"generateName": "allow-", "namespace": "shop"}
+    found = shop(*made_up, policy("allow", **app("db"), ingress=[{}]))
+    assert sorted(p["name"] for p in spec(found)["networkPolicies"]) == ["allow", "allow-2", "allow-3"]
+    assert not [r for r in found.draft.remarks if r.kind == "lost"]
+
+
+def test_what_could_not_be_read_of_a_policy_is_not_in_the_spec() -> None:
+    """A reader may leave parts of a policy open; its rules must not become wider for it."""
+    found = reading(
+        [*SHOP, INGRESS, policy("p", **app("api"), ingress=[{"from": [app("web")], "ports": [{"port": 8080}]}])]
+    )
+    (kept,) = (p for p in found.inventory.policies if p.name == "p")
+    (rule,) = kept.ingress
+    unread = Peer(unread="anything")
+    for rules in ((replace(rule, peers=(unread,)),), (replace(rule, peers=(unread, *rule.peers)),)):
+        others = tuple(p for p in found.inventory.policies if p.name != "p")
+        inventory = replace(found.inventory, policies=(*others, replace(kept, ingress=rules)))
+        result = of_reading(replace(found, inventory=inventory))
+        meaning(result)
+        assert not result.proof.changes
+        assert [r.what for r in result.draft.remarks if r.kind == "lost"] == ["NetworkPolicy shop/p"]
+        expected = [] if len(rules[0].peers) == 1 else [("shop/web", "shop/api", ["8080/TCP"])]
+        assert intents(result) == expected

@@ -48,7 +48,7 @@ bench: $(STAMP)  ## ratios against named baselines
 down: $(STAMP)  ## destroy the stack: no container, network, namespace, mount or process stays
 	$(VENV)/bin/netspec down --stack $(STACK)
 
-clean:  ## remove what the other commands made in this folder, but for what `down` needs: .netspec
+clean:  ## remove what the other commands made in this folder, except what `down` needs: .netspec
 	rm -rf $(VENV) out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .PHONY: requirements

@@ -1,7 +1,7 @@
 """Building components into the cache: locked, resumable, atomic per component.
 
 Cache layout below `cache_root()`: `airgap/<name>/<key>/` is a finished component, `airgap/<name>/.<key>.tmp/`
-one that was cut, `airgap/<name>/build.log` the log of its last build.
+an interrupted one, `airgap/<name>/build.log` the log of its last build.
 """
 
 import contextlib

@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
     except Exception:  # a mistake of ours: never the exit code of an answer
         traceback.print_exc()
-        print("error: a mistake in netspec itself; please report it with the lines above", file=sys.stderr)
+        print("error: a bug in netspec itself; please report it with the lines above", file=sys.stderr)
         return USAGE
 
 

@@ -1,7 +1,7 @@
 """What the cluster is made of outside Kubernetes: containers and a network, asked of and changed by the docker CLI.
 
 Everything netspec makes is on a network of its own whose labels say which cluster it is for and who made it, from
-before the first container exists. So whatever was cut half-way can be told from what is not ours.
+before the first container exists. So what an interrupted run left can be told from what is not netspec's.
 """
 
 import json

@@ -38,7 +38,7 @@ def mapping(value: Any, path: Path) -> Object:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Bad(path, "is no mapping")
+        raise Bad(path, "is not a mapping")
     return value
 
 
@@ -47,7 +47,7 @@ def items(value: Any, path: Path) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise Bad(path, "is no list")
+        raise Bad(path, "is not a list")
     return value
 
 
@@ -67,7 +67,7 @@ def object_name(value: Any, path: Path) -> str:
     if not found:
         raise Bad(path, "is required")
     if "/" in found or not found.isprintable():
-        raise Bad(path, "is no name", "lower case letters, digits, - and . in between, up to 253")
+        raise Bad(path, "is not a name", "lower case letters, digits, - and . in between, up to 253")
     return found
 
 
@@ -120,7 +120,7 @@ def _requirement(value: Any, path: Path) -> Requirement:
     found = known(value, path, _REQUIREMENT)
     operator = _OPERATORS.get(text(found.get("operator"), (*path, "operator")))
     if operator is None:
-        raise Bad((*path, "operator"), "is none of In, NotIn, Exists and DoesNotExist")
+        raise Bad((*path, "operator"), "is not one of In, NotIn, Exists and DoesNotExist")
     values = [text(v, (*path, "values", i)) for i, v in enumerate(items(found.get("values"), (*path, "values")))]
     if bool(values) != (operator in ("In", "NotIn")):
         raise Bad((*path, "values"), f"must {'' if operator in ('In', 'NotIn') else 'not '}be given with {operator}")
@@ -134,13 +134,13 @@ def protocol(value: Any, path: Path, *, empty: bool = False) -> Protocol:
         return "TCP"
     found = _PROTOCOLS.get(value) if isinstance(value, str) else None
     if found is None:
-        raise Bad(path, "is none of TCP, UDP and SCTP")
+        raise Bad(path, "is not one of TCP, UDP and SCTP")
     return found
 
 
 def port_number(value: Any, path: Path) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
-        raise Bad(path, "is no port (1-65535)")
+        raise Bad(path, "is not a port (1-65535)")
     return value
 
 
@@ -195,5 +195,5 @@ def network(value: Any, path: Path) -> IPNetwork:
     """A CIDR; bits behind the mask are dropped, as the API server allows them."""
     found = _network(value) if isinstance(value, str) else None
     if found is None:
-        raise Bad(path, "is no CIDR", "for instance 10.0.0.0/8 or 2001:db8::/32")
+        raise Bad(path, "is not a CIDR", "for instance 10.0.0.0/8 or 2001:db8::/32")
     return found

@@ -179,7 +179,7 @@ def tier_policy(kind: str, name: str, body: Object, at: At, nodes: Nodes, compla
     if kind != "BaselineAdminNetworkPolicy":
         priority = spec.get("priority", -1)
         if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= _LOWEST:
-            raise Bad((*path, "priority"), f"is no priority (0-{_LOWEST})")
+            raise Bad((*path, "priority"), f"is not a priority (0-{_LOWEST})")
     rules = {
         direction: tuple(
             _Rules(kind, direction, at, nodes, complain).read(r, (*path, direction.lower(), i))
@@ -228,7 +228,7 @@ class _Rules(NamedTuple):
         given = found.get("action")
         action = known_actions.get(given) if isinstance(given, str) else None
         if action is None:
-            self.complain(Bad((*path, "action"), f"is none of {', '.join(known_actions)}"))
+            self.complain(Bad((*path, "action"), f"is not one of {', '.join(known_actions)}"))
         return action or "Unread"
 
     def _peers(self, found: Object, path: Path, side: str) -> tuple[Peer, ...]:

@@ -127,7 +127,7 @@ def _count(within: Object, path: tuple[str, ...], default: int) -> int:
 
 def _owner(namespace: str, metadata: Object) -> Owner | None:
     """The owner that controls the object; others (a ConfigMap, say) only say when it is collected. A node controls its
-    static pods, but is no workload."""
+    static pods, but is not a workload."""
     at: Path = ("metadata", "ownerReferences")
     for reference in items(metadata.get("ownerReferences"), at):
         if isinstance(reference, dict) and reference.get("controller") is True:

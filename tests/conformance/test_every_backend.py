@@ -1,4 +1,4 @@
-"""One suite for every backend in the registry: nothing here names one, but for the table of known gaps."""
+"""One suite for every backend in the registry: nothing here names one, except the table of known gaps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The reader: its fast path is libyaml to the letter, damaged input is reported and never raises, order is no matter.
+"""The reader: its fast path is libyaml to the letter, damaged input is reported and never raises, in any order.
 
 NETSPEC_FUZZ_DOCUMENTS says how many damaged documents; 100,000 were read when docs/performance.md was written.
 """

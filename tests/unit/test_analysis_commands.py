@@ -282,6 +282,6 @@ def test_what_a_terminal_obeys_is_printed_escaped(run: Run, tmp_path: Path) -> N
         path.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}}))
         code, text, error = run("matrix", "--manifests", str(path))
         assert (code, text) == (FAILED, "no connections\n")
-        assert f"Pod {name.encode('unicode_escape').decode()}: metadata.name is no name [NM002]" in error
+        assert f"Pod {name.encode('unicode_escape').decode()}: metadata.name is not a name [NM002]" in error
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "\x1b[31m"}))
     assert run("matrix", "--manifests", str(path))[2] == "skipped: 1 \\x1b[31m\n"

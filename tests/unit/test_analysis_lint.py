@@ -63,7 +63,7 @@ SHOWN = {
     ),
     "NL004": (
         (policy("p", f"{{{WEB}, ingress: [{{{FROM_DB}, ports: [{{port: 9999}}]}}]}}"),),
-        "shop/p: ingress[0]: 9999/TCP is no port of shop/web",
+        "shop/p: ingress[0]: 9999/TCP is not a port of shop/web",
     ),
     "NL005": (
         (policy("p", f"{{{WEB}, ingress: [{{}}]}}"),),

@@ -124,7 +124,7 @@ def test_a_protocol_that_is_empty_is_tcp_in_containers_and_services(written: str
 @pytest.mark.parametrize("protocol", ["''", "tcp", "ICMP"])
 def test_a_protocol_of_a_policy_is_not_defaulted_when_empty(protocol: str) -> None:
     (found,) = of(POLICY + f"  ingress: [{{ports: [{{port: 80, protocol: {protocol}}}]}}]\n").diagnostics
-    assert "protocol is none of TCP, UDP and SCTP [NM002]" in found.render()
+    assert "protocol is not one of TCP, UDP and SCTP [NM002]" in found.render()
 
 
 @pytest.mark.parametrize(

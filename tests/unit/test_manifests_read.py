@@ -145,25 +145,25 @@ def test_calicos_policies_are_asked_for_once() -> None:
 BAD_POLICIES = {
     "{podSelector: {matchLabel: {a: b}}}": "spec.podSelector.matchLabel is an unknown field",
     "{podSelector: {matchLabels: {a: 1}}}": "spec.podSelector.matchLabels.a is a label and must be text",
-    "{podSelector: {matchExpressions: [{key: a, operator: in, values: [b]}]}}": "operator is none of In, NotIn",
+    "{podSelector: {matchExpressions: [{key: a, operator: in, values: [b]}]}}": "operator is not one of In, NotIn",
     "{podSelector: {matchExpressions: [{key: a, operator: In}]}}": "values must be given with In",
     "{podSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}": "values must not be given",
-    "{podSelector: [], policyTypes: [ingress]}": "spec.podSelector is no mapping",
+    "{podSelector: [], policyTypes: [ingress]}": "spec.podSelector is not a mapping",
     "{policyTypes: [ingress]}": "spec.policyTypes[0] is neither Ingress nor Egress",
     "{ingres: []}": "spec.ingres is an unknown field",
-    "{ingress: {}}": "spec.ingress is no list",
+    "{ingress: {}}": "spec.ingress is not a list",
     "{ingress: [{to: []}]}": "spec.ingress[0].to is an unknown field",
     "{ingress: [{from: [{}]}]}": "spec.ingress[0].from[0] is an empty peer",
     "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}]}]}": "has an ipBlock and a selector",
-    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0}}]}]}": "ipBlock.cidr is no CIDR",
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0}}]}]}": "ipBlock.cidr is not a CIDR",
     "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/8]}}]}]}": "is not strictly within 10.0.0.0/8",
     "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}]}]}": "is not strictly within 10.0.0.0/8",
-    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/255.0.0.0}}]}]}": "ipBlock.cidr is no CIDR",
-    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/0.255.255.255}}]}]}": "ipBlock.cidr is no CIDR",
-    "{ingress: [{from: [{ipBlock: {cidr: 'fe80::1%eth0/64'}}]}]}": "ipBlock.cidr is no CIDR",
-    "{ingress: [{ports: [{port: 0}]}]}": "port is no port (1-65535)",
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/255.0.0.0}}]}]}": "ipBlock.cidr is not a CIDR",
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/0.255.255.255}}]}]}": "ipBlock.cidr is not a CIDR",
+    "{ingress: [{from: [{ipBlock: {cidr: 'fe80::1%eth0/64'}}]}]}": "ipBlock.cidr is not a CIDR",
+    "{ingress: [{ports: [{port: 0}]}]}": "port is not a port (1-65535)",
     "{ingress: [{ports: [{port: '80'}]}]}": "is neither a port (1-65535) nor a port name",
-    "{ingress: [{ports: [{port: 80, protocol: ICMP}]}]}": "is none of TCP, UDP and SCTP",
+    "{ingress: [{ports: [{port: 80, protocol: ICMP}]}]}": "is not one of TCP, UDP and SCTP",
     "{ingress: [{ports: [{endPort: 80}]}]}": "endPort needs a port",
     "{ingress: [{ports: [{port: http, endPort: 80}]}]}": "endPort must not be below port",
     "{ingress: [{ports: [{port: 80, endPort: 79}]}]}": "endPort must not be below port",
@@ -181,8 +181,8 @@ def test_what_the_api_server_refuses_is_an_error(spec: str) -> None:
 
 @pytest.mark.parametrize("name", ["a/b", '"a\\eb"', '"a\\nb"'])
 def test_a_name_that_is_not_one_word_on_the_terminal_is_an_error(name: str) -> None:
-    assert "metadata.name is no name [NM002]" in only_error(of(pod(name)))
-    assert "metadata.namespace is no name" in only_error(of(pod("web", namespace=name)))
+    assert "metadata.name is not a name [NM002]" in only_error(of(pod(name)))
+    assert "metadata.namespace is not a name" in only_error(of(pod("web", namespace=name)))
 
 
 def test_a_name_that_only_the_api_server_minds_is_read() -> None:
@@ -219,9 +219,9 @@ def test_of_a_key_given_twice_the_last_counts_and_a_warning_says_so(file: str, t
 
 TIER = "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: t}\n"
 BAD_TIERS = {
-    "{priority: 1001, subject: {namespaces: {}}}": "spec.priority is no priority",
+    "{priority: 1001, subject: {namespaces: {}}}": "spec.priority is not a priority",
     "{priority: 1, subject: {}}": "must have exactly one of namespaces, pods",
-    "{priority: 1, subject: {namespaces: {}}, ingress: [{from: [{namespaces: {}}]}]}": "none of Allow, Deny, Pass",
+    "{priority: 1, subject: {namespaces: {}}, ingress: [{from: [{namespaces: {}}]}]}": "not one of Allow, Deny, Pass",
     "{priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: []}]}": "from must name a peer",
     "{priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{networks: []}]}]}": "not possible here",
     "{priority: 1, subject: {namespaces: {}}, egress: [{action: Deny, to: [{domainNames: [a.b]}]}]}": "which addresses",

@@ -74,7 +74,7 @@ def test_the_operator_is_not_among_the_peers() -> None:
 
 
 def test_the_pod_range_of_the_applied_cluster_counts() -> None:
-    """What was no pod's address then may be one now: the customers' rule lets in all but the pod range."""
+    """An address that was not a pod's before may be one now: the customers' rule lets in all but the pod range."""
     found = changes(SHOP, SHOP.replace("podCIDRs: [10.244.0.0/16]", "podCIDRs: [10.245.0.0/16]"))
     assert {(c.kind, c.destination) for c in found if c.source.startswith("external:")} == {
         ("opened", "shop/web"),

@@ -203,7 +203,7 @@ _VALUES = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_any_value_in_any_place_gives_diagnostics(data: st.DataObject) -> None:
-    """Replaces one value of the fullest sample by an arbitrary one."""
+    """Replaces one value of the fullest sample with an arbitrary one."""
     import yaml
 
     document = yaml.safe_load((ROOT / "tests" / "specs" / "valid-everything.yaml").read_text())

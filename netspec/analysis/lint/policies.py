@@ -19,7 +19,7 @@ def selects_nothing(context: Context) -> Iterator[Finding]:
             yield Finding("NL001", policy.id, message, policy.place)
     for tier in context.inventory.tiers:
         if not context.reach.pods.peer(tier.subject, None, True):
-            yield Finding("NL001", tier.id, f"its subject, {peer_text(tier.subject, None)}, is no pod", tier.place)
+            yield Finding("NL001", tier.id, f"its subject, {peer_text(tier.subject, None)}, is not a pod", tier.place)
 
 
 def peers_match_nothing(context: Context) -> Iterator[Finding]:
@@ -78,7 +78,7 @@ def ports_that_no_pod_has(context: Context) -> Iterator[Finding]:
                 for port in rule.ports:
                     if not port.unread and port.port is not None and not any(_has_port(w, port) for w in pods):
                         names = context.names(where) or "the DNS pods"
-                        message = f"{direction.lower()}[{index}]: {port_text(port)} is no port of {names}"
+                        message = f"{direction.lower()}[{index}]: {port_text(port)} is not a port of {names}"
                         yield Finding("NL004", policy.id, message, rule.place)
 
 

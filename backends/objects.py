@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from netspec.ir.model import Ir, Workload
 from netspec.plan import ManifestNode, manifest_id
 
 Manifest = dict[str, Any]
@@ -51,4 +52,13 @@ def cluster_role_binding(role: str, account: str, namespace: str) -> Manifest:
         role,
         roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
         subjects=[{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    )
+
+
+def guards(ir: Ir, workload: Workload) -> tuple[str, ...]:
+    """The policies that select a workload: its pods depend on them, so that none is ever up without."""
+    return tuple(
+        f"networkpolicy:{policy.id}"
+        for policy in ir.policies
+        if policy.namespace == workload.namespace and policy.pods.matches(workload.labels)
     )

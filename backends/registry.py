@@ -1,21 +1,70 @@
-"""Every backend, in explicit tables: nothing registers itself by being imported."""
+"""Every backend, in explicit tables: none registers itself by being imported, or is loaded before it is used."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib import import_module
 
-from netspec.backends.clusters.kind import Kind
-from netspec.backends.cni.calico import Calico
-from netspec.backends.common import Common
-from netspec.compiler import Backend
+from netspec.target import Backend
+
+#: Layer -> what a spec calls a backend -> its class, below netspec.backends.
+PROVIDERS: dict[str, dict[str, str]] = {
+    "cluster": {"kind": "clusters.kind:Kind"},
+    "cni": {"calico": "cni.calico:Calico"},
+}
 
 
-@dataclass(frozen=True)
+class Providers(Mapping[str, Backend]):
+    """A layer's backends by name, each loaded when it is asked for."""
+
+    def __init__(self, classes: Mapping[str, str]) -> None:
+        self._classes = classes
+        self._loaded: dict[str, Backend] = {}
+
+    def __getitem__(self, name: str) -> Backend:
+        if name not in self._loaded:
+            self._loaded[name] = load(self._classes[name])
+        return self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._classes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._classes)
+
+    def __len__(self) -> int:
+        return len(self._classes)
+
+
+def load(name: str) -> Backend:
+    """The backend whose class is called "<module below netspec.backends>:<class>"."""
+    module, _, cls = name.partition(":")
+    backend = getattr(import_module(f"netspec.backends.{module}"), cls)()
+    assert isinstance(backend, Backend)
+    return backend
+
+
 class Backends:
-    """netspec.compiler.Registry, filled: tables by the name that the spec uses (cluster.type, cni.provider)."""
+    """netspec.target.Registry, filled."""
 
-    clusters: Mapping[str, Backend] = field(default_factory=lambda: {"kind": Kind()})
-    cnis: Mapping[str, Backend] = field(default_factory=lambda: {"calico": Calico()})
-    common: Backend = field(default_factory=Common)
+    def __init__(
+        self,
+        layers: Mapping[str, Mapping[str, Backend]],
+        dns: Backend | None = None,
+        common: Backend | None = None,
+    ) -> None:
+        """`dns`, `common`: in place of netspec's own."""
+        self._layers, self._dns, self._common = layers, dns, common
+
+    def providers(self, layer: str) -> Mapping[str, Backend]:
+        return self._layers.get(layer, {})
+
+    @cached_property
+    def dns(self) -> Backend:
+        return self._dns or load("dns.coredns:CoreDns")
+
+    @cached_property
+    def common(self) -> Backend:
+        return self._common or load("common:Common")
 
 
-REGISTRY = Backends()
+REGISTRY = Backends({layer: Providers(classes) for layer, classes in PROVIDERS.items()})

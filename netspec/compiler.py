@@ -1,47 +1,21 @@
 """The whole compile: spec -> IR -> plan and probes, for one stack."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from netspec.diagnostics import Diagnostic, Problem, Report, Severity
-from netspec.ir.features import LAYERS, Feature, Layer, required
-from netspec.ir.model import Ir
+from netspec.ir.features import required
+from netspec.ir.model import Ir, Place
 from netspec.passes import resolve_and_check
-from netspec.plan import Node, Plan, order
+from netspec.plan import Plan, order
 from netspec.spec.load import LoadedSpec
+from netspec.spec.stacks import example, parts_of
 from netspec.spec.types import did_you_mean
-from netspec.spec.v1alpha1 import CalicoCni, KindCluster, Stack
+from netspec.target import LAYERS, Fact, Feature, Needs, Part, Registry
 
 if TYPE_CHECKING:
     from netspec.probes import Probe
-
-
-class Backend(Protocol):
-    """One cluster or CNI target. `supports` names features (netspec.ir.features); `lower` returns plan nodes."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def supports(self) -> frozenset[str]: ...
-
-    def check(self, ir: Ir, report: Report) -> None: ...
-
-    def lower(self, ir: Ir) -> tuple[Node, ...]: ...
-
-
-class Registry(Protocol):
-    """Explicit tables of backends, passed in by the composition root (backends.registry)."""
-
-    @property
-    def clusters(self) -> Mapping[str, Backend]: ...
-
-    @property
-    def cnis(self) -> Mapping[str, Backend]: ...
-
-    @property
-    def common(self) -> Backend: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +25,14 @@ class CompileResult:
     ir: Ir | None
     plan: Plan | None
     diagnostics: tuple[Diagnostic, ...]
+    facts: tuple[Fact, ...] = ()
 
     @property
     def probes(self) -> "tuple[Probe, ...]":
         """Derived when asked for: every pair of workloads is a question, and most commands have none."""
         from netspec.probing import derive_probes
 
-        return derive_probes(self.ir) if self.ir is not None and self.plan is not None else ()
+        return derive_probes(self.ir, self.facts) if self.ir is not None and self.plan is not None else ()
 
     @property
     def ok(self) -> bool:
@@ -71,17 +46,23 @@ LACKING = {Feature.LOAD_BALANCER: ("NS310", "nothing would give it an address; u
 def check_spec(loaded: LoadedSpec, stack: str | None, registry: Registry) -> tuple[Diagnostic, ...]:
     """Every finding of the file, for one stack or (None) for all. Raises Problem for a stack it does not have."""
     report = _report(loaded)
-    stacks = loaded.spec.stacks if loaded.spec is not None else {}
-    names = [stack] if stack is not None and not _is_broken(loaded, stack) else list(stacks)
-    if loaded.spec is not None and not stacks and not any(p[0] == "stacks" for p in loaded.dropped):
-        hint = "add one: stacks: {dev: {cluster: {type: kind}, cni: {provider: calico}}}"
+    if loaded.spec is None:
+        return report.sorted()
+    stacks = loaded.spec.stacks
+    if not stacks and not any(p[0] == "stacks" for p in loaded.dropped):
+        layers = ", ".join(example(layer, registry) for layer in LAYERS if layer.required)
+        hint = f"add one: stacks: {{dev: {{{layers}}}}}"
         report.error("NS702", (), "the spec has no stack, so nothing to compile for", hint)
-    for name in names:
-        ir = resolve_and_check(loaded, name, _stack(loaded, name), report)
-        if ir is not None:
-            _check_backends(ir, registry, report)
-    if not names:  # the rest of the file is checked as if it had one
-        resolve_and_check(loaded, "", Stack(cluster=KindCluster(type="kind"), cni=CalicoCni(provider="calico")), report)
+    chosen = _choices(loaded, registry, report)
+    if stack is not None and not _is_broken(loaded, stack):
+        _must_have(loaded, stack)
+        chosen = {name: parts for name, parts in chosen.items() if name == stack}
+    for name, parts in chosen.items():
+        ir = resolve_and_check(loaded, name, parts, report)
+        if ir is not None and _is_whole(parts):
+            _check_backends(ir, _all_parts(ir, parts, registry), registry, report)
+    if not chosen:  # the rest of the file is checked as if it had one
+        resolve_and_check(loaded, "", (), report)
     return report.sorted()
 
 
@@ -90,14 +71,18 @@ def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileR
     report = _report(loaded)
     if loaded.spec is None or _is_broken(loaded, stack):
         return CompileResult(None, None, check_spec(loaded, None, registry))
-    ir = resolve_and_check(loaded, stack, _stack(loaded, stack), report)
+    _must_have(loaded, stack)
+    chosen = _choices(loaded, registry, report)
+    ir = resolve_and_check(loaded, stack, chosen[stack], report)
     assert ir is not None
-    _check_backends(ir, registry, report)
+    parts = _all_parts(ir, chosen[stack], registry)
+    needs = _check_backends(ir, parts, registry, report) if _is_whole(parts) else Needs()
     if report.has_errors:
         return CompileResult(ir, None, report.sorted())
-    nodes = [node for backend in _backends(ir, registry).values() for node in backend.lower(ir)]
-    plan = Plan(ir.name, ir.stack, order(nodes))
-    return CompileResult(ir, plan, report.sorted())
+    nodes = [node for part in parts for node in part.backend.lower(ir, part.settings, needs)]
+    facts = tuple(fact for part in parts for fact in part.backend.facts(ir, part.settings))
+    network = {"podCIDRs": [str(cidr) for cidr in ir.network.pod_cidrs], "cni": ir.providers["cni"]}
+    return CompileResult(ir, Plan(ir.name, ir.stack, order(nodes), network), report.sorted(), facts)
 
 
 def _report(loaded: LoadedSpec) -> Report:
@@ -113,40 +98,63 @@ def _is_broken(loaded: LoadedSpec, stack: str) -> bool:
     return loaded.spec is None or ("stacks",) in loaded.dropped or ("stacks", stack) in loaded.dropped
 
 
-def _stack(loaded: LoadedSpec, name: str) -> Stack:
+def _must_have(loaded: LoadedSpec, stack: str) -> None:
     stacks = loaded.spec.stacks if loaded.spec is not None else {}
-    if name not in stacks:
+    if stack not in stacks:
         known = f"it has {', '.join(sorted(stacks))}" if stacks else "it has none; add one under stacks:"
-        raise Problem(f"{loaded.source.file} has no stack {name!r}", did_you_mean(name, stacks) or known)
-    return stacks[name]
+        raise Problem(f"{loaded.source.file} has no stack {stack!r}", did_you_mean(stack, stacks) or known)
 
 
-def _backends(ir: Ir, registry: Registry) -> dict[Layer, Backend]:
-    """In lowering order: the cluster, its network, then what every cluster gets."""
-    return {
-        "cluster": registry.clusters[ir.cluster.type],
-        "cni": registry.cnis[ir.cni.provider],
-        "common": registry.common,
-    }
+def _choices(loaded: LoadedSpec, registry: Registry, report: Report) -> dict[str, tuple[Part, ...]]:
+    """The backends of every stack; what is wrong with one is reported whichever stack is compiled."""
+    assert loaded.spec is not None
+    chosen = {}
+    for name in loaded.spec.stacks:
+        chosen[name], found = parts_of(loaded, name, registry)
+        for finding in found:
+            report.add(finding.located(loaded.source))
+    return chosen
 
 
-def _check_backends(ir: Ir, registry: Registry, report: Report) -> None:
+def _is_whole(parts: Sequence[Part]) -> bool:
+    """Whether every layer that a stack must have could be read."""
+    return {layer.name for layer in LAYERS if layer.required} <= {part.layer for part in parts}
+
+
+def _all_parts(ir: Ir, chosen: Sequence[Part], registry: Registry) -> tuple[Part, ...]:
+    """In lowering order: what the stack chooses, then what every cluster gets."""
+    dns = () if ir.traits.brings_dns else (Part("dns", registry.dns),)
+    return (*chosen, *dns, Part("common", registry.common))
+
+
+def _check_backends(ir: Ir, parts: Sequence[Part], registry: Registry, report: Report) -> Needs:
     """`required(ir) - supports` is an error, never a silent drop (NS901); then what each backend has to say."""
-    backends = _backends(ir, registry)
-    everyone: dict[Layer, list[Backend]] = {
-        "cluster": list(registry.clusters.values()),
-        "cni": list(registry.cnis.values()),
-        "common": [registry.common],
-    }
-    assert set(everyone) == set(LAYERS)
+    supported = frozenset(feature for part in parts for feature in part.backend.supports)
     for feature, place in required(ir).items():
-        backend = backends[feature.layer]
-        if feature in backend.supports:
-            continue
-        able = sorted(b.name for b in everyone[feature.layer] if feature in b.supports)
-        code, instead = LACKING.get(feature, ("NS901", "no backend has it"))
-        hint = f"backends that have it: {', '.join(able)}" if able else instead
-        message = f"stack {ir.stack}: {backend.name} does not support {feature.value}"
-        report.error(code, place.path, message, hint)
-    for backend in backends.values():
-        backend.check(ir, report)
+        if feature not in supported:
+            _unsupported(ir, feature, place, parts, registry, report)
+    needs = Needs()
+    for part in parts:
+        needs = part.backend.needs(ir, part.settings, needs)
+    for part in parts:
+        part.backend.check(ir, part.settings, needs, report)
+        for limit in part.backend.capacity(ir, part.settings):
+            if limit.nodes < ir.traits.nodes:
+                report.error(limit.code, limit.path, limit.message, limit.hint)
+    return needs
+
+
+def _unsupported(
+    ir: Ir, feature: Feature, place: Place, parts: Sequence[Part], registry: Registry, report: Report
+) -> None:
+    able = [
+        f"{name} ({layer.name})"
+        for layer in LAYERS
+        for name, backend in registry.providers(layer.name).items()
+        if feature in backend.supports
+    ]
+    code, instead = LACKING.get(feature, ("NS901", "no backend has it"))
+    hint = f"backends that have it: {', '.join(able)}" if able else instead
+    chosen = " and ".join(part.backend.name for part in parts if part.path)
+    message = f"stack {ir.stack}: {chosen} do not support {feature.value}: {feature.summary}"
+    report.error(code, place.path, message, hint)

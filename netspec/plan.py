@@ -1,48 +1,47 @@
-"""The plan: typed nodes in dependency order, what a backend lowers the IR to and what `deploy/` applies.
+"""The plan: typed nodes in dependency order, what a backend lowers the IR to and what `netspec.deploy` applies.
 
-A value that exists only once a node is applied is a `Ref`; `deploy/` turns it into the node's output.
+A value that exists only once a node is applied is a `Ref`; `netspec.deploy` turns it into the node's output.
 """
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-#: Ids that backends of one layer depend on and another layer's backend provides: the cluster itself, and the barrier
-#: behind which pods get an address.
+#: Barriers that backends of one layer depend on and another layer's backend provides: the cluster answers, its nodes
+#: have joined, and pods get an address and policies are enforced.
 CLUSTER = "cluster"
+NODES = "nodes"
 CNI_READY = "cni-ready"
 
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """An output of another node, known only when that node is applied."""
+    """An output of another node, known only when that node is applied. It may stand anywhere in a node's values."""
 
     node: str
     output: str
 
+    def __str__(self) -> str:
+        return f"${{{self.node}.{self.output}}}"
+
 
 @dataclass(frozen=True, slots=True)
-class KindClusterNode:
-    """A kind cluster. `config` is kind's own v1alpha4 Cluster object. Outputs: kubeconfig (secret), network.
+class ResourceNode:
+    """A resource of a provider: Pulumi's type `token` and its inputs, by the provider's own names.
 
-    `image` is every node's image. `network` (`network_cidr`) is the container network the nodes join. `outside_image`
-    runs as a container beside the nodes (`outside_name`): the host that ipBlock and node-port probes talk to and from.
-    `immutable`: settings that are not kind's, but that a running cluster cannot change either; another value of any of
-    them replaces the cluster, as another `config`, `image` or `network_cidr` does.
+    `secrets` are outputs that are never shown. `provides`: the barriers that are reached with this node. `files`:
+    inputs that `netspec compile` writes as YAML files of their own, input -> file name.
     """
 
     id: str
-    name: str
-    image: str
-    config: Mapping[str, Any]
-    network: str
-    network_cidr: str
-    outside_name: str
-    outside_image: str
-    immutable: Mapping[str, Any] = field(default_factory=dict)
+    token: str
+    properties: Mapping[str, Any]
     depends_on: tuple[str, ...] = ()
-    kind: Literal["kind-cluster"] = "kind-cluster"
+    secrets: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    kind: Literal["resource"] = "resource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class ManifestNode:
 class Condition:
     """What must become true of objects that something else makes (an operator's DaemonSet, the nodes).
 
-    `resource` is kubectl's name for the kind ("nodes", "tigerastatus/calico"); `condition` the condition type that
+    `resource` is kubectl's name for the kind ("nodes", "deployments/web"); `condition` the condition type that
     must be True on all of them, of which at least `at_least` must exist.
     """
 
@@ -86,33 +85,73 @@ class ReadyNode:
     kind: Literal["ready"] = "ready"
 
 
-Node = KindClusterNode | ManifestNode | ReadyNode
+Node = ResourceNode | ManifestNode | ReadyNode
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Nodes in apply order: dependencies first, ties by the order they were given."""
+    """Nodes in apply order: dependencies first, ties by the order they were given. `network`: what a later plan needs
+    to know of this one to say what it changes: podCIDRs and cni."""
 
     name: str
     stack: str
     nodes: tuple[Node, ...] = field(default=())
+    network: Mapping[str, Any] = field(default_factory=dict)
 
     def manifests(self) -> tuple[Mapping[str, Any], ...]:
         return tuple(n.manifest for n in self.nodes if isinstance(n, ManifestNode))
 
 
+def refs(value: Any) -> Iterator[Ref]:
+    """Every Ref in a value, at whatever depth."""
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from refs(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from refs(inner)
+
+
+def needs_of(node: Node) -> dict[str, None]:
+    """The ids, or barriers, that must come before a node: those it names and those whose outputs it uses."""
+    if isinstance(node, ResourceNode):
+        used = refs(node.properties)
+    elif isinstance(node, ManifestNode):
+        used = refs((node.cluster, node.manifest))
+    else:
+        used = refs(node.cluster)
+    return dict.fromkeys((*node.depends_on, *(ref.node for ref in used)))
+
+
+def providers(nodes: Iterable[Node]) -> dict[str, str]:
+    """Id or barrier -> the id of the node that stands for it. ValueError where two do."""
+    out: dict[str, str] = {}
+    for node in nodes:
+        for name in (node.id, *(node.provides if isinstance(node, ResourceNode) else ())):
+            if name in out:
+                raise ValueError(f"two plan nodes share the id {name}")
+            out[name] = node.id
+    return out
+
+
 def order(nodes: Iterable[Node]) -> tuple[Node, ...]:
     """Stable topological order. A duplicate id, an unknown dependency or a cycle is a backend's bug: ValueError."""
     listed = list(nodes)
+    standing = providers(listed)
     index = {n.id: i for i, n in enumerate(listed)}
-    if len(index) != len(listed):
-        raise ValueError("two plan nodes share an id")
-    waiting = {i: {index[d] for d in n.depends_on} for i, n in enumerate(listed) if not _unknown(n, index)}
+    waiting: dict[int, set[int]] = {}
+    for i, node in enumerate(listed):
+        for need in (needs := needs_of(node)):
+            if need not in standing:
+                raise ValueError(f"{node.id} depends on {need}, which is not in the plan")
+        waiting[i] = {index[standing[need]] for need in needs}
     dependents: dict[int, list[int]] = {}
-    for i, needs in waiting.items():
-        for need in needs:
-            dependents.setdefault(need, []).append(i)
-    ready = [i for i, needs in waiting.items() if not needs]
+    for i, before in waiting.items():
+        for j in before:
+            dependents.setdefault(j, []).append(i)
+    ready = [i for i, before in waiting.items() if not before]
     heapq.heapify(ready)
     out: list[Node] = []
     while ready:
@@ -125,13 +164,6 @@ def order(nodes: Iterable[Node]) -> tuple[Node, ...]:
     if len(out) != len(listed):
         raise ValueError("the plan's dependencies form a cycle")
     return tuple(out)
-
-
-def _unknown(node: Node, index: Mapping[str, int]) -> bool:
-    for dependency in node.depends_on:
-        if dependency not in index:
-            raise ValueError(f"{node.id} depends on {dependency}, which is not in the plan")
-    return False
 
 
 def manifest_id(manifest: Mapping[str, Any]) -> str:

@@ -1,4 +1,5 @@
-"""A plan as files for a reader: kind.yaml, the manifests in apply order, plan.json. Same plan, same bytes."""
+"""A plan as files for a reader: plan.json, the manifests in apply order, and what backends write as files of their own.
+Same plan, same bytes."""
 
 import json
 import re
@@ -10,17 +11,16 @@ from typing import Any
 import yaml
 
 from netspec.diagnostics import Problem
-from netspec.plan import KindClusterNode, ManifestNode, Node, Plan
+from netspec.plan import ManifestNode, Node, Plan, Ref, ResourceNode
 
 #: The `version` of plan.json; a directory whose plan.json has it is ours to rewrite.
 VERSION = "plan/v1"
 INDEX = "plan.json"
-CLUSTER_FILE = "kind.yaml"
 
 #: A file's name has at most 255 bytes, and an object's name alone may have 253. The number tells files apart.
 _SLUG_LIMIT = 200
 
-_OURS = re.compile(r"kind\.yaml|manifests/[0-9]{3,}-[^/]+\.yaml")
+_MANIFEST = re.compile(r"manifests/[0-9]{3,}-[^/]+\.yaml")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -35,6 +35,8 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
+#: What is known only when the plan is applied.
+_Dumper.add_representer(Ref, lambda dumper, ref: _text(dumper, str(ref)))
 
 
 def to_yaml(value: Mapping[str, Any]) -> str:
@@ -56,9 +58,8 @@ def render(plan: Plan) -> dict[str, str]:
     entries = []
     for place, node in enumerate(plan.nodes, start=1):
         entry = _entry(node)
-        if isinstance(node, KindClusterNode):
-            entry["file"] = CLUSTER_FILE
-            files[CLUSTER_FILE] = to_yaml(node.config)
+        if isinstance(node, ResourceNode):
+            files |= {file: to_yaml(node.properties[key]) for key, file in node.files.items()}
         elif isinstance(node, ManifestNode):
             path = f"manifests/{place:0{width}}-{_slug(node.id)}.yaml"
             entry["file"] = path
@@ -70,8 +71,10 @@ def render(plan: Plan) -> dict[str, str]:
 
 
 def _entry(node: Node) -> dict[str, Any]:
-    """A node without what its file holds; keys in camel case, like everything Kubernetes."""
-    fields = {k: v for k, v in asdict(node).items() if k not in ("config", "manifest")}
+    """A node without what files of its own hold; keys in camel case, like everything Kubernetes."""
+    fields = {k: v for k, v in asdict(node).items() if k != "manifest"}
+    if isinstance(node, ResourceNode):
+        fields["properties"] = {key: v for key, v in fields["properties"].items() if key not in node.files}
     return {_camel(key): value for key, value in fields.items()}
 
 
@@ -94,20 +97,22 @@ def write(plan: Plan, directory: Path) -> tuple[str, ...]:
     that the next one recognises."""
     files = render(plan)
     try:
-        _refuse_foreign(directory)
+        earlier = _written_earlier(directory)
         (directory / "manifests").mkdir(parents=True, exist_ok=True)
         for path, text in files.items():
             (directory / path).write_text(text, encoding="utf-8")
-        for stale in _written_earlier(directory) - files.keys():
-            (directory / stale).unlink()
+        for stale in earlier - files.keys():
+            (directory / stale).unlink(missing_ok=True)
     except OSError as error:
         raise Problem(f"{directory} cannot be written: {error.strerror or error}", "choose another --out") from None
     return tuple(files)
 
 
-def _refuse_foreign(directory: Path) -> None:
+def _written_earlier(directory: Path) -> set[str]:
+    """The files of an earlier plan, but for its index; also manifests of one that was cut short. Raises Problem where
+    the directory holds anything that is not ours."""
     if not directory.exists() or not any(directory.iterdir()):
-        return
+        return set()
     try:
         found = json.loads((directory / INDEX).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -117,8 +122,6 @@ def _refuse_foreign(directory: Path) -> None:
             f"{directory} is not empty and was not written by `netspec compile`",
             "choose a new or empty directory with --out",
         )
-
-
-def _written_earlier(directory: Path) -> set[str]:
-    found = (path.relative_to(directory).as_posix() for path in directory.glob("**/*.yaml"))
-    return {path for path in found if _OURS.fullmatch(path)}
+    manifests = (path.relative_to(directory).as_posix() for path in (directory / "manifests").glob("*.yaml"))
+    own = (file for node in found.get("nodes", ()) for file in (node.get("files") or {}).values())
+    return {path for path in manifests if _MANIFEST.fullmatch(path)} | {str(file) for file in own if "/" not in file}

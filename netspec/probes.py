@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from netspec.ir.model import Protocol
+from netspec.target import Read
 
 
 class Outcome(StrEnum):
@@ -72,36 +73,19 @@ class DnsProbe:
     expect: tuple[str, ...]
 
 
-Fact = Literal[
-    "pod-ips-in-pod-cidrs",
-    "service-ip-in-service-cidrs",
-    "service-spec",
-    "service-endpoints",
-    "policies",
-    "nodes",
-    "replicas",
-    "source-address-kept",
-    "resolv-conf",
-    "pod-mtu",
-    "proxy-mode",
-    "encapsulation",
-    "calico-pool",
-    "dns-replicas",
-    "stub-domains",
-]
-
-
 @dataclass(frozen=True, slots=True)
 class FactProbe:
-    """A fact of the cluster. `subject` is what it is about (a workload or Service id, "nodes", "calico", "dns");
-    `expect` its JSON value. source-address-kept alone has a second end: `peer`, dialled at `port`."""
+    """A fact of the cluster. `subject` is what it is about (a workload or Service id, "nodes", "dns"); `expect` its
+    JSON value. `read`: where a backend's fact is read; None for those that netspec.verify knows by name.
+    source-address-kept alone has a second end: `peer`, dialled at `port`."""
 
     id: str
-    fact: Fact
+    fact: str
     subject: str
     expect: Any
     peer: str = ""
     port: int = 0
+    read: Read | None = None
 
 
 Probe = FlowProbe | DnsProbe | FactProbe

@@ -1,1 +1,1 @@
-"""Clusters: what the plan's first node is."""
+"""Clusters: control plane and nodes."""

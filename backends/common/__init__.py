@@ -1,19 +1,19 @@
-"""What every cluster needs whatever it runs on: CoreDNS, namespaces, policies, Services, stand-in workloads."""
+"""What every cluster gets whatever it runs on: namespaces, policies, Services, stand-in workloads."""
 
-from netspec.backends.common.coredns import coredns
+from typing import Any
+
 from netspec.backends.common.namespaces import namespaces
 from netspec.backends.common.policies import policies
 from netspec.backends.common.services import services
 from netspec.backends.common.standins import stand_ins
-from netspec.diagnostics import Report
-from netspec.ir.features import Feature
 from netspec.ir.model import Ir
 from netspec.plan import Node
+from netspec.target import Backend, Feature, Needs
 
 
-class Common:
+class Common(Backend):
     name = "common"
-    supports: frozenset[str] = frozenset(
+    supports = frozenset(
         {
             Feature.CLUSTER_IP,
             Feature.HEADLESS,
@@ -21,14 +21,8 @@ class Common:
             Feature.EXTERNAL_NAME,
             Feature.STAND_IN,
             Feature.NDOTS,
-            Feature.DNS_REPLICAS,
-            Feature.DNS_CACHE,
-            Feature.STUB_DOMAINS,
         }
     )
 
-    def check(self, ir: Ir, report: Report) -> None:
-        """Nothing beyond the features."""
-
-    def lower(self, ir: Ir) -> tuple[Node, ...]:
-        return (*coredns(ir), *namespaces(ir), *policies(ir), *services(ir), *stand_ins(ir))
+    def lower(self, ir: Ir, settings: Any, needs: Needs) -> tuple[Node, ...]:
+        return (*namespaces(ir), *policies(ir), *services(ir), *stand_ins(ir))

@@ -4,7 +4,7 @@ from typing import Any
 
 from netspec.backends.common.namespaces import namespace_id
 from netspec.backends.objects import Manifest, manifest, node
-from netspec.ir.model import Ir, NetworkPolicy, Peer, PolicyPort, Rule, Workload
+from netspec.ir.model import Ir, NetworkPolicy, Peer, PolicyPort, Rule
 from netspec.plan import ManifestNode
 
 #: Says for the reader of the cluster what in the spec a policy came from.
@@ -13,15 +13,6 @@ ORIGIN = "netspec.dev/origin"
 
 def policies(ir: Ir) -> tuple[ManifestNode, ...]:
     return tuple(node(policy_manifest(policy), *namespace_id(policy.namespace)) for policy in ir.policies)
-
-
-def guards(ir: Ir, workload: Workload) -> tuple[str, ...]:
-    """The policies that select a workload: its pods depend on them, so that none is ever up without."""
-    return tuple(
-        f"networkpolicy:{policy.id}"
-        for policy in ir.policies
-        if policy.namespace == workload.namespace and policy.pods.matches(workload.labels)
-    )
 
 
 def policy_manifest(policy: NetworkPolicy) -> Manifest:

@@ -6,8 +6,7 @@ Source of the arguments: agnhost's `netexec` and `pause` commands (k8s.io/kubern
 from typing import Any
 
 from netspec.backends.common.namespaces import namespace_id
-from netspec.backends.common.policies import guards
-from netspec.backends.objects import Manifest, manifest, node
+from netspec.backends.objects import Manifest, guards, manifest, node
 from netspec.catalogue import IMAGES
 from netspec.ir.model import WORKLOAD_LABEL, ContainerPort, Ir, Workload
 from netspec.plan import CNI_READY, ManifestNode

@@ -47,7 +47,7 @@ def _completed(one: Inventory, other: Inventory) -> Inventory:
         namespaces=(*one.namespaces, *(n for n in other.namespaces if n.system and n.name not in namespaces)),
         workloads=(*one.workloads, *(w for w in other.workloads if w.system and w.id not in workloads)),
         pod_cidrs=one.pod_cidrs or other.pod_cidrs,
-        cni=one.cni or other.cni,
+        dialect=one.dialect or other.dialect,
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from netspec.analysis.dialects import DIALECTS
 from netspec.analysis.engine import Reachability, Spaces
 from netspec.analysis.evaluate import Evaluator
 from netspec.analysis.spaces import PROTOCOLS, Ranges, families, pod_ranges
@@ -230,12 +229,12 @@ def _match_block(flow: _Flow, home: str | None, wanted: Peer, peer: End, workloa
     assert workload is not None
     cidrs = () if workload.host_network else pod_ranges(flow.about)
     overlaps = not cidrs or any(c.version == block.cidr.version and c.overlaps(block.cidr) for c in cidrs)
-    dialect = DIALECTS.get(flow.about.cni or "")
+    dialect = flow.about.dialect
     if not overlaps:
         return "no", f"{text} is not where pods are"
     if home is not None and dialect is None:
         return "maybe", f"{text}: Kubernetes leaves open whether a block matches a pod"
-    if home is not None and dialect is not None and not dialect.blocks_match(workload):
+    if home is not None and dialect is not None and not dialect.blocks_match(workload.host_network):
         return "no", f"{text}: {dialect.because}"
     return "maybe", f"{text}: the pod's address decides"
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import product
 
-from netspec.analysis.dialects import DIALECTS, Dialect
 from netspec.analysis.spaces import WHOLE, blocks_of, families, pod_ranges
 from netspec.analysis.verdict import AddressEnd, Answer, End, RuleRef, Side, TierStep, Verdict
 from netspec.diagnostics import Problem
@@ -31,6 +30,7 @@ from netspec.ir.model import (
     Workload,
 )
 from netspec.ir.selectors import Labels, Selector
+from netspec.target import Dialect
 
 Address = IPv4Address | IPv6Address
 
@@ -87,7 +87,7 @@ def judge(
     doubts: set[str] = set()
     worlds = _worlds(inventory, versions, *parties)
     judged = [(w, *sides) for w in worlds for sides in _judge(_Flow(inventory, w, port, protocol, doubts))]
-    dialect = DIALECTS.get(inventory.cni or "")
+    dialect = inventory.dialect
     narrowed = [j for j in judged if dialect is None or _is_world_of(dialect, j[0])]
     for answer, considered in ((None, judged), (Answer.DIALECT, narrowed)):
         outcomes = {_allows(egress, ingress) for _, egress, ingress in considered}

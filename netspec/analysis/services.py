@@ -142,12 +142,13 @@ def _through_the_name(service: Service, backend: RouteBackend) -> RouteBackend:
 def service_dialect(about: Inventory, source: Workload, endpoint: Endpoint, service: Service) -> str | None:
     """Why an allowed flow fails when it is sent to the Service's own address; None where it does not.
 
-    The AWS agent judges egress before the address is translated. Its controller admits a cluster IP only for a rule
+    An agent that judges egress before the address is translated is told cluster IPs by its controller: only for a rule
     whose podSelector matches the Service's selector, read as labels, and where it names ports only if the Service's
     port is the pod's own (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go; issues 147, 194, 224).
     `about` holds the policies that select the source.
     """
-    if about.cni != "vpc-cni" or service.headless or service.selector is None:
+    early = about.dialect.early_egress if about.dialect else ""
+    if not early or service.headless or service.selector is None:
         return None
     labels = dict(service.selector.match_labels)
     isolating = [
@@ -167,8 +168,4 @@ def service_dialect(about: Inventory, source: Workload, endpoint: Endpoint, serv
                     return None
             if not rule.peers:
                 return None
-    return (
-        "AWS admits a cluster IP only where the rule's podSelector matches the Service's selector"
-        if isolating
-        else None
-    )
+    return early if isolating else None

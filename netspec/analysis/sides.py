@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from netspec.analysis.bits import Partition, cover, from_members, product, to_members
 from netspec.analysis.decide import NOTHING, Decided, either, hit, may, may_hit, then
-from netspec.analysis.dialects import DIALECTS
 from netspec.analysis.pods import PodIndex, PortName
 from netspec.analysis.spaces import WHOLE, AddressSpace, PortSpace, families, pod_ranges
 from netspec.ir.model import Action, Direction, Inventory, NetworkPolicy, Peer, Rule, Tier, TierPolicy, TierRule
@@ -87,7 +86,7 @@ class Sides:
         self.externals = ((1 << len(self.external_signatures)) - 1) << pods.count
         self.everyone = pods.everyone | self.externals
         self.open = {ports.full: self.everyone}
-        dialect = DIALECTS.get(inventory.cni or "")
+        dialect = inventory.dialect
         self._blocks_match = (False, True) if dialect is None else (dialect.blocks_match_pods,)
         self._blocks_match_nodes = (False, True) if dialect is None else (dialect.blocks_match_nodes,)
         #: How a host-network pod may be taken: as a pod, or as its node.

@@ -11,29 +11,29 @@ from ipaddress import ip_network
 from typing import Any
 
 from netspec.analysis.diff import Diff
+from netspec.backends.cni.dialects import DIALECTS
 from netspec.ir.model import Inventory, Ir
 from netspec.manifests.read import read_texts
-from netspec.plan import KindClusterNode, Plan
+from netspec.plan import Plan
+from netspec.target import Dialect
 
 Manifest = Mapping[str, Any]
 
 
-def reachability_change(
-    ir: Ir, plan: Plan, applied: Iterable[Manifest], config: Mapping[str, Any] | None, cni: str | None
-) -> Diff:
-    """From `applied` (Kubernetes objects) to `plan`. `config` (kind's Cluster object) and `cni` are those of the
-    cluster that the objects are on; None where there is none."""
-    planned = next(n for n in plan.nodes if isinstance(n, KindClusterNode)).config
-    old = _inventory(ir, applied, config or planned, cni or ir.cni.provider)
-    return Diff(old, _inventory(ir, plan.manifests(), planned, ir.cni.provider))
+def reachability_change(ir: Ir, plan: Plan, applied: Iterable[Manifest], network: Mapping[str, Any]) -> Diff:
+    """From `applied` (Kubernetes objects) to `plan`. `network` is that of the plan that was applied (Plan.network), {}
+    where none was to its end."""
+    before = network or plan.network
+    dialect = ir.traits.dialect if before["cni"] == plan.network["cni"] else DIALECTS.get(before["cni"])
+    old = _inventory(ir, applied, before["podCIDRs"], dialect)
+    return Diff(old, _inventory(ir, plan.manifests(), plan.network["podCIDRs"], ir.traits.dialect))
 
 
-def _inventory(ir: Ir, manifests: Iterable[Manifest], config: Mapping[str, Any], cni: str) -> Inventory:
-    texts = [(f"object {number}", json.dumps(manifest)) for number, manifest in enumerate(manifests)]
-    found = read_texts(texts, cni).inventory
+def _inventory(ir: Ir, manifests: Iterable[Manifest], ranges: Iterable[str], dialect: Dialect | None) -> Inventory:
+    texts = [(f"object {number}", json.dumps(manifest, default=str)) for number, manifest in enumerate(manifests)]
+    found = read_texts(texts).inventory
     deployed = {w.id for w in found.workloads}
     others = [w for w in ir.workloads if not w.stand_in and w.id not in deployed]
     # A pod on the host's network is its node to others: the CNI's operator, of which the spec does not speak.
     own = [w for w in found.workloads if not w.host_network]
-    ranges = config["networking"]["podSubnet"].split(",")
-    return replace(found, workloads=(*own, *others), pod_cidrs=tuple(map(ip_network, ranges)))
+    return replace(found, workloads=(*own, *others), pod_cidrs=tuple(map(ip_network, ranges)), dialect=dialect)

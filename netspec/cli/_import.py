@@ -7,17 +7,18 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from netspec.backends.clusters.kind.settings import KindSettings
 from netspec.backends.registry import REGISTRY
 from netspec.cli import DIFFERENT, FAILED, OK, _scaffold, _sources
 from netspec.diagnostics import Problem
 from netspec.importing import report
 from netspec.importing.convert import ChooseTarget, Imported, Target, convert
-from netspec.ir.model import KIND_NETWORK
 from netspec.manifests.read import Reading, read, read_texts
 
 _CLUSTER, _CNI = "kind", "calico"
 #: Container networks of the first stack's cluster: the usual one, else one that nothing in the input overlaps.
-_NETWORKS = (KIND_NETWORK, *IPv4Network("172.16.0.0/12").subnets(new_prefix=16))
+_USUAL = IPv4Network(KindSettings().network_cidr)
+_NETWORKS = (_USUAL, *IPv4Network("172.16.0.0/12").subnets(new_prefix=16))
 
 
 def run(args: argparse.Namespace, name: str) -> int:
@@ -44,14 +45,16 @@ def run(args: argparse.Namespace, name: str) -> int:
 
 def _reading(args: argparse.Namespace) -> Reading:
     if args.kubeconfig:
-        return read_texts(_sources.whole_cluster(args.kubeconfig, args.context), args.cni)
-    return read(args.from_manifests, sys.stdin, args.cni)
+        reading = read_texts(_sources.whole_cluster(args.kubeconfig, args.context))
+    else:
+        reading = read(args.from_manifests, sys.stdin)
+    return _sources.with_cni(reading, args.cni)
 
 
 def _target(reading: Reading) -> ChooseTarget:
     """A cluster that this machine can run, with the input's CNI where there is a backend for it."""
-    seen = reading.inventory.cni
-    cni = seen if seen in REGISTRY.cnis else _CNI
+    seen = reading.cni
+    cni = seen if seen in REGISTRY.providers("cni") else _CNI
     note = "To begin with: a cluster on this machine. `standIn: true` makes pods for a workload that has none there."
     if seen not in (None, cni):
         note = f"{note} The input runs {seen}, for which there is no backend yet."
@@ -59,7 +62,7 @@ def _target(reading: Reading) -> ChooseTarget:
     def choose(taken: tuple[IPv4Network, ...]) -> Target:
         cluster: dict[str, Any] = {"type": _CLUSTER, "workers": 2}
         network = next((n for n in _NETWORKS if not any(n.overlaps(t) for t in taken)), IPv4Network("192.168.0.0/16"))
-        cluster |= {"networkCIDR": str(network)} if network != KIND_NETWORK else {}
+        cluster |= {"networkCIDR": str(network)} if network != _USUAL else {}
         return Target("dev", {"cluster": cluster, "cni": {"provider": cni}}, note)
 
     return choose

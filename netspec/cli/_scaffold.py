@@ -144,6 +144,7 @@ def check_free(directory: Path, spec: Path) -> None:
 
 def write(directory: Path, name: str, first: FirstSpec) -> Written:
     """Writes each file that is not there. Raises `Problem` where that is not possible."""
+    from netspec.backends.registry import REGISTRY
     from netspec.spec.schema import render
 
     stacks = directory / "stacks"
@@ -156,7 +157,7 @@ def write(directory: Path, name: str, first: FirstSpec) -> Written:
         Path("Pulumi.yaml"): _PROJECT.format(name=name),
         Path("__main__.py"): _PROGRAM,
         Path(".gitignore"): "".join(f"{line}\n" for line in _IGNORED),
-        Path("stacks") / SCHEMA: render(),
+        Path("stacks") / SCHEMA: render(REGISTRY),
     }
     if is_written:
         files[spec] = MODELINE + first.text

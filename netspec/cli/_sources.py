@@ -8,11 +8,11 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netspec.analysis.dialects import DIALECTS
+from netspec.backends.cni.dialects import DIALECTS
 from netspec.diagnostics import Diagnostic, Position, Problem, Severity
 from netspec.ir.model import Inventory, Place
 from netspec.manifests.documents import Broken
@@ -89,8 +89,8 @@ def chosen(args: argparse.Namespace, spec: str | None) -> Source:
     if spec:
         return from_path(spec, args.stack, args.cni)
     if args.manifests:
-        return _of_reading(" ".join(args.manifests), read(args.manifests, sys.stdin, args.cni))
-    return _of_reading(args.kubeconfig, read_texts(_cluster(args.kubeconfig, args.context), args.cni))
+        return _of_reading(" ".join(args.manifests), read(args.manifests, sys.stdin), args.cni)
+    return _of_reading(args.kubeconfig, read_texts(_cluster(args.kubeconfig, args.context)), args.cni)
 
 
 def from_path(name: str, stack: str | None, cni: str | None) -> Source:
@@ -99,7 +99,7 @@ def from_path(name: str, stack: str | None, cni: str | None) -> Source:
     if name == "-":
         return _of_texts(name, list(texts([name], sys.stdin)), stack, cni)
     if path.is_dir():
-        return _of_reading(name, read([name], sys.stdin, cni))
+        return _of_reading(name, read([name], sys.stdin), cni)
     if path.exists() or ":" not in name:
         try:
             with path.open(errors="replace") as stream:
@@ -114,7 +114,7 @@ def from_path(name: str, stack: str | None, cni: str | None) -> Source:
             from netspec.spec.load import load
 
             return _of_spec(name, load(name), stack)
-        return _of_reading(name, read([name], sys.stdin, cni))
+        return _of_reading(name, read([name], sys.stdin), cni)
     return _of_texts(name, list(_revision(name)), stack, cni)
 
 
@@ -124,16 +124,23 @@ def _of_texts(name: str, given: Sequence[tuple[str, str | Broken]], stack: str |
         from netspec.spec.load import loads
 
         return _of_spec(name, loads(content, file), stack)
-    return _of_reading(name, read_texts(given, cni))
+    return _of_reading(name, read_texts(given), cni)
 
 
 def _is_spec(head: str) -> bool:
     return any(line.startswith("apiVersion:") and _API_GROUP in line for line in head.splitlines())
 
 
-def _of_reading(name: str, reading: Reading) -> Source:
+def _of_reading(name: str, reading: Reading, cni: str | None) -> Source:
+    reading = with_cni(reading, cni)
     said = (*reading.diagnostics, *missing(reading.inventory))
     return Source(name, reading.inventory, reading.locate, said, reading.skipped)
+
+
+def with_cni(reading: Reading, cni: str | None) -> Reading:
+    """With what the CNI does differently: the one that the user names, otherwise the one that its objects show."""
+    name = cni or reading.cni
+    return replace(reading, cni=name, inventory=replace(reading.inventory, dialect=DIALECTS.get(name or "")))
 
 
 def _of_spec(name: str, loaded: "LoadedSpec", stack: str | None) -> Source:

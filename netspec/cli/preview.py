@@ -58,9 +58,7 @@ def _flows(result: CompileResult, applied: "Applied | None", stack: str) -> List
     if applied is None or not applied.objects:
         return None
     assert result.ir is not None and result.plan is not None
-    cluster = applied.cluster
-    cni = cluster.get("immutable", {}).get("cni")
-    diff = reachability_change(result.ir, result.plan, applied.objects, cluster.get("config"), cni)
+    diff = reachability_change(result.ir, result.plan, applied.objects, applied.network)
     return report(diff, list(diff.changes()), f"stack {stack}")
 
 

@@ -57,8 +57,9 @@ def verify_stack(stack: str, spec: str | None = None, report: Path | None = None
 
 def verified(stack: str, spec: str | None = None) -> "Run":
     """The tools must be active."""
+    from netspec.backends.registry import REGISTRY
     from netspec.verify.runner import verify
     from netspec.verify.stack import load_stack
 
-    ir, probes = load_stack(stack, spec)
+    ir, probes = load_stack(stack, spec, REGISTRY)
     return verify(ir, probes, lambda text: print(text, file=sys.stderr))

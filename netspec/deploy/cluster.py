@@ -1,6 +1,6 @@
 """The kind cluster as a Pulumi resource.
 
-Inputs: those of netspec.plan.KindClusterNode in camel case, and stack; nothing of a machine is among them.
+Inputs: those of the plan's node (netspec.backends.clusters.kind), and stack; nothing of a machine is among them.
 Outputs besides: kubeconfig (secret), and owner, the label by which what was made can be told from what is not ours.
 
 A replacement creates before it deletes, as far as Pulumi goes: `create` removes the old cluster itself, and `delete`
@@ -24,9 +24,11 @@ from pulumi.dynamic import (
 from netspec.deploy import containers, kind
 from netspec.deploy.containers import Network
 from netspec.deploy.plainly import speak_plainly
-from netspec.plan import KindClusterNode
+from netspec.plan import ResourceNode
 from netspec.toolchain import engine, project
 
+#: The type of the plan's nodes that this makes.
+TOKEN = "netspec:kind:Cluster"
 #: A change of one of these makes a new cluster: kind cannot change a cluster that exists.
 REPLACING = ("name", "image", "config", "network", "networkCidr", "immutable", "stack")
 #: A change of one of these starts the host beside the nodes again.
@@ -94,24 +96,14 @@ class KindCluster(Resource, module="netspec", name="KindCluster"):
     network: pulumi.Output[str]
     owner: pulumi.Output[str]
 
-    def __init__(self, node: KindClusterNode, stack: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, node: ResourceNode, stack: str, opts: pulumi.ResourceOptions | None = None) -> None:
         props = inputs(node, stack) | {"kubeconfig": None, "owner": None}
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
+        secret = pulumi.ResourceOptions(additional_secret_outputs=list(node.secrets))
         super().__init__(KindProvider(), node.id, props, pulumi.ResourceOptions.merge(secret, opts))
 
 
-def inputs(node: KindClusterNode, stack: str) -> dict[str, Any]:
-    return {
-        "name": node.name,
-        "image": node.image,
-        "config": dict(node.config),
-        "network": node.network,
-        "networkCidr": node.network_cidr,
-        "immutable": dict(node.immutable),
-        "outsideName": node.outside_name,
-        "outsideImage": node.outside_image,
-        "stack": stack,
-    }
+def inputs(node: ResourceNode, stack: str) -> dict[str, Any]:
+    return {**node.properties, "stack": stack}
 
 
 def cluster_of(props: Mapping[str, Any], owner: str | None = None) -> kind.Cluster:

@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What is to be there; the fields are those of netspec.plan.KindClusterNode, `owner` is the network's label."""
+    """What is to be there; the fields are the plan node's properties, `owner` is the network's label."""
 
     name: str
     image: str

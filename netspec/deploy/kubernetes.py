@@ -1,6 +1,5 @@
 """Kubernetes objects as Pulumi resources, through one explicit provider for each cluster."""
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,8 +32,9 @@ def provider(name: str, kubeconfig: pulumi.Output[str], opts: pulumi.ResourceOpt
 class KubernetesObject(pulumi.CustomResource):
     """Any object by the plugin's type token for it, so that a plan may hold kinds that no SDK class exists for."""
 
-    def __init__(self, node: ManifestNode, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(token(node.manifest), node.id, properties(node), opts)
+    def __init__(self, node: ManifestNode, manifest: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        """`manifest`: the node's, with the outputs that it refers to."""
+        super().__init__(token(node.manifest), node.id, properties(manifest, node.wait), opts)
 
 
 def token(manifest: Mapping[str, Any]) -> str:
@@ -46,10 +46,10 @@ def token(manifest: Mapping[str, Any]) -> str:
     return f"kubernetes:{version if '/' in version else f'core/{version}'}:{manifest['kind']}"
 
 
-def properties(node: ManifestNode) -> dict[str, Any]:
+def properties(given: Mapping[str, Any], wait: bool) -> dict[str, Any]:
     """The object itself, with the annotation not to wait where the plan says so; a Secret's content is secret."""
-    manifest = copy.deepcopy(dict(node.manifest))
-    if not node.wait:
+    manifest = dict(given)
+    if not wait:
         manifest["metadata"] = manifest["metadata"] | {
             "annotations": manifest["metadata"].get("annotations", {}) | {SKIP_AWAIT: "true"}
         }

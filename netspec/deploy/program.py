@@ -1,12 +1,16 @@
 """The Pulumi program: one resource for each node of a plan, one component for each layer."""
 
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import pulumi
 
-from netspec.deploy.cluster import KindCluster
+from netspec.deploy import cluster
 from netspec.deploy.kubernetes import KubernetesObject, provider
 from netspec.deploy.layers import LAYERS, layers
 from netspec.deploy.ready import Ready
-from netspec.plan import KindClusterNode, ManifestNode, Node, Plan, ReadyNode, Ref
+from netspec.plan import ManifestNode, Node, Plan, ReadyNode, Ref, ResourceNode, needs_of, providers, refs
 
 
 class Layer(pulumi.ComponentResource):
@@ -16,8 +20,20 @@ class Layer(pulumi.ComponentResource):
         super().__init__("netspec:network:Layer", name)
 
 
+class ProviderResource(pulumi.CustomResource):
+    """Any resource of any provider by its type token. `outputs` are those that other nodes use."""
+
+    def __init__(
+        self, node: ResourceNode, properties: Mapping[str, Any], outputs: set[str], opts: pulumi.ResourceOptions
+    ) -> None:
+        secret = pulumi.ResourceOptions(additional_secret_outputs=list(node.secrets))
+        props = {**dict.fromkeys(outputs), **properties}
+        super().__init__(node.token, node.id, props, pulumi.ResourceOptions.merge(opts, secret))
+
+
 def apply(plan: Plan) -> None:
-    """Declare the plan's resources and the stack's outputs: `cluster` (name) and `kubeconfig` (secret)."""
+    """Declare the plan's resources and the stack's outputs: `cluster` (name), `network` (what the next plan is compared
+    with) and `kubeconfig` (secret)."""
     _Program(plan).declare()
 
 
@@ -26,46 +42,78 @@ class _Program:
         self._plan = plan
         self._layer_of = layers(plan)
         self._layers = {name: Layer(name) for name in LAYERS if name in self._layer_of.values()}
+        self._standing = providers(plan.nodes)
+        self._outputs: dict[str, set[str]] = defaultdict(set)
+        for node in plan.nodes:
+            for ref in _refs_of(node):
+                self._outputs[self._standing[ref.node]].add(ref.output)
         self._resources: dict[str, pulumi.Resource] = {}
-        self._clusters: dict[str, KindCluster] = {}
-        self._providers: dict[str, pulumi.ProviderResource] = {}
+        self._providers: dict[Ref, pulumi.ProviderResource] = {}
 
     def declare(self) -> None:
         for node in self._plan.nodes:
-            self._resources[node.id] = self._resource(node)
+            opts = pulumi.ResourceOptions(
+                parent=self._layers[self._layer_of[node.id]],
+                depends_on=[self._resource(needed) for needed in needs_of(node)],
+            )
+            self._resources[node.id] = _BUILDERS[type(node)](self, node, opts)
         for name, layer in self._layers.items():
             layer.register_outputs({"resources": sum(found == name for found in self._layer_of.values())})
+        pulumi.export("cluster", f"{self._plan.name}-{self._plan.stack}")
+        pulumi.export("network", dict(self._plan.network))
+        for ref in list(self._providers)[:1]:
+            pulumi.export("kubeconfig", self.resolved(ref))
 
-    def _resource(self, node: Node) -> pulumi.Resource:
-        opts = pulumi.ResourceOptions(
-            parent=self._layers[self._layer_of[node.id]],
-            depends_on=[self._resources[dependency] for dependency in node.depends_on],
-        )
-        match node:
-            case KindClusterNode():
-                return self._cluster(node, opts)
-            case ReadyNode():
-                after = [n for n in self._plan.nodes if n.id in node.depends_on and isinstance(n, ManifestNode)]
-                opts = pulumi.ResourceOptions.merge(opts, self._bound(node.cluster))
-                return Ready(node, self._clusters[node.cluster.node], after, opts)
-            case ManifestNode():
-                on = pulumi.ResourceOptions(provider=self._providers[node.cluster.node])
-                opts = pulumi.ResourceOptions.merge(opts, self._bound(node.cluster))
-                return KubernetesObject(node, pulumi.ResourceOptions.merge(opts, on))
+    def _resource(self, name: str) -> pulumi.Resource:
+        return self._resources[self._standing[name]]
 
-    def _cluster(self, node: KindClusterNode, opts: pulumi.ResourceOptions) -> KindCluster:
-        cluster = KindCluster(node, self._plan.stack, opts)
-        self._clusters[node.id] = cluster
-        parent = pulumi.ResourceOptions(parent=opts.parent)
-        self._providers[node.id] = provider(f"{node.id}-kubernetes", cluster.kubeconfig, parent)
-        pulumi.export("cluster", node.name)
-        pulumi.export("kubeconfig", cluster.kubeconfig)
-        return cluster
+    def resolved(self, value: Any) -> Any:
+        """`value` with the outputs that it refers to, at whatever depth."""
+        if isinstance(value, Ref):
+            return getattr(self._resource(value.node), value.output)
+        if isinstance(value, Mapping):
+            return {key: self.resolved(inner) for key, inner in value.items()}
+        return [self.resolved(inner) for inner in value] if isinstance(value, list | tuple) else value
 
-    def _bound(self, cluster: Ref) -> pulumi.ResourceOptions:
+    def resource(self, node: ResourceNode, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+        if node.token == cluster.TOKEN:
+            return cluster.KindCluster(node, self._plan.stack, opts)
+        return ProviderResource(node, self.resolved(node.properties), self._outputs[node.id], opts)
+
+    def manifest(self, node: ManifestNode, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+        on = pulumi.ResourceOptions(provider=self._kubernetes(node.cluster))
+        opts = pulumi.ResourceOptions.merge(opts, self._bound(node.cluster))
+        return KubernetesObject(node, self.resolved(node.manifest), pulumi.ResourceOptions.merge(opts, on))
+
+    def ready(self, node: ReadyNode, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+        after = [n for n in self._plan.nodes if n.id in node.depends_on and isinstance(n, ManifestNode)]
+        opts = pulumi.ResourceOptions.merge(opts, self._bound(node.cluster))
+        return Ready(node, self.resolved(node.cluster), after, opts)
+
+    def _kubernetes(self, kubeconfig: Ref) -> pulumi.ProviderResource:
+        if kubeconfig not in self._providers:
+            parent = pulumi.ResourceOptions(parent=self._layers[self._layer_of[self._standing[kubeconfig.node]]])
+            name = f"{kubeconfig.node}-kubernetes"
+            self._providers[kubeconfig] = provider(name, self.resolved(kubeconfig), parent)
+        return self._providers[kubeconfig]
+
+    def _bound(self, kubeconfig: Ref) -> pulumi.ResourceOptions:
         """What is on a cluster goes with it, without a word to its API server, and is made again on another one.
 
         A trigger in each resource's own state, rather than `replace_with`: a replacement that was cut goes on later.
         """
-        resource = self._clusters[cluster.node]
+        resource = self._resource(kubeconfig.node)
+        assert isinstance(resource, pulumi.CustomResource)
         return pulumi.ResourceOptions(deleted_with=resource, replacement_trigger=resource.id)
+
+
+def _refs_of(node: Node) -> list[Ref]:
+    values = (node.properties,) if isinstance(node, ResourceNode) else (node.cluster, getattr(node, "manifest", None))
+    return list(refs(values))
+
+
+_BUILDERS: dict[type[Node], Callable[[_Program, Any, pulumi.ResourceOptions], pulumi.Resource]] = {
+    ResourceNode: _Program.resource,
+    ManifestNode: _Program.manifest,
+    ReadyNode: _Program.ready,
+}

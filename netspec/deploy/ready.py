@@ -23,7 +23,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from netspec.deploy.cluster import KindCluster, say
+from netspec.deploy.cluster import say
 from netspec.deploy.plainly import speak_plainly
 from netspec.diagnostics import Problem
 from netspec.plan import Condition, ManifestNode, ReadyNode
@@ -65,12 +65,12 @@ class Ready(Resource, module="netspec", name="Ready"):
     def __init__(
         self,
         node: ReadyNode,
-        cluster: KindCluster,
+        kubeconfig: pulumi.Input[str],
         after: Iterable[ManifestNode],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props = {
-            "kubeconfig": cluster.kubeconfig,  # secret, since the output is
+            "kubeconfig": kubeconfig,  # secret, since the output is
             "conditions": [asdict(condition) for condition in node.conditions],
             "timeout": node.timeout,
             "after": digest(after),
@@ -79,7 +79,7 @@ class Ready(Resource, module="netspec", name="Ready"):
 
 
 def digest(nodes: Iterable[ManifestNode]) -> str:
-    text = json.dumps([dict(node.manifest) for node in nodes], sort_keys=True)
+    text = json.dumps([dict(node.manifest) for node in nodes], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -106,7 +106,7 @@ def wait(props: Mapping[str, Any]) -> None:
 
 
 def _get(kubeconfig: str, resource: str, namespace: str | None = None) -> list[dict[str, Any]] | None:
-    """The objects of a resource ("nodes", or "tigerastatus/calico"); None when the API server does not say."""
+    """The objects of a resource ("nodes", or "deployments/web"); None when the API server does not say."""
     where = ["--namespace", namespace] if namespace else ["--all-namespaces"] if "/" not in resource else []
     words = ["get", resource, *where, "--output=json", f"--request-timeout={KUBECTL_TIMEOUT}s"]
     done = programs.kubectl(kubeconfig, *words, limit=2 * KUBECTL_TIMEOUT)

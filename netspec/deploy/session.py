@@ -40,11 +40,13 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What a stack has in its state. `objects` are the Kubernetes objects as they were declared, `cluster` the inputs
-    of the kind cluster they are on, {} for none (deploy.cluster)."""
+    of the kind cluster they are on, {} for none (netspec.deploy.cluster). `network`: what the last whole apply was of
+    (netspec.plan.Plan), {} before one."""
 
     resources: tuple[str, ...]
     objects: tuple[Mapping[str, Any], ...] = ()
     cluster: Mapping[str, Any] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Stack(Stack):
@@ -97,12 +99,16 @@ class Session:
             return None
         except CommandError as error:
             raise self._explained(error) from error
-        custom = [r for r in (state or {}).get("resources") or [] if r.get("custom") and "id" in r]
-        found = [r for r in custom if not r["type"].startswith("pulumi:providers:")]
+        resources = (state or {}).get("resources") or []
+        found = [
+            r for r in resources if r.get("custom") and "id" in r and not r["type"].startswith("pulumi:providers:")
+        ]
+        outputs = next((r.get("outputs") or {} for r in resources if r["type"] == "pulumi:pulumi:Stack"), {})
         return Applied(
             tuple(r["urn"] for r in found),
             tuple(r["inputs"] for r in found if r["type"].startswith("kubernetes:")),
             next((r["inputs"] for r in found if r["type"] == CLUSTER_TYPE and not r.get("delete")), {}),
+            outputs.get("network") or {},
         )
 
     @contextlib.contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
 
-from netspec.compiler import CompileResult, Registry, compile_spec
+from netspec.compiler import CompileResult, compile_spec
 from netspec.diagnostics import Diagnostic, Position, Problem, Severity
 from netspec.importing.addresses import add_network
 from netspec.importing.documents import Bodies
@@ -23,6 +23,7 @@ from netspec.ir.model import Ir, Place
 from netspec.manifests.read import Reading
 from netspec.spec.load import loads
 from netspec.spec.source import MAX_BYTES
+from netspec.target import Registry
 
 #: A rule's finding takes an item out, which may lead to further findings.
 _ROUNDS = 10

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from netspec.analysis.diff import Change, Diff, alike
 from netspec.importing.workloads import Kept
 from netspec.ir.model import Inventory, IPNetwork, Ir, Namespace
+from netspec.target import Dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +40,20 @@ class Taken:
             routes=(),
         )
 
-    def part(self, lost: frozenset[str], pod_cidrs: tuple[IPNetwork, ...], cni: str | None) -> Inventory:
+    def part(self, lost: frozenset[str], pod_cidrs: tuple[IPNetwork, ...], dialect: Dialect | None) -> Inventory:
         """Without what is lost (as items name it), and with the pod ranges and CNI that the spec had to choose."""
         return replace(
             self._part,
             workloads=tuple(w for w in self._part.workloads if f"workload {w.id}" not in lost),
             policies=tuple(p for p in self._part.policies if f"NetworkPolicy {p.id}" not in lost),
             pod_cidrs=pod_cidrs,
-            cni=cni,
+            dialect=dialect,
         )
 
 
 def prove(taken: Taken, lost: frozenset[str], ir: Ir) -> Proof:
     spec = ir.inventory
-    diff = Diff(*alike(taken.part(lost, spec.pod_cidrs, spec.cni), spec))
+    diff = Diff(*alike(taken.part(lost, spec.pod_cidrs, spec.dialect), spec))
     shown = list(Diff(*alike(taken.whole, spec)).changes())
     own = {w.id for w in spec.workloads}
     absent = sum(any(not _is_known(end, own) for end in (c.source, c.destination)) for c in shown)

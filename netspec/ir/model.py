@@ -11,18 +11,17 @@ from typing import Literal
 
 from netspec.diagnostics import Path, Position
 from netspec.ir.selectors import Labels, Selector
+from netspec.target import Dialect, Traits
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
+#: How Service traffic gets to pods on a node; none: kube-proxy does not run.
+ProxyMode = Literal["iptables", "nftables", "ipvs", "none"]
 Direction = Literal["Ingress", "Egress"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
 #: How nodes forward what comes from outside to a Service.
 Entrance = Literal["node-port", "load-balancer", "external-ip"]
-Encapsulation = Literal["vxlan"]
 IPNetwork = IPv4Network | IPv6Network
 IPAddress = IPv4Address | IPv6Address
-
-#: The container network of a kind cluster where its stack names none.
-KIND_NETWORK = IPv4Network("172.30.0.0/16")
 
 #: The label the API server sets on every namespace (KEP-2161).
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -314,7 +313,8 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What reachability is computed from. `cni` is None when unknown (plain manifests). Of a namespace that is not
+    """What reachability is computed from. `dialect` is None where the CNI is unknown (plain
+    manifests). Of a namespace that is not
     among `namespaces` nothing is known but its name, which is a label of it."""
 
     namespaces: tuple[Namespace, ...] = ()
@@ -322,7 +322,7 @@ class Inventory:
     services: tuple[Service, ...] = ()
     policies: tuple[NetworkPolicy, ...] = ()
     pod_cidrs: tuple[IPNetwork, ...] = ()
-    cni: str | None = None
+    dialect: Dialect | None = None
     tiers: tuple[TierPolicy, ...] = ()
     routes: tuple[Route, ...] = ()
     slices: tuple[EndpointSlice, ...] = ()
@@ -332,7 +332,7 @@ class Inventory:
 class Network:
     pod_cidrs: tuple[IPNetwork, ...]
     service_cidrs: tuple[IPNetwork, ...]
-    proxy_mode: Literal["iptables", "nftables"] = "iptables"
+    proxy_mode: ProxyMode = "iptables"
     node_mask: int = 24
     max_pods: int = 110
 
@@ -349,50 +349,29 @@ class Dns:
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class KindCluster:
-    """A kind cluster; `network_cidr` is the container network its nodes join. `node_image` None: the catalogue's."""
-
-    name: str
-    workers: int = 2
-    node_image: str | None = None
-    network_cidr: IPv4Network = KIND_NETWORK
-    type: Literal["kind"] = "kind"
-    place: Place = field(default=Place(), compare=False)
-
-    @property
-    def nodes(self) -> int:
-        """The workers and the control plane."""
-        return self.workers + 1
-
-
-@dataclass(frozen=True, slots=True)
-class CalicoCni:
-    """`mtu` None: the CNI picks it from the interface."""
-
-    encapsulation: Encapsulation = "vxlan"
-    block_size: int = 26
-    mtu: int | None = None
-    provider: Literal["calico"] = "calico"
-    place: Place = field(default=Place(), compare=False)
-
-
 @dataclass(frozen=True)
 class Ir:
-    """A spec resolved for one stack."""
+    """A spec resolved for one stack. `traits` are what its backends say of themselves, `providers` their names by
+    layer. `given`: the paths of optional settings of `network` and `dns` that the spec gives, and does not leave to
+    the defaults."""
 
     name: str
     stack: str
     network: Network
     dns: Dns
-    cluster: KindCluster
-    cni: CalicoCni
+    traits: Traits = field(default_factory=Traits)
+    providers: Mapping[str, str] = field(default_factory=dict)
+    given: frozenset[Path] = frozenset()
     namespaces: tuple[Namespace, ...] = ()
     workloads: tuple[Workload, ...] = ()
     services: tuple[Service, ...] = ()
     intents: tuple[IntentPolicy, ...] = ()
     policies: tuple[NetworkPolicy, ...] = ()
     expectations: tuple[Expectation, ...] = ()
+
+    @property
+    def cluster_name(self) -> str:
+        return f"{self.name}-{self.stack}"
 
     @cached_property
     def workloads_by_id(self) -> Mapping[str, Workload]:
@@ -413,5 +392,10 @@ class Ir:
     @cached_property
     def inventory(self) -> Inventory:
         return Inventory(
-            self.namespaces, self.workloads, self.services, self.policies, self.network.pod_cidrs, self.cni.provider
+            self.namespaces,
+            self.workloads,
+            self.services,
+            self.policies,
+            self.network.pod_cidrs,
+            self.traits.dialect,
         )

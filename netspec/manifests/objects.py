@@ -222,7 +222,7 @@ class Objects:
         found = [addresses for own, addresses in self._nodes if selector.matches(own)]
         return None if not self._nodes or () in found else tuple(a for addresses in found for a in addresses)
 
-    def inventory(self, cni: str | None) -> Inventory:
+    def inventory(self) -> Inventory:
         """In an order that does not depend on the input's."""
         return Inventory(
             tuple(sorted(self._namespaces.values(), key=lambda n: n.name)),
@@ -230,9 +230,8 @@ class Objects:
             tuple(sorted(self._services, key=lambda s: s.id)),
             tuple(sorted(self._policies, key=lambda p: p.id)),
             tuple(sorted(self._pod_networks(), key=lambda n: (n.version, n))),
-            cni or self._cni(),
-            tuple(sorted(self._tiers, key=lambda t: (t.tier, t.priority, t.id))),
-            tuple(sorted((self._granted(r) for r in self._routes), key=lambda r: (r.id, r.kind))),
+            tiers=tuple(sorted(self._tiers, key=lambda t: (t.tier, t.priority, t.id))),
+            routes=tuple(sorted((self._granted(r) for r in self._routes), key=lambda r: (r.id, r.kind))),
         )
 
     def _pod_networks(self) -> set[IPNetwork]:
@@ -252,7 +251,8 @@ class Objects:
         around: set[IPNetwork] = {ip_network((a, _AROUND[a.version]), strict=False) for a in strays}
         return around if strays and strays == addresses else self._pod_cidrs | around
 
-    def _cni(self) -> str | None:
+    def cni(self) -> str | None:
+        """What the cluster runs, told from the DaemonSets of the known CNIs."""
         names = {f.key.name for f in self._found if f.key.kind == "DaemonSet"}
         return next((cni for name, cni in _CNI_DAEMONSETS.items() if name in names), None)
 

@@ -22,13 +22,16 @@ STDIN = "<stdin>"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`skipped`: kind -> objects that say nothing about reachability. `objects`: how many were used."""
+    """`skipped`: kind -> objects that say nothing about reachability. `objects`: how many were used. `cni`: the network
+    plugin, as far as it can be told from its objects; what it does differently is for the caller to add
+    (`Inventory.dialect`)."""
 
     inventory: Inventory
     diagnostics: tuple[Diagnostic, ...]
     skipped: Counter[str]
     objects: int
     documents: dict[Position, Document]
+    cni: str | None = None
 
     def locate(self, place: Place) -> Position | None:
         """The very line of a place in an object; reads its document again."""
@@ -36,15 +39,12 @@ class Reading:
         return document.locate(place.path) if document else place.position
 
 
-def read(paths: Sequence[str], stdin: TextIO | None = None, cni: str | None = None) -> Reading:
-    """Reads files, directories (all YAML and JSON below them) and `-`. Raises Problem for a path that is not there.
-
-    `cni`: what the cluster runs, where it is known; otherwise it is told from the DaemonSets of the known CNIs.
-    """
-    return read_texts(texts(paths, stdin), cni)
+def read(paths: Sequence[str], stdin: TextIO | None = None) -> Reading:
+    """Reads files, directories (all YAML and JSON below them) and `-`. Raises Problem for a path that is not there."""
+    return read_texts(texts(paths, stdin))
 
 
-def read_texts(given: Iterable[tuple[str, str | Broken]], cni: str | None = None) -> Reading:
+def read_texts(given: Iterable[tuple[str, str | Broken]]) -> Reading:
     """As `read`, from (file name, text); Broken stands for a file that is no text."""
     report = Report()
     objects = Objects()
@@ -65,7 +65,7 @@ def read_texts(given: Iterable[tuple[str, str | Broken]], cni: str | None = None
         if place.position is not None and fault.message not in said:
             _reject(report, failure.body, place.path, documents[place.position], fault)
             said |= {fault.message} if isinstance(fault, Missing) else set()
-    return Reading(objects.inventory(cni), report.sorted(), objects.skipped, objects.count, documents)
+    return Reading(objects.inventory(), report.sorted(), objects.skipped, objects.count, documents, objects.cni())
 
 
 def _add(loaded: Loaded, objects: Objects, documents: dict[Position, Document], report: Report) -> None:

@@ -1,6 +1,9 @@
 """Spec to meaning: one file a pass, in the order of `PASSES`. A pass takes an IR and returns one; it never throws for
 what is in the spec, and what it cannot use it leaves out."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
 from netspec.passes.addresses import addresses
@@ -18,7 +21,7 @@ from netspec.passes.services import services
 from netspec.passes.source_addresses import source_addresses
 from netspec.passes.system import system
 from netspec.spec.load import LoadedSpec
-from netspec.spec.v1alpha1 import Stack
+from netspec.target import Part, Traits
 
 #: Checks of what is written, then what the cluster brings and what policies mean, then checks of that meaning.
 PASSES: tuple[Pass, ...] = (
@@ -37,15 +40,20 @@ PASSES: tuple[Pass, ...] = (
 )
 
 
-def resolve_and_check(loaded: LoadedSpec, name: str, stack: Stack, report: Report) -> Ir | None:
+def resolve_and_check(loaded: LoadedSpec, name: str, parts: Sequence[Part], report: Report) -> Ir | None:
     """The spec's meaning for one stack; findings go to `report`. None when the file could not be read.
 
-    `name` is "" for a stack that stands in for one that the file lacks: nothing is said about it.
+    `parts` are the stack's backends. `name` is "" for a stack that stands in for one that the file lacks: nothing is
+    said about it.
     """
     if loaded.spec is None:
         return None
     context = Context(loaded, report, name)
-    ir = resolve(loaded.spec, stack, context)
+    ir = resolve(loaded.spec, context)
+    traits = Traits()
+    for part in parts:
+        traits = part.backend.traits(ir, part.settings, traits)
+    ir = replace(ir, traits=traits, providers={part.layer: part.backend.name for part in parts})
     for step in PASSES:
         ir = step(ir, context)
     return ir

@@ -12,10 +12,6 @@ SERVICE_BITS = 20
 NODE_MASK_BITS = 16
 #: kubeadm's MinimumAddressesInServiceSubnet, which the DNS address (the tenth) needs too; rounded up to a mask.
 SERVICE_MASK_MAX = 28
-#: The kubelet sets a label to the node's name, <cluster>-control-plane: at most 63 characters. (kind takes 50.)
-CLUSTER_NAME_LIMIT = 63 - len("-control-plane")
-#: Besides the nodes the container network has its own address, a gateway, a broadcast address and the outside host.
-OTHER_ADDRESSES = 4
 #: Addresses that are no host's, or each host's own: pods at them would be refused as endpoints, or never be reached.
 UNUSABLE = {
     IPv4Network("0.0.0.0/8"): "this network",
@@ -31,7 +27,7 @@ MAX_PODS: Path = ("network", "maxPods")
 
 
 def addresses(ir: Ir, context: Context) -> Ir:
-    ranges = list(_ranges(context))
+    ranges = [*_ranges(context), *((found.path, found.text) for found in ir.traits.node_networks)]
     usable = [(path, cidr) for path, text in ranges if (cidr := _ipv4(path, text, context))]
     for i, (_, first) in enumerate(usable):
         for path, other in usable[i + 1 :]:
@@ -40,7 +36,6 @@ def addresses(ir: Ir, context: Context) -> Ir:
                 context.report.error("NS102", path, names, "pods, Services and nodes need ranges of their own")
     _services(usable, context)
     _pods(ir, usable, context)
-    _stack(ir, usable, context)
     return ir
 
 
@@ -55,9 +50,6 @@ def _ranges(context: Context) -> list[tuple[Path, str]]:
             hint = "keep one; dual-stack is not in this version"
             context.report.error("NS110", (*path, 1), "one CIDR of each family is what Kubernetes takes", hint)
         found += [((*path, i), text) for i, text in enumerate(family[:1])]
-    if context.stack:
-        path = ("stacks", context.stack, "cluster", "networkCIDR")
-        found.append((path, spec.stacks[context.stack].cluster.network_cidr))
     return found
 
 
@@ -93,7 +85,7 @@ def _services(usable: list[tuple[Path, IPv4Network]], context: Context) -> None:
 
 
 def _pods(ir: Ir, usable: list[tuple[Path, IPv4Network]], context: Context) -> None:
-    mask, nodes = ir.network.node_mask, ir.cluster.nodes
+    mask, nodes = ir.network.node_mask, ir.traits.nodes
     if not context.is_given(*NODE_MASK):
         return
     for path, cidr in usable:
@@ -114,25 +106,3 @@ def _pods(ir: Ir, usable: list[tuple[Path, IPv4Network]], context: Context) -> N
         if ir.network.max_pods > room:
             message = f"a node's /{mask} has {max(room, 0)} pod addresses; maxPods is {ir.network.max_pods}"
             context.report.error("NS106", MAX_PODS, message, "a shorter nodeCIDRMask, or fewer pods a node")
-
-
-def _stack(ir: Ir, usable: list[tuple[Path, IPv4Network]], context: Context) -> None:
-    """Calico's IPAM hands blocks of the pool (the whole pod CIDR) to nodes, more than one where a node needs them.
-    The node CIDRs of `_pods` are kubeadm's; what they leave room for the pool has room for too."""
-    if not context.stack:
-        return
-    nodes, stack = ir.cluster.nodes, context.stack
-    if len(ir.cluster.name) > CLUSTER_NAME_LIMIT:
-        message = f"the cluster's name {ir.cluster.name} is longer than {CLUSTER_NAME_LIMIT} characters"
-        context.report.error("NS701", ("stacks", stack), message, "a shorter metadata.name or stack name")
-    for path, cidr in usable:
-        if path[0] == "stacks" and cidr.num_addresses < nodes + OTHER_ADDRESSES:
-            message = f"{cidr} has too few addresses for {nodes} nodes and the host beside them"
-            context.report.error("NS108", path, message, "a larger network")
-        if path[:2] != PODS:
-            continue
-        where: Path = ("stacks", stack, "cni", "blockSize")
-        blocks = 2 ** (ir.cni.block_size - cidr.prefixlen) if ir.cni.block_size >= cidr.prefixlen else 0
-        if blocks < nodes:
-            message = f"{cidr} has {blocks} Calico blocks of /{ir.cni.block_size}; {nodes} nodes need one each"
-            context.report.error("NS107", where, message, "a larger pod CIDR, or a longer blockSize")

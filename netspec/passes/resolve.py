@@ -1,6 +1,7 @@
 """The first step: the file's models as IR, every default filled in. Checks nothing; places are kept."""
 
-from ipaddress import IPv4Network, ip_network
+from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Literal
 
 from netspec.diagnostics import Path
@@ -9,6 +10,7 @@ from netspec.ir.selectors import Requirement, Selector
 from netspec.passes.context import Context
 from netspec.passes.endpoints import EVERY_PORT
 from netspec.spec import v1alpha1 as spec
+from netspec.spec.model import Model
 from netspec.spec.types import PeerRef, PortRange
 
 _DIRECTIONS: dict[str, ir.Direction] = {"ingress": "Ingress", "egress": "Egress"}
@@ -16,15 +18,14 @@ _DIRECTIONS: dict[str, ir.Direction] = {"ingress": "Ingress", "egress": "Egress"
 _DNS_INDEX = 10
 
 
-def resolve(file: spec.NetworkSpec, stack: spec.Stack, context: Context) -> ir.Ir:
-    """Spec and one of its stacks to IR, without the objects that the cluster brings and the expanded policies."""
+def resolve(file: spec.NetworkSpec, context: Context) -> ir.Ir:
+    """Spec to IR, without what its backends say, the objects that the cluster brings and the expanded policies."""
     return ir.Ir(
         name=file.metadata.name,
         stack=context.stack,
         network=_network(file.network),
         dns=_dns(file),
-        cluster=_cluster(file, stack, context),
-        cni=_cni(stack, context),
+        given=frozenset((*_given(file.network, ("network",)), *_given(file.dns, ("dns",)))),
         namespaces=tuple(_namespace(n, context, i) for i, n in enumerate(file.namespaces)),
         workloads=tuple(_workload(w, context, i) for i, w in enumerate(file.workloads)),
         services=tuple(_service(s, context, i) for i, s in enumerate(file.services)),
@@ -60,24 +61,14 @@ def _dns(file: spec.NetworkSpec) -> ir.Dns:
     )
 
 
-def _cluster(file: spec.NetworkSpec, stack: spec.Stack, context: Context) -> ir.KindCluster:
-    network = _cidr(stack.cluster.network_cidr)
-    return ir.KindCluster(
-        name=f"{file.metadata.name}-{context.stack}",
-        workers=stack.cluster.workers,
-        node_image=stack.cluster.node_image,
-        network_cidr=network if isinstance(network, IPv4Network) else ir.KIND_NETWORK,
-        place=context.place(("stacks", context.stack, "cluster")),
-    )
-
-
-def _cni(stack: spec.Stack, context: Context) -> ir.CalicoCni:
-    return ir.CalicoCni(
-        encapsulation=stack.cni.encapsulation,
-        block_size=stack.cni.block_size,
-        mtu=stack.cni.mtu,
-        place=context.place(("stacks", context.stack, "cni")),
-    )
+def _given(model: Model, path: Path) -> Iterator[Path]:
+    """The paths of what the file gives of a section."""
+    for name in model.model_fields_set:
+        value, at = getattr(model, name), (*path, type(model).model_fields[name].alias or name)
+        if isinstance(value, Model):
+            yield from _given(value, at)
+        elif value is not None and value != {}:
+            yield at
 
 
 def _namespace(namespace: spec.Namespace, context: Context, index: int) -> ir.Namespace:

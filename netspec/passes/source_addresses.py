@@ -1,7 +1,8 @@
 """Checks that intents about addresses can see them: node ports replace the caller's address by the node's.
 
-With externalTrafficPolicy Cluster kube-proxy does so wherever it forwards to a pod of another node; behind VXLAN the
-replaced address is the tunnel's, inside the pod CIDR, so neither `outside` nor a CIDR matches it."""
+With externalTrafficPolicy Cluster a node does so wherever it passes a flow on to a pod of another node, unless the
+stack's traits say that the caller's address stays. The node's is no caller's; that of a tunnel is inside the pod CIDR:
+neither `outside` nor the caller's CIDR is about it."""
 
 from collections.abc import Sequence
 
@@ -13,6 +14,8 @@ from netspec.passes.services import OUTWARD
 
 def source_addresses(ir: Ir, context: Context) -> Ir:
     intents = [i for i in ir.intents if i.source.kind in ("cidr", "outside")]
+    if ir.traits.forwarded == "caller":
+        return ir
     for service in ir.services:
         if intents and service.type in OUTWARD and service.external_traffic_policy == "Cluster":
             _check(ir, service, intents, context)

@@ -3,14 +3,27 @@
 Each module here derives one kind of probe; all take the answer from the evaluator, none looks at a cluster.
 """
 
+from collections.abc import Sequence
+
 from netspec.ir.model import Ir
 from netspec.probes import Probe
-from netspec.probing.facts import dns, facts, kept_addresses
+from netspec.probing.facts import dns, fact_probe, kept_addresses, own_facts
 from netspec.probing.flows import outside, pairs
 from netspec.probing.services import node_ports, services
+from netspec.target import Fact
 
 
-def derive_probes(ir: Ir) -> tuple[Probe, ...]:
-    """Every question about the cluster that `ir` describes, in a stable order, ids unique."""
+def derive_probes(ir: Ir, facts: Sequence[Fact] = ()) -> tuple[Probe, ...]:
+    """Every question about the cluster that `ir` describes, in a stable order, ids unique. `facts` are those that its
+    backends add."""
     flows = tuple(pairs(ir))
-    return (*flows, *services(ir), *node_ports(ir), *outside(ir), *dns(ir), *kept_addresses(ir, flows), *facts(ir))
+    return (
+        *flows,
+        *services(ir),
+        *node_ports(ir),
+        *outside(ir),
+        *dns(ir),
+        *kept_addresses(ir, flows),
+        *own_facts(ir),
+        *(fact_probe(f) for f in facts),
+    )

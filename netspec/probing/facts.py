@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from netspec.analysis.services import Endpoints
-from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Ir, Service, Workload
-from netspec.probes import ANY_NODE_PORT, DnsProbe, Fact, FactProbe, FlowProbe, Outcome
+from netspec.probes import ANY_NODE_PORT, DnsProbe, FactProbe, FlowProbe, Outcome
 from netspec.probing.flows import sources
 from netspec.probing.services import backends, dns_name, reaches_dns
+from netspec.target import Fact
 
 #: The kubelet's own value, for pods whose dnsConfig says nothing.
 KUBELET_NDOTS = 5
@@ -55,13 +55,15 @@ def _records(
             yield query, "SRV", tuple(f"srv:{number}:{name}" for number in numbers)
 
 
-def facts(ir: Ir) -> Iterator[FactProbe]:
-    """Addresses, resolv.conf and MTU of every workload's pods, then what is true of the cluster as a whole."""
+def own_facts(ir: Ir) -> Iterator[FactProbe]:
+    """Addresses, resolv.conf and MTU of every workload's pods, then what is true of the cluster as a whole, whatever
+    its backends."""
+    mtu = f"interface - {ir.traits.overhead}" if ir.traits.mtu is None else ir.traits.mtu
     endpoints = Endpoints(ir.inventory)
     for workload in sources(ir):
         yield _fact("pod-ips-in-pod-cidrs", workload.id, [str(c) for c in ir.network.pod_cidrs])
         yield _fact("resolv-conf", workload.id, _resolv_conf(ir, workload))
-        yield _fact("pod-mtu", workload.id, "interface - 50" if ir.cni.mtu is None else ir.cni.mtu)
+        yield _fact("pod-mtu", workload.id, mtu)
     for workload in sorted((w for w in ir.inventory.workloads if w.stand_in), key=lambda w: w.id):
         yield _fact("replicas", workload.id, workload.replicas)
     for service in sorted(ir.inventory.services, key=lambda s: s.id):
@@ -70,24 +72,13 @@ def facts(ir: Ir) -> Iterator[FactProbe]:
             yield _fact("service-ip-in-service-cidrs", service.id, [str(c) for c in ir.network.service_cidrs])
         if service.selector is not None and service.type != "ExternalName" and not service.publish_not_ready:
             yield _fact("service-endpoints", service.id, _endpoints(endpoints, service))
-    yield _fact("nodes", "cluster", 1 + ir.cluster.workers)
+    yield _fact("nodes", "cluster", ir.traits.nodes)
     yield _fact("policies", "cluster", "those of the spec")
-    yield _fact("proxy-mode", "nodes", ir.network.proxy_mode)
-    yield _fact("encapsulation", "nodes", ir.cni.encapsulation)
-    yield _fact(
-        "calico-pool",
-        "calico",
-        {
-            "cidrs": [str(c) for c in ir.network.pod_cidrs],
-            "blockSize": ir.cni.block_size,
-            "vxlanMode": "Always",
-            "ipipMode": "Never",
-            "natOutgoing": True,
-        },
-    )
-    yield _fact("dns-replicas", KUBE_DNS.workload_id, ir.dns.replicas)
-    if ir.dns.stub_domains:
-        yield _fact("stub-domains", "dns", {domain: sorted(servers) for domain, servers in ir.dns.stub_domains})
+
+
+def fact_probe(fact: Fact) -> FactProbe:
+    """A backend's fact as a question."""
+    return FactProbe(f"fact:{fact.name}:{fact.subject}", fact.name, fact.subject, fact.expect, read=fact.read)
 
 
 def _service_spec(service: Service) -> dict[str, object]:
@@ -130,7 +121,7 @@ def kept_addresses(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
             )
 
 
-def _fact(fact: Fact, subject: str, expect: object) -> FactProbe:
+def _fact(fact: str, subject: str, expect: object) -> FactProbe:
     return FactProbe(f"fact:{fact}:{subject}", fact, subject, expect)
 
 

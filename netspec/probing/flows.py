@@ -7,7 +7,7 @@ from netspec.analysis.evaluate import evaluate
 from netspec.analysis.spaces import samples
 from netspec.analysis.verdict import AddressEnd, PodEnd, Verdict
 from netspec.ir.dns import DNS_PORT
-from netspec.ir.model import ContainerPort, Inventory, Ir, Protocol, Workload
+from netspec.ir.model import ContainerPort, Inventory, IPAddress, Ir, Protocol, Workload
 from netspec.probes import OUTSIDE, OUTSIDE_PORTS, FlowProbe, Outcome
 
 #: The evaluator's word, as what a probe sees.
@@ -96,8 +96,10 @@ def _pair(inventory: Inventory, source: Workload, destination: Workload, port: C
 
 
 def outside(ir: Ir) -> Iterator[FlowProbe]:
-    """From every workload to the host outside the cluster, whose address is somewhere in the container network."""
-    ends = [AddressEnd(a) for a in samples(ir.cluster.network_cidr, ir.inventory)]
+    """From every workload to the host outside the cluster, if there is one."""
+    if not ir.traits.outside:
+        return
+    ends = [AddressEnd(a) for a in callers(ir)]
     for source, (port, protocol) in product(sources(ir), OUTSIDE_PORTS):
         expect, deciding, reason = agreed(evaluate(ir.inventory, PodEnd(source.id), e, port, protocol) for e in ends)
         yield FlowProbe(
@@ -111,3 +113,9 @@ def outside(ir: Ir) -> Iterator[FlowProbe]:
             deciding,
             reason,
         )
+
+
+def callers(ir: Ir) -> list[IPAddress]:
+    """The addresses that the outside host may have, which is beside the nodes: one of each that policies treat
+    alike."""
+    return samples(ir.traits.node_networks[0].network, ir.inventory)

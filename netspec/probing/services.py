@@ -12,9 +12,9 @@ from netspec.analysis.services import Endpoints
 from netspec.analysis.spaces import samples
 from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.ir.dns import dns_servers
-from netspec.ir.model import Ir, Service, ServicePort, Workload
+from netspec.ir.model import IPAddress, Ir, Service, ServicePort, Workload
 from netspec.probes import OUTSIDE, FlowProbe, Nodes, Outcome, Via
-from netspec.probing.flows import SILENT, agreed, answers, sources
+from netspec.probing.flows import SILENT, agreed, answers, callers, sources
 
 #: Every allowed source is asked; of the denied ones this many a Service port, a different few for each: the policy
 #: behind them is the pod's, and `pairs` has asked for every pair already.
@@ -95,26 +95,26 @@ def reaches_dns(ir: Ir, source: Workload) -> bool:
 
 
 def node_ports(ir: Ir) -> Iterator[FlowProbe]:
-    """From the outside host to every Service with a node port, on every node.
+    """From the outside host, if there is one, to every Service with a node port, on every node.
 
-    Where the pod is on the dialled node, policy sees the client's address. Elsewhere kube-proxy has replaced it by the
-    dialled node's (externalTrafficPolicy Cluster), which with VXLAN is its tunnel address inside the pod range. Where
-    the two get different verdicts each kind of node is asked apart, if the pod is one and so surely here or there.
+    Where the pod is on the dialled node, policy sees the client's address. Elsewhere the dialled node has replaced it
+    by one of its own (externalTrafficPolicy Cluster), as the stack's traits say. Where the two get different verdicts
+    each kind of node is asked apart, if the pod is one and so surely here or there.
     """
     endpoints = Endpoints(ir.inventory)
-    for service, port in ordered(ir):
+    clients, forwarded = (callers(ir), _forwarded(ir)) if ir.traits.outside else ([], [])
+    for service, port in ordered(ir) if clients else ():
         behind = backends(endpoints, service, port)
         if service.type not in ("NodePort", "LoadBalancer") or not behind:
             continue
         here = agreed(
             evaluate(ir.inventory, AddressEnd(client), PodEnd(workload.id), number, port.protocol)
-            for client in samples(ir.cluster.network_cidr, ir.inventory)
+            for client in clients
             for workload, number in behind
         )
         elsewhere = agreed(
-            evaluate(ir.inventory, AddressEnd(tunnel), PodEnd(workload.id), number, port.protocol)
-            for cidr in ir.network.pod_cidrs
-            for tunnel in samples(cidr, ir.inventory)
+            evaluate(ir.inventory, AddressEnd(address), PodEnd(workload.id), number, port.protocol)
+            for address in forwarded
             for workload, number in behind
         )
         apart: list[tuple[Nodes, tuple[Outcome | None, tuple[str, ...], str]]]
@@ -132,7 +132,7 @@ def node_ports(ir: Ir) -> Iterator[FlowProbe]:
         else:
             apart = [("with-endpoint", here), ("without-endpoint", elsewhere)]
         for nodes, (expect, deciding, reason) in apart:
-            if nodes == "without-endpoint" and not ir.cluster.workers:
+            if nodes == "without-endpoint" and ir.traits.nodes == 1:
                 continue  # a single node
             yield FlowProbe(
                 f"flow:node-port:{OUTSIDE}->{service.id}:{port.port}/{port.protocol}@{nodes}",
@@ -147,3 +147,16 @@ def node_ports(ir: Ir) -> Iterator[FlowProbe]:
                 nodes,
                 tuple(workload.id for workload, _ in behind),
             )
+
+
+def _forwarded(ir: Ir) -> list[IPAddress]:
+    """What a pod may see as the caller of a flow that the dialled node passed on: one of each address that policies
+    treat alike."""
+    match ir.traits.forwarded:
+        case "caller":
+            return callers(ir)
+        case "node":
+            networks = [found.network for found in ir.traits.node_networks]
+        case "tunnel":
+            networks = list(ir.network.pod_cidrs)
+    return [address for network in networks for address in samples(network, ir.inventory)]

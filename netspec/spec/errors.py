@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -10,6 +10,9 @@ from pydantic_core import ErrorDetails
 from netspec.diagnostics import Diagnostic, Path, Severity
 from netspec.spec.source import Source
 from netspec.spec.types import did_you_mean
+
+#: Malformed values that are listed; each takes a search for what may have been meant.
+MAX_ERRORS = 500
 
 _EXPECTED = {
     "string_type": "text",
@@ -74,31 +77,58 @@ def _is_of_key(error: ErrorDetails) -> bool:
     return len(error["loc"]) > 1 and error["loc"][-1] == "[key]" and error["loc"][-2] == error["input"]
 
 
-def translate(model: type[BaseModel], errors: Sequence[ErrorDetails], source: Source) -> list[Diagnostic]:
-    """One diagnostic an error, in the errors' order."""
-    return [_translate(model, error, source) for error in errors]
+class Finding(NamedTuple):
+    """Something wrong with a value. `at_key`: it is the key at `path` that is wrong, and not its value."""
+
+    code: str
+    path: Path
+    message: str
+    hint: str | None = None
+    at_key: bool = False
+
+    def located(self, source: Source) -> Diagnostic:
+        position = source.locate_key(self.path) if self.at_key else source.locate(self.path)
+        return Diagnostic(self.code, Severity.ERROR, self.message, self.path, position, self.hint)
 
 
-def _translate(model: type[BaseModel], error: ErrorDetails, source: Source) -> Diagnostic:
+def findings(model: type[BaseModel], errors: Sequence[ErrorDetails], at: Path = ()) -> list[Finding]:
+    """What is wrong with a value that stands at `at`: of the errors at one path the first, since alternatives of one
+    value fail together; of very many the first `MAX_ERRORS`, and how many more there are."""
+    found: dict[Path, Finding] = {}
+    for error in errors[:MAX_ERRORS]:
+        finding = _finding(model, error, at)
+        found.setdefault(finding.path, finding)
+    listed = list(found.values())
+    if len(errors) > MAX_ERRORS:
+        rest = f"{len(errors) - MAX_ERRORS} more malformed values are not listed"
+        listed.append(Finding("NS003", (), rest, "fix these first"))
+    return listed
+
+
+def _finding(model: type[BaseModel], error: ErrorDetails, at: Path) -> Finding:
     path = path_of(error)
+    if error["type"] == "extra_forbidden":
+        return unknown_field((*at, *path), _fields(model, path[:-1]))
     code, message, hint = _words(model, error, path)
-    at_key = error["type"] == "extra_forbidden" or _is_of_key(error)
-    position = source.locate_key(path) if at_key else source.locate(path)
-    return Diagnostic(code, Severity.ERROR, message, path, position, hint)
+    return Finding(code, (*at, *path), message, hint, _is_of_key(error))
+
+
+def unknown_field(path: Path, known: Sequence[str]) -> Finding:
+    """A field that is none of the `known` ones."""
+    hint = did_you_mean(str(path[-1]), known)
+    hint = hint or (f"known here: {', '.join(known)}" if known else "there is nothing to set here")
+    return Finding("NS010", path, "unknown field", hint, at_key=True)
 
 
 def _words(model: type[BaseModel], error: ErrorDetails, path: Path) -> tuple[str, str, str | None]:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "rule":
         return context["code"], context["message"], context["hint"]
-    if kind == "extra_forbidden":
-        known = _fields(model, path[:-1])
-        hint = did_you_mean(str(path[-1]), known) or f"known here: {', '.join(known)}"
-        return "NS010", "unknown field", hint
     if kind == "missing":
         return "NS013", "this field is required", None
     if kind == "literal_error":
-        return _choice(value, _choices(model, path))
+        code, _, message, hint = choice(value, _choices(model, path), path)
+        return code, message, hint
     if kind in _EXPECTED:
         return "NS011", f"expected {_EXPECTED[kind]}, found {describe(value)}", _quote(kind, value)
     if kind in ("greater_than_equal", "less_than_equal"):
@@ -111,11 +141,12 @@ def _words(model: type[BaseModel], error: ErrorDetails, path: Path) -> tuple[str
     return "NS011", error["msg"], None
 
 
-def _choice(value: Any, choices: list[str]) -> tuple[str, str, str | None]:
+def choice(value: Any, choices: Sequence[str], path: Path) -> tuple[str, Path, str, str | None]:
+    """A `Finding`'s parts: a value that is none of the `choices`."""
     names = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
     if not isinstance(value, str):
-        return "NS014", f"expected {names}, found {describe(value)}", None
-    return "NS014", f"{value[:60]!r} is not allowed here; expected {names}", did_you_mean(value, choices)
+        return "NS014", path, f"expected {names}, found {describe(value)}", None
+    return "NS014", path, f"{value[:60]!r} is not allowed here; expected {names}", did_you_mean(value, choices)
 
 
 def describe(value: Any) -> str:

@@ -10,15 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from netspec.diagnostics import Diagnostic, Path, Problem, Report, Severity
+from netspec.diagnostics import Path, Problem, Report
 from netspec.ir.selectors import Selector
-from netspec.spec.errors import path_of, translate
+from netspec.spec.errors import findings, path_of
 from netspec.spec.source import MAX_BYTES, Source, parse
 from netspec.spec.types import did_you_mean
 from netspec.spec.v1alpha1 import API_VERSION, KIND, NetworkSpec
-
-#: Malformed values that are listed; each takes a search for what may have been meant.
-MAX_ERRORS = 500
 
 _LISTS = ("namespaces", "workloads", "services", "policies", "networkPolicies", "expectations")
 
@@ -120,10 +117,8 @@ def _validated(data: dict[str, Any], source: Source, report: Report) -> LoadedSp
         return LoadedSpec(NetworkSpec.model_validate(data), report, source, indexes=_frozen(indexes))
     except ValidationError as error:
         errors = error.errors(include_url=False)
-    for diagnostic in _once(translate(NetworkSpec, errors[:MAX_ERRORS], source)):
-        report.add(diagnostic)
-    if len(errors) > MAX_ERRORS:
-        report.error("NS003", (), f"{len(errors) - MAX_ERRORS} more malformed values are not listed", "fix these first")
+    for finding in findings(NetworkSpec, errors):
+        report.add(finding.located(source))
     for path in sorted({_unit(path_of(e), data) for e in errors}, key=_last_first):
         if path[0] in _LISTS:
             section = str(path[0])
@@ -142,15 +137,6 @@ def _validated(data: dict[str, Any], source: Source, report: Report) -> LoadedSp
 
 def _frozen(indexes: dict[str, list[int]]) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return tuple((section, tuple(kept)) for section, kept in indexes.items())
-
-
-def _once(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
-    """Of the errors at one path the first: alternatives of one value fail together."""
-    seen: dict[Path, Diagnostic] = {}
-    for diagnostic in diagnostics:
-        assert diagnostic.severity is Severity.ERROR
-        seen.setdefault(diagnostic.path, diagnostic)
-    return list(seen.values())
 
 
 def _unit(path: Path, data: dict[str, Any]) -> Path:

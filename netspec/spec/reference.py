@@ -1,16 +1,16 @@
-"""docs/spec.md, generated from the models: `python -m netspec.spec.reference > docs/spec.md`."""
+"""docs/spec.md, generated from the models, the core's and the backends': `netspec schema --output markdown`."""
 
-import sys
 from typing import Any
 
 from netspec.spec.schema import schema
 from netspec.spec.v1alpha1 import API_VERSION
+from netspec.target import Registry
 
 _INTRO = f"""\
 # The spec file
 
 What `{API_VERSION}` has, field for field. Generated from the models:
-`python -m netspec.spec.reference > docs/spec.md`. The rules that hold between fields are in [rules.md](rules.md).
+`netspec schema --output markdown > docs/spec.md`. The rules that hold between fields are in [rules.md](rules.md).
 `netspec schema` prints the JSON Schema, for an editor that completes and checks while you type.
 
 The file is one YAML 1.2 document: `yes`, `on` and `08:30` are text. Anchors and aliases may be used; merge keys and
@@ -47,14 +47,13 @@ policy `all` is every port of every protocol. In an expectation the port may fol
 """
 
 _STACK_NOTE = """\
-A LoadBalancer Service is an error on a cluster that has nothing to give it an address, as kind has not: it would wait
-for ever (NS310).
+A LoadBalancer Service is an error in a stack that has nothing to give it an address: it would wait for ever (NS310).
 """
 
 
-def render() -> str:
+def render(registry: Registry) -> str:
     """The text of docs/spec.md."""
-    whole = schema()
+    whole = schema(registry)
     definitions: dict[str, Any] = whole["$defs"]
     parts = [_INTRO, _section("The file", whole), _PEERS]
     done: set[str] = set()
@@ -110,7 +109,7 @@ def _type(field: dict[str, Any]) -> str:
             return f"`{value}`"
         case {"enum": list(values)}:
             return " or ".join(f"`{v}`" for v in values)
-        case {"anyOf": list(options)}:
+        case {"anyOf": list(options)} | {"oneOf": list(options)}:
             return " or ".join(_type(o) for o in options if o.get("type") != "null")
         case {"type": "array", "items": dict(items)}:
             return f"list of {_type(items)}"
@@ -127,7 +126,3 @@ def _type(field: dict[str, Any]) -> str:
 
 def _range(field: dict[str, Any]) -> str:
     return f"{field['minimum']} to {field['maximum']}" if "minimum" in field and "maximum" in field else "number"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render())

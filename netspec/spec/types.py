@@ -194,20 +194,6 @@ def _port_number(value: int) -> int:
 PortNumber = Annotated[int, AfterValidator(_port_number), WithJsonSchema(_NUMBER)]
 
 
-def _block_size(value: int) -> int:
-    if not 20 <= value <= 32:
-        raise problem("NS112", f"{value} is not a block size", "the prefix length of a block is 20 to 32")
-    return value
-
-
-#: Calico's IPPool blockSize for IPv4.
-BlockSize = Annotated[
-    int,
-    AfterValidator(_block_size),
-    WithJsonSchema({"title": "20 to 32", "type": "integer", "minimum": 20, "maximum": 32}),
-]
-
-
 def _int_or_name(value: Any) -> int | str:
     if isinstance(value, int) and not isinstance(value, bool):
         return _port_number(value)

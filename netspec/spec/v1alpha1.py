@@ -5,12 +5,11 @@ The models check the shape of one value at a time; what takes more than one valu
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, model_validator
 
+from netspec.spec.model import Model
 from netspec.spec.types import (
     Address,
-    BlockSize,
     Cidr,
     Domain,
     ExternalName,
@@ -42,10 +41,6 @@ MAX_PORTS = 1000
 Direction = Literal["ingress", "egress"]
 
 
-class Model(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel, defer_build=True)
-
-
 class Metadata(Model):
     """Names the spec."""
 
@@ -55,7 +50,9 @@ class Metadata(Model):
 class Proxy(Model):
     """kube-proxy, the part of every node that carries Service traffic to pods."""
 
-    mode: Literal["iptables", "nftables"] = Field("iptables", description="How kube-proxy programs the node.")
+    mode: Literal["iptables", "nftables", "ipvs", "none"] = Field(
+        "iptables", description="How kube-proxy programs the node; none: it does not run."
+    )
 
 
 class Network(Model):
@@ -268,37 +265,6 @@ class Expectation(Model):
         return data | {"to": peer, "port": port}
 
 
-class KindCluster(Model):
-    """A cluster of containers on this machine (kind)."""
-
-    type: Literal["kind"] = Field(description="The kind of cluster.")
-    workers: int = Field(2, ge=0, le=50, description="Worker nodes, besides one control plane.")
-    node_image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
-        None, description="The nodes' image. Unset: the one netspec is tested with."
-    )
-    network_cidr: Cidr = Field(
-        "172.30.0.0/16", alias="networkCIDR", description="The container network that the nodes join."
-    )
-
-
-class CalicoCni(Model):
-    """Calico, installed by its operator."""
-
-    provider: Literal["calico"] = Field(description="The network plugin.")
-    encapsulation: Literal["vxlan"] = Field("vxlan", description="How packets cross nodes.")
-    block_size: BlockSize = Field(26, description="The prefix length of the blocks that nodes take from the pool.")
-    mtu: Annotated[int, Field(ge=576, le=65535)] | None = Field(
-        None, description="The pods' MTU. Unset: the interface's, less the encapsulation's header."
-    )
-
-
-class Stack(Model):
-    """One environment: a cluster and its network plugin. The Pulumi stack's name picks it."""
-
-    cluster: KindCluster = Field(description="The cluster.")
-    cni: CalicoCni = Field(description="The network plugin.")
-
-
 class NetworkSpec(Model):
     """What a cluster's network must be."""
 
@@ -315,4 +281,7 @@ class NetworkSpec(Model):
     expectations: list[Expectation] = Field(
         default_factory=list, description="What must hold, whatever the policies say."
     )
-    stacks: dict[Name, Stack] = Field(default_factory=dict, description="Environments, by name.")
+    stacks: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Environments, by name; the Pulumi stack's name picks one.",
+    )

@@ -6,7 +6,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from testinfra.backend.docker import DockerBackend
 from testinfra.backend.kubectl import KubectlBackend
 from testinfra.host import Host
 
-from netspec.diagnostics import Problem
-from netspec.ir.model import Ir
 from netspec.toolchain import programs
 
 #: Seconds. A pod's script bounds itself; this is for a node or an API server that stops answering.
@@ -27,12 +24,8 @@ _PREFIX, _SUFFIX = "netspec-verify-", ".kubeconfig"
 
 
 @contextmanager
-def kubeconfig_for(ir: Ir) -> Iterator[Path]:
-    """The cluster's kubeconfig in a file of mode 0600 outside the project, removed afterwards."""
-    try:
-        text = programs.kind_kubeconfig(ir.cluster.name)
-    except Problem as problem:
-        raise Problem(problem.message, f"bring it up first: netspec up --stack {ir.stack}") from problem
+def kubeconfig_file(text: str) -> Iterator[Path]:
+    """A kubeconfig in a file of mode 0600 outside the project, removed afterwards."""
     _remove_left_ones()
     handle, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", suffix=_SUFFIX)  # mkstemp makes it 0600
     path = Path(name)
@@ -94,7 +87,7 @@ class _Docker(DockerBackend):  # type: ignore[misc]
 
 
 class Access:
-    """One cluster by its kubeconfig, and the containers beside it."""
+    """One cluster by its kubeconfig."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self._kubeconfig = str(kubeconfig)
@@ -105,19 +98,7 @@ class Access:
     def pod(self, namespace: str, name: str, container: str) -> Host:
         return Host(_Kubectl(name, namespace=namespace, container=container, kubeconfig=self._kubeconfig))
 
-    def container(self, name: str) -> Host:
-        return Host(_Docker(name))
 
-    def address_of_container(self, name: str) -> list[str]:
-        """Its addresses on every container network; none when it does not run."""
-        template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-        words = programs.run(["docker", "inspect", "--format", template, name]).stdout.split()
-        return [word for word in words if _is_address(word)]  # a stopped one has none, "invalid IP" or both words
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+def container(name: str) -> Host:
+    """A container of the engine that netspec uses."""
+    return Host(_Docker(name))

@@ -162,7 +162,8 @@ class Prober:
             container = self._containers.names.get(asker.id, asker.container)
             host = self._access.pod(asker.pod.namespace, asker.pod.name, container)
         else:
-            host = self._access.container(asker.id)
+            assert self._resolver.outside is not None
+            host = self._resolver.outside.host
         result = host.run(script(control_questions, questions, 1 if alone else LANES))
         window.by_number = replies(result.stdout)
         if not window.by_number:

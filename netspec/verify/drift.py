@@ -58,7 +58,7 @@ def compare(ir: Ir, items: Sequence[Mapping[str, Any]]) -> Drift:
     concerning = [i for i in items if i["metadata"].get("namespace", "") in ("", *own)]
     foreign = [f"{i['kind']} {_name(i)} is none of the spec's, and not analysed" for i in concerning if _is_refused(i)]
     known = json.dumps({"kind": "List", "items": [i for i in items if not _is_refused(i)]})
-    reading = read_texts([("the cluster", known)], ir.cni.provider)
+    reading = read_texts([("the cluster", known)])
     live = reading.inventory
     wanted = {p.id: p for p in ir.policies if p.namespace in own}
     found = {p.id: p for p in live.policies if p.namespace in own}

@@ -19,13 +19,14 @@ class Verification:
     """A plugin that adds the items of one stack to whatever is collected, and answers with the run's exit code."""
 
     def __init__(self, config: pytest.Config, stack: str, spec: str | None, report: str | None) -> None:
+        from netspec.backends.registry import REGISTRY
         from netspec.verify.stack import load_stack
 
         stop_in_good_order()
         self._stack, self._report = stack, Path(report) if report else None
         self._config = config
         try:
-            self._loaded: tuple[Ir, tuple[Probe, ...]] = load_stack(stack, spec)
+            self._loaded: tuple[Ir, tuple[Probe, ...]] = load_stack(stack, spec, REGISTRY)
         except Problem as problem:
             raise pytest.UsageError(str(problem)) from None
 

@@ -12,9 +12,6 @@ from netspec.verify.resolve import Asker
 from netspec.verify.script import Reply
 from netspec.verify.state import Endpoint, State, pods_by_workload
 
-#: VXLAN's headers over IPv4: outer Ethernet 14, IP 20, UDP 8, VXLAN 8.
-VXLAN_OVERHEAD = 50
-
 #: Of dials that are not as expected the most telling one speaks: an open door before one that could not be tried.
 _TELLING = (Outcome.CONNECTED, Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNRESOLVED, Outcome.CHECK_FAILED)
 
@@ -107,8 +104,8 @@ class Judge:
             return self._fact(probe, ok, seen, asker.id, n)
         if probe.fact == "pod-mtu":
             wanted = probe.expect
-            if not isinstance(wanted, int):
-                wanted = self._node_mtu.get(pod.node, 0) - VXLAN_OVERHEAD
+            if not isinstance(wanted, int):  # "interface - 50"
+                wanted = self._node_mtu.get(pod.node, 0) - int(wanted.rpartition(" ")[2])
             mtu = int(output.strip("| "))
             return self._fact(probe, mtu == wanted, mtu, asker.id, n, "" if mtu == wanted else f"wanted {wanted}")
         addresses = [r.output.rpartition(":")[0].strip("[]") for r in replies]
@@ -124,10 +121,8 @@ class Judge:
         return Observation(probe, Status.PASS if ok else Status.WRONG, seen, detail, asked_from, attempts=n)
 
     def state_fact(self, probe: FactProbe) -> Observation:
-        """Facts that the two kubectl calls have answered."""
-        state, settings = self._state, self._state.settings
-        if probe.fact in ("calico-pool", "stub-domains") and settings.problem:
-            return self.failed(probe, settings.problem)
+        """Facts that are known of every cluster, from its state."""
+        state = self._state
         seen: Any
         if probe.fact == "pod-ips-in-pod-cidrs":
             seen = sorted(p.address for p in self._pods[probe.subject])
@@ -145,14 +140,9 @@ class Judge:
             return self._endpoints(probe)
         if probe.fact == "nodes":
             seen = sum(node.ready for node in state.nodes)
-        elif probe.fact == "replicas":
-            seen = len(self._pods[probe.subject])
-        elif probe.fact == "dns-replicas":
-            seen = state.ready_replicas.get(probe.subject, 0)
-        elif probe.fact == "calico-pool":
-            seen = _pools(settings.pools)
         else:
-            seen = {domain: parse_corefile(settings.corefile).get(domain) for domain in probe.expect}
+            assert probe.fact == "replicas", probe.fact
+            seen = len(self._pods[probe.subject])
         return self._fact(probe, seen == probe.expect, seen, "API server")
 
     def _service_spec(self, probe: FactProbe) -> Observation:
@@ -210,16 +200,6 @@ def _agrees(key: str, seen: Any, wanted: Any) -> bool:
     return bool(seen == wanted)
 
 
-def _pools(pools: Sequence[Any]) -> dict[str, object]:
-    """The pools that pods get addresses from, in the probe's shape; a setting that differs between pools is a list."""
-    out: dict[str, object] = {"cidrs": sorted(p.get("cidr", "") for p in pools)}
-    defaults = {"blockSize": 26, "vxlanMode": "Never", "ipipMode": "Never", "natOutgoing": False}
-    for key, default in defaults.items():
-        values = {p.get(key, default) for p in pools}
-        out[key] = values.pop() if len(values) == 1 else sorted(map(str, values))
-    return out
-
-
 def parse_resolv_conf(text: str) -> dict[str, object]:
     """resolv.conf(5), lines separated by newline or "|"."""
     out: dict[str, object] = {"nameservers": [], "search": [], "ndots": 1}
@@ -267,21 +247,3 @@ def _owner(target: str, wanted: Sequence[str]) -> str:
     """A headless Service's SRV names each pod, below the Service's own name: that name, if it is among the wanted."""
     names = {w.partition(":")[2] for w in wanted}
     return next((n for n in names if target == n or target.endswith("." + n)), target)
-
-
-def parse_corefile(text: str) -> dict[str, list[str]]:
-    """Server block's zone -> the resolvers it forwards to.
-
-    >>> parse_corefile("corp.example:53 {\\n    forward . 10.0.0.53 10.0.0.54\\n}\\n")
-    {'corp.example': ['10.0.0.53', '10.0.0.54']}
-    """
-    out: dict[str, list[str]] = {}
-    zone, depth = "", 0
-    for line in text.splitlines():
-        words = line.split()
-        if depth == 0 and line.rstrip().endswith("{") and words:
-            zone = words[0].partition(":")[0]
-        elif depth == 1 and words[:2] == ["forward", "."]:
-            out[zone] = sorted(w for w in words[2:] if w != "{")
-        depth += line.count("{") - line.count("}")
-    return out

@@ -1,6 +1,6 @@
 """Probes to questions: which pod asks, which address is dialled, and which flows serve as the asker's controls."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -8,6 +8,7 @@ from netspec.ir.model import Ir, Workload
 from netspec.probes import OUTSIDE, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
 from netspec.verify.ephemeral import NAME
 from netspec.verify.script import UDP_DATA, Kind, Question
+from netspec.verify.sites import Outside
 from netspec.verify.state import Node, Pod, State, pods_by_workload
 
 #: Files of a pod that facts are read from.
@@ -53,27 +54,30 @@ class NothingToAsk(Unresolved):
 
 
 class Resolver:
-    """Looks symbolic ends up in the cluster's state. `outside` is the outside host's container and address."""
+    """Looks symbolic ends up in the cluster's state and surroundings."""
 
-    def __init__(self, ir: Ir, state: State, outside_name: str, outside_addresses: Sequence[str]) -> None:
+    def __init__(self, ir: Ir, state: State, outside: Outside | None) -> None:
         self._workloads: Mapping[str, Workload] = {w.id: w for w in ir.inventory.workloads}
         self._domain = ir.dns.cluster_domain
         self._state = state
         self._pods = pods_by_workload(state.pods, ir.inventory.workloads)
-        self._outside_name = outside_name
-        network = ir.cluster.network_cidr
-        self._outside_address = next((a for a in outside_addresses if ip_address(a) in network), "")
-        self._no_outside = (
-            f"container {outside_name} does not run"
-            if not outside_addresses
-            else f"container {outside_name} has no address in {network}"
-        )
+        self.outside = outside
+        networks = [found.network for found in ir.traits.node_networks[:1]]
+        addresses = outside.addresses if outside else ()
+        self._outside_address = next((a for a in addresses for n in networks if ip_address(a) in n), "")
+        if outside is None:
+            self._no_outside = "there is no host outside the cluster"
+        elif not addresses:
+            self._no_outside = f"{outside.name} does not run"
+        else:
+            self._no_outside = f"{outside.name} has no address in {', '.join(map(str, networks))}"
 
     def askers(self, source: str) -> tuple[Asker, ...]:
         """A pod of the source on each node that has one: what a pod may send is enforced on its own node."""
         if source == OUTSIDE:
             self._outside()
-            return (Asker(self._outside_name, None, ""),)
+            assert self.outside is not None
+            return (Asker(self.outside.name, None, ""),)
         foreign = not self._workloads[source].stand_in
         on: dict[str, Pod] = {}
         for pod in self.pods(source):

@@ -2,29 +2,22 @@
 
 from pathlib import Path
 
-from netspec.diagnostics import Problem, Report
+from netspec.compiler import compile_spec
+from netspec.diagnostics import Problem
 from netspec.ir.model import Ir
-from netspec.passes import resolve_and_check
 from netspec.probes import Probe
-from netspec.probing import derive_probes
 from netspec.spec.load import load
+from netspec.target import Registry
 from netspec.toolchain import project
 
 
-def load_stack(stack: str, spec: str | None = None) -> tuple[Ir, tuple[Probe, ...]]:
+def load_stack(stack: str, spec: str | None, registry: Registry) -> tuple[Ir, tuple[Probe, ...]]:
     """`spec` None: the file that the Pulumi stack's configuration names. Raises Problem for a spec with errors."""
     path = Path(spec) if spec else spec_of(stack)
-    loaded = load(path)
-    stacks = loaded.spec.stacks if loaded.spec else {}
-    report = Report(loaded.source.locate)
-    for diagnostic in loaded.report.sorted():
-        report.add(diagnostic)
-    ir = resolve_and_check(loaded, stack, stacks[stack], report) if stack in stacks else None
-    if report.has_errors:
+    result = compile_spec(load(path), stack, registry)
+    if result.ir is None or result.plan is None:
         raise Problem(f"{path} has errors", f"netspec check {path}")
-    if ir is None:
-        raise Problem(f"{path} has no stack {stack!r}", f"it has {', '.join(sorted(stacks)) or 'none'}")
-    return ir, derive_probes(ir)
+    return result.ir, result.probes
 
 
 def spec_of(stack: str) -> Path:

@@ -1,4 +1,4 @@
-"""What runs on the cluster now: nodes, pods, Services and settings, from two kubectl calls."""
+"""What runs on the cluster now: nodes, pods and Services, from one kubectl call."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from netspec.diagnostics import Problem
-from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import WORKLOAD_LABEL, Workload
 from netspec.ir.selectors import Selector
 from netspec.toolchain.programs import last_line
@@ -79,7 +78,6 @@ class State:
     ready_replicas: Mapping[str, int]
     stale_canaries: tuple[str, ...] = ()
     endpoints: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
-    settings: "Settings" = field(default_factory=lambda: Settings())
 
 
 def pods_by_workload(pods: Sequence[Pod], workloads: Sequence[Workload]) -> dict[str, tuple[Pod, ...]]:
@@ -101,15 +99,6 @@ def pods_by_workload(pods: Sequence[Pod], workloads: Sequence[Workload]) -> dict
     return {workload: tuple(theirs) for workload, theirs in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the cluster is set to. `problem`: why it could not be read."""
-
-    pools: tuple[Mapping[str, Any], ...] = ()
-    corefile: str = ""
-    problem: str = ""
-
-
 def read_state(access: Access) -> State:
     kinds = "nodes,namespaces,pods,services,deployments.apps,endpointslices.discovery.k8s.io"
     done = access.kubectl("get", kinds, "-A", "-o", "json")
@@ -119,21 +108,6 @@ def read_state(access: Access) -> State:
             "see `netspec status`; `netspec up` repairs a half-made cluster",
         )
     return parse_state(json.loads(done.stdout)["items"])
-
-
-def read_settings(access: Access) -> Settings:
-    done = access.kubectl("get", "configmaps,ippools.crd.projectcalico.org", "-A", "-o", "json")
-    if done.returncode:
-        return Settings(problem=last_line(done.stderr))
-    items = json.loads(done.stdout)["items"]
-    pools = tuple(i["spec"] for i in items if i["kind"] == "IPPool" and not i["spec"].get("disabled"))
-    corefiles = [
-        i.get("data", {}).get("Corefile", "")
-        for i in items
-        if i["kind"] == "ConfigMap"
-        and (i["metadata"]["namespace"], i["metadata"]["name"]) == (KUBE_DNS.namespace, KUBE_DNS.workload)
-    ]
-    return Settings(pools, corefiles[0] if corefiles else "")
 
 
 def parse_state(items: list[dict[str, Any]]) -> State:

@@ -1,11 +1,11 @@
-"""For each feature a small spec that needs it, with the stack `dev` on whatever backends are asked for."""
+"""For each feature a small spec that gives it, with the stack `dev` on whatever backends are asked for."""
 
 from typing import Any
 
 import yaml
 
-from netspec.ir.features import Feature
 from netspec.spec.load import LoadedSpec, loads
+from netspec.target import LAYERS, Feature
 
 _WEB = {"name": "web", "namespace": "shop", "labels": {"app": "web"}, "ports": [{"name": "http", "port": 8080}]}
 _SERVICE = {"name": "web", "namespace": "shop", "selector": {"app": "web"}, "ports": [{"port": 8080}]}
@@ -18,16 +18,14 @@ def _policy(port: dict[str, Any]) -> dict[str, Any]:
 
 #: Feature -> what the base spec is changed by; a section given here replaces the base's.
 NEEDS: dict[Feature, dict[str, Any]] = {
-    Feature.IPV4: {},
-    Feature.PROXY_IPTABLES: {},
+    Feature.IPV4: {"network": {"ipFamily": "ipv4"}},
+    Feature.PROXY_IPTABLES: {"network": {"proxy": {"mode": "iptables"}}},
     Feature.PROXY_NFTABLES: {"network": {"proxy": {"mode": "nftables"}}},
+    Feature.PROXY_IPVS: {"network": {"proxy": {"mode": "ipvs"}}},
+    Feature.PROXY_NONE: {"network": {"proxy": {"mode": "none"}}},
     Feature.MAX_PODS: {"network": {"maxPods": 60}},
     Feature.NODE_MASK: {"network": {"nodeCIDRMask": 25}},
-    Feature.NODE_IMAGE: {"cluster": {"nodeImage": "example/node:1"}},
     Feature.LOAD_BALANCER: {"services": [_SERVICE | {"type": "LoadBalancer"}]},
-    Feature.VXLAN: {"cni": {"encapsulation": "vxlan"}},
-    Feature.BLOCK_SIZE: {"cni": {"blockSize": 27}},
-    Feature.MTU: {"cni": {"mtu": 1400}},
     Feature.NETWORK_POLICY: _policy({"port": 8080}),
     Feature.END_PORT: _policy({"port": 8080, "endPort": 8090}),
     Feature.NAMED_PORT: _policy({"port": "http"}),
@@ -49,25 +47,42 @@ NEEDS: dict[Feature, dict[str, Any]] = {
 }
 
 
-def spec_needing(feature: Feature, cluster: str, cni: str) -> LoadedSpec:
-    return load_spec(NEEDS[feature], cluster, cni)
+#: What one spec with all that a plan can hold is made of.
+EVERYTHING: dict[str, Any] = {
+    "dns": {"ndots": 2, "stubDomains": {"corp.example": ["172.30.0.53"]}},
+    "namespaces": [
+        {"name": "shop", "labels": {"team": "shop"}, "defaultDeny": ["ingress", "egress"], "allowDNS": True},
+        {"name": "default"},
+    ],
+    "workloads": [
+        _WEB | {"standIn": True},
+        {"name": "dns", "namespace": "shop", "labels": {"app": "dns"}, "standIn": True}
+        | {"ports": [{"port": 53}, {"port": 53, "protocol": "UDP"}]},
+        {"name": "idle", "namespace": "default", "labels": {"app": "idle"}, "replicas": 3, "standIn": True},
+    ],
+    "services": [
+        {"name": "web", "namespace": "shop", "selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]},
+        {"name": "idle", "namespace": "default", "clusterIP": "None", "selector": {"app": "idle"}},
+    ],
+    "policies": [{"name": "out", "from": {"workload": "shop/web"}, "to": {"cidr": "172.30.0.0/16"}}],
+}
 
 
-def load_spec(changes: dict[str, Any], cluster: str = "kind", cni: str = "calico") -> LoadedSpec:
-    """The base spec (one namespace, one workload) with `changes`; `cluster` and `cni` in them change the stack."""
-    sections = {key: value for key, value in changes.items() if key not in ("cluster", "cni")}
+def load_spec(changes: dict[str, Any], **layers: str | dict[str, Any]) -> LoadedSpec:
+    """The base spec (one namespace, one workload) with `changes`, and a stack `dev` of `layers`: each a backend's name,
+    or all that the stack says of it. A cluster and a CNI are there in any case."""
+    stack: dict[str, Any] = {}
+    for layer in LAYERS:
+        given = layers.get(layer.name, {"cluster": "kind", "cni": "calico"}.get(layer.name))
+        if given is not None:
+            stack[layer.name] = {layer.key: given} if isinstance(given, str) else given
     data = {
         "apiVersion": "netspec.dev/v1alpha1",
         "kind": "NetworkSpec",
         "metadata": {"name": "probe"},
         "namespaces": [{"name": "shop"}],
         "workloads": [_WEB],
-        **sections,
-        "stacks": {
-            "dev": {
-                "cluster": {"type": cluster} | changes.get("cluster", {}),
-                "cni": {"provider": cni} | changes.get("cni", {}),
-            }
-        },
+        **changes,
+        "stacks": {"dev": stack},
     }
-    return loads(yaml.safe_dump(data), "probe.yaml")
+    return loads(yaml.safe_dump(data, sort_keys=False), "probe.yaml")

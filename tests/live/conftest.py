@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from live_cluster import STACK, Live
 
+from netspec.backends.registry import REGISTRY
 from netspec.diagnostics import Problem
 from netspec.verify.access import Access, kubeconfig_for
 from netspec.verify.stack import load_stack
@@ -46,7 +47,7 @@ def live(not_run: Callable[[str], None]) -> Iterator[Live]:
 
     if not _engine_runs():
         not_run("no cluster (make up)")
-    ir, probes = load_stack(STACK)
+    ir, probes = load_stack(STACK, None, REGISTRY)
     try:
         activate(("kind", "kubectl"))
         with kubeconfig_for(ir) as kubeconfig:

@@ -76,7 +76,7 @@ def test_the_untouched_cluster_is_green(live: Live) -> None:
     placed = {d.same_node for o in run.flows for d in o.dials}
     assert {True, False} <= placed, "pairs on one node and across nodes"
     pairs = {tuple(c.name.partition(", ")[2].split(" to ")) for c in run.canary.checks}
-    assert {client for client, _ in pairs} == {f"{live.ir.cluster.name}-worker", f"{live.ir.cluster.name}-worker2"}
+    assert {client for client, _ in pairs} == {f"{live.ir.cluster_name}-worker", f"{live.ir.cluster_name}-worker2"}
     assert {client == server for client, server in pairs} == {True, False}
 
 

@@ -27,6 +27,7 @@ from netspec.manifests.read import read_texts
 from netspec.probes import OUTSIDE_PORTS, Outcome
 from netspec.verify.script import LANES, Question, replies, script
 from netspec.verify.script import outcome as outcome_of
+from netspec.verify.sites import addresses_of
 
 #: Pods that ask at once; inside a pod verify.script bounds what is asked at once.
 PODS_AT_ONCE = 8
@@ -80,12 +81,12 @@ class Ground:
 @pytest.fixture(scope="module")
 def ground(live: Live) -> Iterator[Ground]:
     (pod_cidr,) = (n for n in live.ir.network.pod_cidrs if n.version == 4)
-    outside = live.access.address_of_container(f"{live.ir.cluster.name}-outside")[0]
+    outside = addresses_of(f"{live.ir.cluster_name}-outside")[0]
     objects = cases.objects(IMAGES["agnhost"], str(pod_cidr), outside)
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-    reading = read_texts([("semantics.json", text)], cni=live.ir.cni.provider)
+    reading = read_texts([("semantics.json", text)])
     assert reading.diagnostics == ()
-    inventory = replace(reading.inventory, pod_cidrs=live.ir.network.pod_cidrs)
+    inventory = replace(reading.inventory, pod_cidrs=live.ir.network.pod_cidrs, dialect=live.ir.traits.dialect)
     _remove(live)
     try:
         live.kubectl("apply", "-f", "-", stdin=text, limit=120)

@@ -5,10 +5,12 @@ from typing import Any
 
 import yaml
 
+from netspec.backends.registry import REGISTRY
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
 from netspec.passes import resolve_and_check
 from netspec.spec.load import loads
+from netspec.spec.stacks import parts_of
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -47,7 +49,7 @@ def compiled(changes: str | dict[str, Any]) -> Ir:
     loaded = loads(yaml.safe_dump(data), "sample.yaml")
     assert loaded.spec is not None and not loaded.report.has_errors, loaded.report.sorted()
     report = Report(loaded.source.locate)
-    ir = resolve_and_check(loaded, "dev", loaded.spec.stacks["dev"], report)
+    ir = resolve_and_check(loaded, "dev", parts_of(loaded, "dev", REGISTRY)[0], report)
     assert ir is not None
     assert not report.has_errors, [d.render() for d in report.sorted()]
     return ir

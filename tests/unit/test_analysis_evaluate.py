@@ -6,6 +6,7 @@ import pytest
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import AddressEnd, Answer, End, PodEnd
+from netspec.backends.cni.dialects import DIALECTS
 from netspec.diagnostics import Problem
 from netspec.ir.model import (
     NAME_LABEL,
@@ -39,7 +40,9 @@ APP_WEB = Selector.of({"app": "web"})
 
 
 def inventory(*policies: NetworkPolicy, cni: str | None = None) -> Inventory:
-    return Inventory(NAMESPACES, (WEB, API, OPS, NODE), (), policies, (ip_network("10.244.0.0/16"),), cni)
+    return Inventory(
+        NAMESPACES, (WEB, API, OPS, NODE), (), policies, (ip_network("10.244.0.0/16"),), DIALECTS.get(cni or "")
+    )
 
 
 def policy(

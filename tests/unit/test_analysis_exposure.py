@@ -1,8 +1,11 @@
 """What the cluster, the outside and unknown pods reach."""
 
+from dataclasses import replace
+
 import pytest
 
 from netspec.analysis.exposure import Exposure, exposures
+from netspec.backends.cni.dialects import DIALECTS
 from netspec.manifests.read import read_texts
 
 POD = """\
@@ -27,9 +30,9 @@ def service(spec: str) -> str:
 
 
 def found(*objects: str, cni: str | None = None) -> list[Exposure]:
-    reading = read_texts([("x.yaml", POD + "".join(objects))], cni)
+    reading = read_texts([("x.yaml", POD + "".join(objects))])
     assert reading.diagnostics == ()
-    return list(exposures(reading.inventory))
+    return list(exposures(replace(reading.inventory, dialect=DIALECTS.get(cni or ""))))
 
 
 def rows(*objects: str) -> list[tuple[str, str, object]]:

@@ -10,6 +10,7 @@ from netspec.analysis.explain import Explainer
 from netspec.analysis.matrix import Focus, Matrix, ports_text
 from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.analysis.why import because
+from netspec.backends.cni.dialects import DIALECTS
 from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Inventory
 from netspec.manifests.read import read_texts
@@ -39,9 +40,9 @@ def policy(spec: str, name: str = "p") -> str:
 
 
 def inventory(*objects: str, cni: str | None = None) -> Inventory:
-    reading = read_texts([("x.yaml", PODS + "".join(objects))], cni)
+    reading = read_texts([("x.yaml", PODS + "".join(objects))])
     assert reading.diagnostics == ()
-    return reading.inventory
+    return replace(reading.inventory, dialect=DIALECTS.get(cni or ""))
 
 
 def document(found: Inventory, focus: Focus | None = None) -> dict[str, Any]:
@@ -204,12 +205,14 @@ def test_what_one_side_does_not_say_of_the_cluster_is_as_the_other_has_it() -> N
     """A spec brings CoreDNS, the pods' range and a CNI; manifests that are silent about them do not take them away."""
     dns = KUBE_DNS.pods(2)
     silent = inventory(policy(TO_DB % "{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}"))
-    said = replace(silent, workloads=(*silent.workloads, dns), namespaces=(KUBE_DNS.home(),), cni="calico")
+    said = replace(
+        silent, workloads=(*silent.workloads, dns), namespaces=(KUBE_DNS.home(),), dialect=DIALECTS["calico"]
+    )
     said = replace(said, pod_cidrs=(ip_network("192.168.0.0/16"),))
     assert {c[1] for c in changes(silent, said)} >= {dns.id, "shop/web"}
     assert changes(*alike(silent, said)) == changes(*alike(said, silent)) == []
     # What a side does say is its own: another range, another DNS.
-    other = replace(silent, pod_cidrs=(ip_network("10.0.0.0/8"),), cni="calico")
+    other = replace(silent, pod_cidrs=(ip_network("10.0.0.0/8"),), dialect=DIALECTS["calico"])
     moved = ("opened", "shop/web", "shop/db", "all", "")
     assert moved in changes(*alike(said, other))
     own = replace(dns, labels={"app": "db"}, system=False)

@@ -7,24 +7,25 @@ from typing import Any
 import pytest
 import yaml
 
-from netspec.backends.clusters.kind import Kind, cluster_config
-from netspec.backends.cni.calico import Calico, cluster_role, installation
+from netspec.backends.clusters.kind import Kind, cluster_config, kubeadm_patches, tainted
+from netspec.backends.clusters.kind.settings import KindSettings
+from netspec.backends.cni.calico import Calico
+from netspec.backends.cni.calico.operator import cluster_role, installation
+from netspec.backends.cni.calico.settings import CalicoSettings
 from netspec.backends.common import Common
-from netspec.backends.common.coredns import coredns, corefile
 from netspec.backends.common.namespaces import namespace_manifest
 from netspec.backends.common.policies import policy_manifest
 from netspec.backends.common.services import service_manifest
 from netspec.backends.common.standins import deployment
+from netspec.backends.dns.coredns.objects import coredns, corefile
 from netspec.backends.objects import CHECKSUM
 from netspec.ir.model import (
     NAME_LABEL,
     WORKLOAD_LABEL,
-    CalicoCni,
     ContainerPort,
     Dns,
     IpBlock,
     Ir,
-    KindCluster,
     Namespace,
     Network,
     NetworkPolicy,
@@ -37,15 +38,31 @@ from netspec.ir.model import (
 )
 from netspec.ir.selectors import Selector
 from netspec.passes.system import system
-from netspec.plan import CNI_READY, KindClusterNode, ManifestNode, ReadyNode
+from netspec.plan import CNI_READY, ManifestNode, Node, ReadyNode, ResourceNode
+from netspec.target import Needs, Taint, Traits
 
 NETWORK = Network((IPv4Network("10.244.0.0/16"),), (IPv4Network("10.96.0.0/16"),))
 DNS = Dns(address="10.96.0.10")
-IR = Ir("shop", "dev", NETWORK, DNS, KindCluster("shop-dev"), CalicoCni())
+NEEDS = Needs()
+IR = Ir("shop", "dev", NETWORK, DNS, Traits(nodes=3), {"cluster": "kind", "cni": "calico"})
+
+
+def calico(ir: Ir = IR, **settings: Any) -> tuple[Node, ...]:
+    return Calico().lower(ir, CalicoSettings(**settings), NEEDS)
+
+
+def kind(needs: Needs = NEEDS, **settings: Any) -> ResourceNode:
+    (node,) = Kind().lower(IR, KindSettings(**settings), needs)
+    assert isinstance(node, ResourceNode)
+    return node
+
+
+def lower(ir: Ir) -> tuple[Node, ...]:
+    return Common().lower(ir, None, NEEDS)
 
 
 def _kubeadm(network: Network = NETWORK, dns: Dns = DNS) -> dict[str, dict[str, Any]]:
-    config = cluster_config(KindCluster("c"), network, dns)
+    config = cluster_config("c", KindSettings(), network, dns, NEEDS)
     return {patch["kind"]: patch for patch in map(yaml.safe_load, config["kubeadmConfigPatches"])}
 
 
@@ -69,12 +86,12 @@ class TestKind:
 
     @pytest.mark.parametrize("workers", [0, 1, 3])
     def test_one_control_plane_and_the_workers(self, workers: int) -> None:
-        roles = [n["role"] for n in cluster_config(KindCluster("c", workers=workers), NETWORK, DNS)["nodes"]]
+        roles = [n["role"] for n in cluster_config("c", KindSettings(workers=workers), NETWORK, DNS, NEEDS)["nodes"]]
         assert roles == ["control-plane"] + ["worker"] * workers
 
     def test_nothing_of_this_machine_is_in_the_config(self) -> None:
         """What only some machines need (feature gates, mounts) the toolchain adds when it creates the cluster."""
-        assert cluster_config(KindCluster("c"), NETWORK, DNS).keys() == {
+        assert cluster_config("c", KindSettings(), NETWORK, DNS, NEEDS).keys() == {
             "kind",
             "apiVersion",
             "name",
@@ -84,46 +101,60 @@ class TestKind:
         }
 
     def test_what_replaces_the_cluster(self) -> None:
-        def immutable(ir: Ir) -> object:
-            (node,) = Kind().lower(ir)
-            assert isinstance(node, KindClusterNode)
-            return node.immutable
+        def immutable(**settings: Any) -> object:
+            return kind(Calico().needs(IR, CalicoSettings.model_validate(settings), NEEDS)).properties["immutable"]
 
-        assert immutable(IR) != immutable(replace(IR, cni=CalicoCni(block_size=24)))
-        assert immutable(IR) == immutable(replace(IR, cni=CalicoCni(mtu=1400)))
+        assert immutable() == {"cni": "calico", "blockSize": 26}
+        assert immutable(blockSize=24) != immutable()
+        assert immutable(mtu=1400) == immutable()
 
     def test_names_beside_the_cluster(self) -> None:
-        (node,) = Kind().lower(IR)
-        assert isinstance(node, KindClusterNode)
-        assert (node.name, node.network, node.outside_name) == ("shop-dev", "netspec-shop-dev", "shop-dev-outside")
+        made = kind().properties
+        assert [made[key] for key in ("name", "network", "outsideName")] == [
+            "shop-dev",
+            "netspec-shop-dev",
+            "shop-dev-outside",
+        ]
+
+    def test_a_cni_that_replaces_kube_proxy_gets_a_cluster_without(self) -> None:
+        assert kind(Needs(kube_proxy=False)).properties["config"]["networking"]["kubeProxyMode"] == "none"
+
+    @pytest.mark.parametrize(("workers", "own"), [(1, 1), (0, 0)])
+    def test_taints_are_on_every_node_beside_the_control_plane_s_own(self, workers: int, own: int) -> None:
+        """kubeadm gives a control plane its taint only where none is listed."""
+        patches = {p["kind"]: p for p in kubeadm_patches(NETWORK, DNS, tainted((Taint("cni/not-ready"),), workers))}
+        given = {"key": "cni/not-ready", "value": "", "effect": "NoSchedule"}
+        assert patches["JoinConfiguration"]["nodeRegistration"]["taints"] == [given]
+        control_plane = patches["InitConfiguration"]
+        assert len(control_plane["nodeRegistration"]["taints"]) == 1 + own
+        assert control_plane["nodeRegistration"]["taints"][-1] == given and "skipPhases" in control_plane
 
 
 class TestCalico:
     def test_the_operator_finds_no_default_to_write_into_a_pool(self) -> None:
         """pkg/controller/ippool/defaults.go of the operator: what it would fill in is given."""
-        (pool,) = installation(NETWORK, CalicoCni())["spec"]["calicoNetwork"]["ipPools"]
+        (pool,) = installation(NETWORK, CalicoSettings())["spec"]["calicoNetwork"]["ipPools"]
         defaulted = {"name", "encapsulation", "natOutgoing", "nodeSelector", "blockSize", "disableNewAllocations"}
         assert defaulted | {"allowedUses", "disableBGPExport"} <= pool.keys()
 
     def test_the_mtu_is_the_interface_s_unless_given(self) -> None:
-        assert "mtu" not in installation(NETWORK, CalicoCni())["spec"]["calicoNetwork"]
-        assert installation(NETWORK, CalicoCni(mtu=1400))["spec"]["calicoNetwork"]["mtu"] == 1400
+        assert "mtu" not in installation(NETWORK, CalicoSettings())["spec"]["calicoNetwork"]
+        assert installation(NETWORK, CalicoSettings(mtu=1400))["spec"]["calicoNetwork"]["mtu"] == 1400
 
     @pytest.mark.parametrize(("mode", "dataplane"), [("iptables", "Iptables"), ("nftables", "Nftables")])
     def test_the_data_plane_is_kube_proxy_s(self, mode: Any, dataplane: str) -> None:
-        made = installation(replace(NETWORK, proxy_mode=mode), CalicoCni())
+        made = installation(replace(NETWORK, proxy_mode=mode), CalicoSettings())
         assert made["spec"]["calicoNetwork"]["linuxDataplane"] == dataplane
 
     def test_felix_is_configured_before_the_operator_writes_the_same_object(self) -> None:
-        nodes = {node.id: node for node in Calico().lower(IR)}
+        nodes = {node.id: node for node in calico()}
         assert "felixconfiguration:default" in nodes["installation:default"].depends_on
         assert nodes["felixconfiguration:default"].depends_on == ("calico-crds",)
         assert isinstance(nodes["calico-crds"], ReadyNode)
 
     @pytest.mark.parametrize("workers", [0, 3])
     def test_ready_means_every_node(self, workers: int) -> None:
-        ir = replace(IR, cluster=KindCluster("c", workers=workers))
-        ready = next(node for node in Calico().lower(ir) if node.id == CNI_READY)
+        ready = next(node for node in calico(replace(IR, traits=Traits(nodes=workers + 1))) if node.id == CNI_READY)
         assert isinstance(ready, ReadyNode)
         assert {c.resource: c.at_least for c in ready.conditions} == {"tigerastatus/calico": 1, "nodes": workers + 1}
 
@@ -169,7 +200,7 @@ class TestCoreDns:
             return NetworkPolicy("kube-system", name, Selector.of(labels), ("Ingress",))
 
         ir = replace(system(IR, None), policies=(policy("dns", {"k8s-app": "kube-dns"}), policy("other", {"a": "b"})))  # type: ignore[arg-type]
-        server = next(n for n in Common().lower(ir) if n.id == "deployment:kube-system/coredns")
+        server = next(n for n in coredns(ir) if n.id == "deployment:kube-system/coredns")
         assert [d for d in server.depends_on if "networkpolicy" in d] == ["networkpolicy:kube-system/dns"]
 
     def test_what_is_made_is_what_is_predicted(self) -> None:
@@ -259,7 +290,7 @@ class TestStandIns:
         brought = Workload("kube-system", "dns", {"app": "dns"}, stand_in=True, system=True)
         mine = Workload("shop", "mine", {"app": "mine"}, stand_in=True, replicas=0)
         ir = replace(IR, namespaces=(Namespace("shop", {}),), workloads=(real, brought, mine))
-        made = [n for n in Common().lower(ir) if n.id.startswith("deployment:") and "coredns" not in n.id]
+        made = [n for n in lower(ir) if n.id.startswith("deployment:") and "coredns" not in n.id]
         assert [n.id for n in made] == ["deployment:shop/mine"]
         assert isinstance(made[0], ManifestNode) and made[0].manifest["spec"]["replicas"] == 0
 
@@ -273,7 +304,7 @@ class TestStandIns:
             workloads=(Workload("shop", "web", {"app": "web"}, stand_in=True),),
             policies=(policy("shop", "all", {}), policy("shop", "db", {"app": "db"}), policy("other", "all", {})),
         )
-        web = next(n for n in Common().lower(ir) if n.id == "deployment:shop/web")
+        web = next(n for n in lower(ir) if n.id == "deployment:shop/web")
         assert set(web.depends_on) == {"namespace:shop", CNI_READY, "networkpolicy:shop/all"}
 
 
@@ -360,6 +391,6 @@ class TestNamespaces:
     def test_what_kubernetes_makes_is_not_made_again(self) -> None:
         spaces = (Namespace("default", {}), Namespace("kube-system", {}, system=True), Namespace("shop", {}))
         ir = replace(IR, namespaces=spaces, services=(Service("default", "web"),))
-        nodes = {n.id: n for n in Common().lower(ir)}
+        nodes = {n.id: n for n in lower(ir)}
         assert [i for i in nodes if i.startswith("namespace:")] == ["namespace:shop"]
         assert nodes["service:default/web"].depends_on == ("cluster",)

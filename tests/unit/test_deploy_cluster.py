@@ -14,20 +14,26 @@ from netspec.deploy import cluster, containers, kind
 from netspec.deploy.cluster import KindProvider
 from netspec.deploy.containers import EngineDown, Network
 from netspec.diagnostics import Problem
-from netspec.plan import KindClusterNode
+from netspec.plan import ResourceNode
 from netspec.toolchain import project
 
 FAKES = Path(__file__).resolve().parent.parent / "engine" / "fakes.py"
-NODE = KindClusterNode(
-    id="cluster",
-    name="lab",
-    image="node:1",
-    config={"networking": {"podSubnet": "10.0.0.0/16"}, "nodes": [{"role": "control-plane"}, {"role": "worker"}]},
-    network="netspec-lab",
-    network_cidr="172.30.0.0/16",
-    outside_name="lab-outside",
-    outside_image="outside:1",
-    immutable={"blockSize": 26},
+NODE = ResourceNode(
+    "cluster",
+    cluster.TOKEN,
+    {
+        "name": "lab",
+        "image": "node:1",
+        "config": {
+            "networking": {"podSubnet": "10.0.0.0/16"},
+            "nodes": [{"role": "control-plane"}, {"role": "worker"}],
+        },
+        "network": "netspec-lab",
+        "networkCidr": "172.30.0.0/16",
+        "outsideName": "lab-outside",
+        "outsideImage": "outside:1",
+        "immutable": {"blockSize": 26},
+    },
 )
 INPUTS = cluster.inputs(NODE, "dev")
 
@@ -86,8 +92,11 @@ def test_only_the_private_engine_adds_to_the_config(
 ) -> None:
     monkeypatch.setattr(kind.toolchain, "kind_overrides", lambda: {"featureGates": {"A": True}})
     made()
-    assert json.loads((tmp_path / "kind-config.json").read_text()) == {**NODE.config, "featureGates": {"A": True}}
-    assert "featureGates" not in NODE.config
+    assert json.loads((tmp_path / "kind-config.json").read_text()) == {
+        **NODE.properties["config"],
+        "featureGates": {"A": True},
+    }
+    assert "featureGates" not in NODE.properties["config"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from netspec.deploy import kubernetes, leftovers, plainly, session
 from netspec.deploy.explain import explain
 from netspec.deploy.layers import layers
 from netspec.diagnostics import Problem
-from netspec.plan import CNI_READY, KindClusterNode, ManifestNode, Plan, ReadyNode, order
+from netspec.plan import CNI_READY, ManifestNode, Plan, ReadyNode, ResourceNode, order
 from netspec.toolchain import engine, project
 
 
@@ -41,8 +41,9 @@ def manifest(kind: str, name: str, namespace: str | None, *depends_on: str, wait
 
 
 def test_layers_follow_from_the_plan() -> None:
-    cluster = KindClusterNode("cluster", "c", "i", {}, "n", "10.0.0.0/8", "o", "i")
+    cluster = ResourceNode("cluster", "x:y:Cluster", {}, ("vpc",), provides=("nodes",))
     nodes = (
+        ResourceNode("vpc", "x:y:Network", {}),
         cluster,
         manifest("Namespace", "operator", None, "cluster"),
         manifest("Deployment", "operator", "operator", "namespace:operator"),
@@ -55,6 +56,7 @@ def test_layers_follow_from_the_plan() -> None:
     )
     found = layers(Plan("p", "dev", order(nodes)))
     assert found == {
+        "vpc": "cluster",
         "cluster": "cluster",
         "namespace:operator": "cni",
         "deployment:operator": "cni",
@@ -69,9 +71,9 @@ def test_layers_follow_from_the_plan() -> None:
 
 def test_an_object_that_is_not_waited_for_says_so_to_the_provider() -> None:
     node = manifest("Service", "kube-dns", "kube-system", wait=False)
-    assert kubernetes.properties(node)["metadata"]["annotations"] == {kubernetes.SKIP_AWAIT: "true"}
+    assert kubernetes.properties(node.manifest, node.wait)["metadata"]["annotations"] == {kubernetes.SKIP_AWAIT: "true"}
     assert "annotations" not in node.manifest["metadata"]
-    assert "annotations" not in kubernetes.properties(manifest("Service", "a", "b"))["metadata"]
+    assert "annotations" not in kubernetes.properties(manifest("Service", "a", "b").manifest, True)["metadata"]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Reading manifests: files and lists, what is refused, reported, skipped, and where it stands."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import Answer, PodEnd
+from netspec.backends.cni.dialects import DIALECTS
 from netspec.diagnostics import Problem, Severity
 from netspec.ir.model import Place
 from netspec.manifests import libyaml
@@ -315,9 +317,9 @@ def test_a_cni_is_known_by_its_daemonset() -> None:
     text = (
         "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: cilium, namespace: kube-system}\nspec: {template: {}}\n"
     )
-    assert of(text.replace("template: {}", "template: {spec: {}}")).inventory.cni == "cilium"
+    assert of(text.replace("template: {}", "template: {spec: {}}")).cni == "cilium"
     policy = f"{POLICY}  {{podSelector: {{}}, ingress: [{{from: [{{ipBlock: {{cidr: 0.0.0.0/0}}}}]}}]}}\n"
     pods = pod("a", namespace="shop") + "---\n" + pod("b", namespace="shop")
-    reading = read_texts([("x", f"{policy}---\n{pods}")], cni="cilium")
-    verdict = evaluate(reading.inventory, PodEnd("shop/a"), PodEnd("shop/b"), 1, "TCP")
+    found = replace(read_texts([("x", f"{policy}---\n{pods}")]).inventory, dialect=DIALECTS["cilium"])
+    verdict = evaluate(found, PodEnd("shop/a"), PodEnd("shop/b"), 1, "TCP")
     assert (verdict.answer, verdict.expected) == (Answer.DIALECT, "deny")

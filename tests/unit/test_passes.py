@@ -54,8 +54,20 @@ def test_defaults_are_those_of_the_reference() -> None:
     assert ir.network.service_cidrs == (ip_network("10.96.0.0/16"),)
     assert (ir.network.proxy_mode, ir.network.node_mask, ir.network.max_pods) == ("iptables", 24, 110)
     assert (ir.dns.ndots, ir.dns.replicas, ir.dns.cache_seconds) == (None, 2, 30)
-    assert (ir.cluster.name, ir.cluster.workers, str(ir.cluster.network_cidr)) == ("sample-dev", 2, "172.30.0.0/16")
-    assert (ir.cni.encapsulation, ir.cni.block_size, ir.cni.mtu) == ("vxlan", 26, None)
+    assert (ir.cluster_name, ir.traits.nodes, ir.traits.node_networks[0].text) == ("sample-dev", 3, "172.30.0.0/16")
+    assert (ir.traits.overhead, ir.traits.mtu, ir.given) == (50, None, frozenset())
+
+
+def test_what_the_spec_gives_is_told_from_what_it_leaves_to_the_defaults() -> None:
+    text = (
+        "{network: {maxPods: 110, proxy: {mode: iptables}}, dns: {ndots: 2, coredns: {replicas: 2}, stubDomains: {}}}"
+    )
+    assert compiled(text).given == {
+        ("network", "maxPods"),
+        ("network", "proxy", "mode"),
+        ("dns", "ndots"),
+        ("dns", "coredns", "replicas"),
+    }
 
 
 def test_the_dns_address_is_the_tenth_of_the_service_range() -> None:

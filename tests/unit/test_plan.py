@@ -9,12 +9,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netspec.diagnostics import Problem
-from netspec.plan import Condition, KindClusterNode, ManifestNode, Node, Plan, ReadyNode, manifest_id, order
+from netspec.plan import Condition, ManifestNode, Node, Plan, ReadyNode, Ref, ResourceNode, manifest_id, order
 from netspec.planfiles import INDEX, VERSION, render, to_yaml, write
 
+_CLUSTER = ResourceNode(
+    "cluster",
+    "x:y:Cluster",
+    {"config": {"kind": "Cluster"}, "networkCidr": "172.30.0.0/16"},
+    provides=("nodes",),
+    files={"config": "cluster.yaml"},
+)
 
-def _node(name: str, *depends_on: str) -> ManifestNode:
-    return ManifestNode(name, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}, depends_on)
+
+def _node(name: str, *depends_on: str, **data: object) -> ManifestNode:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}} | ({"data": data} if data else {})
+    return ManifestNode(name, body, depends_on)
+
+
+def _order(nodes: list[ManifestNode]) -> tuple[Node, ...]:
+    """Every object is on the cluster."""
+    first, *rest = order([_CLUSTER, *nodes])
+    assert first is _CLUSTER
+    return tuple(rest)
 
 
 @st.composite
@@ -31,7 +47,7 @@ def shuffled(draw: st.DrawFn) -> list[ManifestNode]:
 @settings(deadline=None)
 @given(shuffled())
 def test_order_puts_dependencies_first_and_keeps_every_node(nodes: list[ManifestNode]) -> None:
-    ordered = order(nodes)
+    ordered = _order(nodes)
     assert sorted(n.id for n in ordered) == sorted(n.id for n in nodes)
     place = {n.id: i for i, n in enumerate(ordered)}
     assert all(place[need] < place[n.id] for n in nodes for need in n.depends_on)
@@ -40,34 +56,56 @@ def test_order_puts_dependencies_first_and_keeps_every_node(nodes: list[Manifest
 @settings(deadline=None)
 @given(shuffled())
 def test_order_of_an_ordered_list_is_the_list(nodes: list[ManifestNode]) -> None:
-    ordered = order(nodes)
+    ordered = order([_CLUSTER, *nodes])
     assert order(ordered) == ordered
 
 
 def test_order_keeps_the_given_order_where_nothing_else_decides() -> None:
-    assert [n.id for n in order([_node("b"), _node("a"), _node("c", "a")])] == ["b", "a", "c"]
+    assert [n.id for n in _order([_node("b"), _node("a"), _node("c", "a")])] == ["b", "a", "c"]
 
 
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
         ([_node("a", "b")], "a depends on b, which is not in the plan"),
-        ([_node("a"), _node("a")], "share an id"),
+        ([_node("a"), _node("a")], "share the id a"),
         ([_node("a", "b"), _node("b", "a")], "cycle"),
     ],
 )
 def test_order_refuses_a_broken_plan(nodes: list[ManifestNode], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        order(nodes)
+        order([_CLUSTER, *nodes])
+
+
+def test_a_barrier_is_the_node_that_provides_it() -> None:
+    made = order([_node("late", "nodes"), _CLUSTER])
+    assert [n.id for n in made] == ["cluster", "late"]
+
+
+def test_a_node_comes_after_those_whose_outputs_it_uses_at_whatever_depth() -> None:
+    vpc = ResourceNode("vpc", "x:y:Network", {})
+    cluster = ResourceNode("cluster", "x:y:Cluster", {"subnets": [{"id": Ref("vpc", "id")}]})
+    assert [n.id for n in order([cluster, vpc])] == ["vpc", "cluster"]
+    assert [
+        n.id for n in order([_node("config", id=Ref("late", "id")), ResourceNode("late", "x:y:Z", {}), _CLUSTER])
+    ] == [
+        "late",
+        "cluster",
+        "config",
+    ]
+    with pytest.raises(ValueError, match="config depends on nothing, which is not in the plan"):
+        order([_CLUSTER, _node("config", id=Ref("nothing", "id"))])
+
+
+def test_an_output_is_written_as_what_it_will_be() -> None:
+    files = render(_plan(_node("configmap:a", id=Ref("cluster", "id"))))
+    assert yaml.safe_load(files["manifests/002-configmap-a.yaml"])["data"] == {"id": "${cluster.id}"}
 
 
 def test_manifest_id_has_the_namespace_only_where_the_object_has_one() -> None:
     scoped = {"kind": "NetworkPolicy", "metadata": {"name": "deny", "namespace": "shop"}}
     assert manifest_id(scoped) == "networkpolicy:shop/deny"
     assert manifest_id({"kind": "ClusterRole", "metadata": {"name": "system:coredns"}}) == "clusterrole:system:coredns"
-
-
-_CLUSTER = KindClusterNode("cluster", "c", "img", {"kind": "Cluster"}, "net", "172.30.0.0/16", "c-outside", "agnhost")
 
 
 def _plan(*nodes: Node) -> Plan:
@@ -81,12 +119,12 @@ def _tree(directory: Path) -> dict[str, str]:
 def test_files_hold_the_plan() -> None:
     ready = ReadyNode("ready", (Condition("nodes", "Ready", at_least=3),), ("cluster",))
     files = render(_plan(ready, _node("configmap:shop/a", "ready")))
-    assert list(files) == [INDEX, "kind.yaml", "manifests/003-configmap-shop-a.yaml"]
+    assert list(files) == [INDEX, "cluster.yaml", "manifests/003-configmap-shop-a.yaml"]
     assert yaml.safe_load(files["manifests/003-configmap-shop-a.yaml"])["kind"] == "ConfigMap"
     index = json.loads(files[INDEX])
     assert index["version"] == VERSION
     cluster, barrier, config = index["nodes"]
-    assert cluster["file"] == "kind.yaml" and cluster["networkCidr"] == "172.30.0.0/16"
+    assert cluster["files"] == {"config": "cluster.yaml"} and cluster["properties"] == {"networkCidr": "172.30.0.0/16"}
     assert barrier["conditions"][0]["at_least"] == 3 and "file" not in barrier
     assert config["dependsOn"] == ["ready"] and config["file"] in files and config["wait"] is True
 
@@ -116,9 +154,14 @@ def test_write_removes_what_an_earlier_plan_left_and_nothing_else(tmp_path: Path
     write(_plan(_node("configmap:a"), _node("configmap:b")), out)
     (out / "manifests" / "notes.txt").write_text("mine")
     (out / "manifests" / "mine.yaml").write_text("mine")
-    plan = _plan(_node("configmap:c"))
+    (out / "mine.yaml").write_text("mine")
+    plan = Plan("shop", "dev", (ResourceNode("cluster", "x:y:Z", {}), _node("configmap:c")))
     assert set(write(plan, out)) == set(render(plan))
-    assert _tree(out) == render(plan) | {"manifests/notes.txt": "mine", "manifests/mine.yaml": "mine"}
+    assert _tree(out) == render(plan) | {
+        "manifests/notes.txt": "mine",
+        "manifests/mine.yaml": "mine",
+        "mine.yaml": "mine",
+    }
 
 
 def test_write_twice_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from netspec.analysis.diff import Change
 from netspec.backends.registry import REGISTRY
 from netspec.cli._changes import reachability_change
 from netspec.compiler import CompileResult, compile_spec
-from netspec.plan import KindClusterNode, Plan
+from netspec.plan import Plan
 from netspec.spec.load import loads
 
 SHOP = (Path(__file__).parents[2] / "stacks" / "shop.yaml").read_text(encoding="utf-8")
@@ -36,8 +36,7 @@ def plan_of(text: str) -> Plan:
 def changes(old: str, new: str) -> list[Change]:
     result, applied = compiled(new), plan_of(old)
     assert result.ir is not None and result.plan is not None
-    cluster = next(n for n in applied.nodes if isinstance(n, KindClusterNode))
-    diff = reachability_change(result.ir, result.plan, applied.manifests(), cluster.config, cluster.immutable["cni"])
+    diff = reachability_change(result.ir, result.plan, applied.manifests(), applied.network)
     return list(diff.changes())
 
 

@@ -5,6 +5,9 @@ from ipaddress import IPv4Network
 
 from verify_support import API, COREDNS, GUARD, KUBE_DNS, WEB, WEB_SERVICE, ir, workload
 
+from netspec.backends.cni.calico import Calico
+from netspec.backends.cni.calico.settings import CalicoSettings
+from netspec.backends.dns.coredns import CoreDns
 from netspec.ir.model import ContainerPort, IpBlock, NetworkPolicy, Peer, PolicyPort, Rule, Service, ServicePort
 from netspec.ir.selectors import Selector
 from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome
@@ -171,8 +174,10 @@ def test_a_workload_cut_off_from_dns_looks_nothing_up():
 
 def test_facts_carry_the_specs_values():
     stubs = (("corp.example", ("10.0.0.54", "10.0.0.53")),)
-    spec = ir(dns=replace(ir().dns, stub_domains=stubs), cni=replace(ir().cni, mtu=1400, block_size=24))
-    facts = {(p.fact, p.subject): p.expect for p in derive_probes(spec) if isinstance(p, FactProbe)}
+    spec = ir(dns=replace(ir().dns, stub_domains=stubs), traits=replace(ir().traits, mtu=1400))
+    settings = CalicoSettings.model_validate({"mtu": 1400, "blockSize": 24})
+    of_backends = (*Calico().facts(spec, settings), *CoreDns().facts(spec, None))
+    facts = {(p.fact, p.subject): p.expect for p in derive_probes(spec, of_backends) if isinstance(p, FactProbe)}
     assert facts[("resolv-conf", "shop/web")] == {
         "nameservers": ["10.96.0.10"],
         "search": ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"],
@@ -185,7 +190,7 @@ def test_facts_carry_the_specs_values():
     assert facts[("service-endpoints", "shop/web")] == [["http", "shop/web", 8080, "TCP"]]
     assert len(facts[("service-endpoints", "kube-system/kube-dns")]) == 2
     assert facts[("replicas", "shop/web")] == 1
-    assert facts[("nodes", "cluster")] == 1 + spec.cluster.workers
+    assert facts[("nodes", "cluster")] == 3
     assert ("replicas", "kube-system/coredns") not in facts
     assert facts[("service-spec", "shop/web")] == {
         "type": "ClusterIP",

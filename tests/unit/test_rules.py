@@ -14,6 +14,7 @@ from netspec.passes import resolve_and_check
 from netspec.passes.context import Context
 from netspec.passes.expectations import expectations
 from netspec.spec.load import load
+from netspec.spec.stacks import parts_of
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLES = sorted((ROOT / "tests" / "specs").glob("*.yaml"))
@@ -76,7 +77,7 @@ def test_an_expectation_that_kubernetes_leaves_open_is_a_warning() -> None:
     assert loaded.spec is not None
     report = Report(loaded.source.locate)
     context = Context(loaded, report, "shop")
-    ir = resolve_and_check(loaded, "shop", loaded.spec.stacks["shop"], Report())
+    ir = resolve_and_check(loaded, "shop", parts_of(loaded, "shop", REGISTRY)[0], Report())
     assert ir is not None
     on_host = tuple(replace(w, host_network=w.id == "shop/db") for w in ir.workloads)
     expectations(replace(ir, workloads=on_host), context)

@@ -13,7 +13,8 @@ from netspec.backends.registry import REGISTRY
 from netspec.compiler import check_spec
 from netspec.diagnostics import Position, Problem, Report
 from netspec.spec import source
-from netspec.spec.load import MAX_ERRORS, load, loads
+from netspec.spec.errors import MAX_ERRORS
+from netspec.spec.load import load, loads
 
 ROOT = Path(__file__).parent.parent.parent
 BOUTIQUE = (ROOT / "stacks" / "boutique.yaml").read_bytes()

@@ -31,6 +31,7 @@ from netspec.verify.judge import Judge
 from netspec.verify.model import Observation, Status
 from netspec.verify.resolve import Resolver
 from netspec.verify.runner import every_one
+from netspec.verify.sites import Outside
 
 #: api may not reach web; everything else is open. What each pod's dials say on a cluster where this holds.
 CLOSED = ir(policies=(replace(GUARD, ingress=()),))
@@ -63,7 +64,8 @@ def flow_probes(an_ir: Any = CLOSED) -> list[FlowProbe]:
 def run(
     hosts: dict[str, Any], probes: list[Any], an_ir: Any = CLOSED, state: Any = STATE, outside: list[str] | None = None
 ) -> dict[str, Observation]:
-    resolver = Resolver(an_ir, state, "shop-outside", ["172.30.0.9"] if outside is None else outside)
+    addresses = ("172.30.0.9",) if outside is None else tuple(outside)
+    resolver = Resolver(an_ir, state, Outside("shop-outside", hosts.get("shop-outside"), addresses))
     judge = Judge(an_ir, state, {"w1": 1500, "w2": 1500})
     said: list[str] = []
     return Prober(FakeAccess(hosts), resolver, judge, said.append, ProbeContainers()).run(probes)  # type: ignore[arg-type]
@@ -262,7 +264,7 @@ def test_a_probe_that_was_never_asked_is_a_failed_check() -> None:
 
 def test_foreign_pods_probe_from_the_ephemeral_container() -> None:
     spec = ir(workloads=(replace(WEB, stand_in=False), API, COREDNS))
-    resolver = Resolver(spec, STATE, "shop-outside", [])
+    resolver = Resolver(spec, STATE, Outside("shop-outside", None, ()))
     assert resolver.needs_ephemeral("shop/web")
     assert [a.container for a in resolver.askers("shop/web")] == ["netspec-probe"]
     assert not resolver.needs_ephemeral("shop/api")
@@ -272,7 +274,7 @@ def test_every_kind_of_probe_has_someone_to_answer_it() -> None:
     probes = derive_probes(CLOSED)
     judge = Judge(CLOSED, STATE, {})
     for probe in probes:
-        if not is_asked_of_pod(probe) and probe.fact not in ("proxy-mode", "encapsulation"):  # type: ignore[union-attr]
+        if not is_asked_of_pod(probe) and probe.fact != "policies":  # type: ignore[union-attr]
             assert judge.state_fact(probe).status in (Status.PASS, Status.WRONG)  # type: ignore[arg-type]
 
 

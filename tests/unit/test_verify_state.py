@@ -10,15 +10,15 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from verify_support import API, STATE, WEB, Result, ir
+from verify_support import API, WEB, ir
 
 from netspec.diagnostics import Problem
 from netspec.ir.model import WORKLOAD_LABEL, Workload
-from netspec.probes import FactProbe
+from netspec.probing import derive_probes
 from netspec.verify import access as access_module
-from netspec.verify.access import Access, kubeconfig_for
-from netspec.verify.model import Status
-from netspec.verify.nodes import NodeFacts, read_nodes
+from netspec.verify.access import Access, kubeconfig_file
+from netspec.verify.runner import verify
+from netspec.verify.sites import KindSite
 from netspec.verify.stack import spec_of
 from netspec.verify.state import Endpoint, LiveService, Node, Pod, parse_state, pods_by_workload, read_state
 
@@ -140,41 +140,6 @@ def test_a_silent_api_server_is_one_sentence() -> None:
         read_state(Silent(Path("none")))
 
 
-# Nodes
-
-
-class Containers:
-    def __init__(self, *results: Result) -> None:
-        self._results = iter(results)
-
-    def container(self, name: str) -> Any:
-        result = next(self._results)
-        return type("Host", (), {"run": lambda _, __: result})()
-
-
-def node_fact(fact: str, expect: str, facts: NodeFacts) -> Status:
-    return facts.observe(FactProbe("f", fact, "nodes", expect)).status  # type: ignore[arg-type]
-
-
-def test_every_node_must_agree() -> None:
-    good = Result(0, "proxy-mode=iptables\nmtu=1500\nencapsulation=vxlan\n")
-    odd = Result(0, "proxy-mode=nftables\nmtu=1500\nencapsulation=vxlan\n")
-    facts = read_nodes(Containers(good, good, good), STATE)  # type: ignore[arg-type]
-    assert facts.mtu == {"cp": 1500, "w1": 1500, "w2": 1500}
-    assert node_fact("proxy-mode", "iptables", facts) is Status.PASS
-    mixed = read_nodes(Containers(good, odd, good), STATE)  # type: ignore[arg-type]
-    assert node_fact("proxy-mode", "iptables", mixed) is Status.WRONG
-    assert node_fact("encapsulation", "vxlan", mixed) is Status.PASS
-
-
-def test_a_node_that_does_not_answer_fails_the_check() -> None:
-    good = Result(0, "proxy-mode=iptables\nmtu=1500\nencapsulation=vxlan\n")
-    facts = read_nodes(Containers(good, Result(1, "", "No such container: w1"), good), STATE)  # type: ignore[arg-type]
-    assert node_fact("proxy-mode", "iptables", facts) is Status.CHECK_FAILED
-    empty = read_nodes(Containers(good, Result(0, "proxy-mode=\n"), good), STATE)  # type: ignore[arg-type]
-    assert node_fact("proxy-mode", "iptables", empty) is Status.CHECK_FAILED
-
-
 # The way in
 
 
@@ -183,7 +148,7 @@ def test_the_kubeconfig_is_private_and_goes(tmp_path: Path, monkeypatch: pytest.
     kind.write_text("#!/bin/sh\necho client-key-data: secret\n")
     kind.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with kubeconfig_for(ir()) as path:
+    with kubeconfig_file(KindSite(ir()).kubeconfig()) as path:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert "secret" in path.read_text()
     assert not path.exists()
@@ -198,26 +163,23 @@ def test_the_kubeconfig_of_a_run_that_was_killed_goes_with_the_next(
     left, at_work = (tmp_path / f"netspec-verify-{pid}-x.kubeconfig" for pid in (gone.pid, os.getpid()))
     left.touch()
     at_work.touch()
-    kind = tmp_path / "kind"
-    kind.write_text("#!/bin/sh\necho x\n")
-    kind.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with kubeconfig_for(ir()):
+    with kubeconfig_file("x"):
         assert not left.exists() and at_work.exists()
 
 
 @pytest.mark.parametrize(
     ("printed", "addresses"),
-    [("172.30.0.9 10.0.0.2 ", ["172.30.0.9", "10.0.0.2"]), ("invalid IP", []), ("", [])],
+    [("172.30.0.9 10.0.0.2 ", ("172.30.0.9", "10.0.0.2")), ("invalid IP", ()), ("", ())],
 )
 def test_a_container_that_is_stopped_has_no_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, addresses: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, addresses: tuple[str, ...]
 ) -> None:
     docker = tmp_path / "docker"
     docker.write_text(f"#!/bin/sh\necho '{printed}'\n")
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert Access(tmp_path / "kubeconfig").address_of_container("shop-outside") == addresses
+    outside = KindSite(ir()).outside()
+    assert outside is not None and (outside.name, outside.addresses) == ("shop-dev-outside", addresses)
 
 
 def test_no_cluster_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,8 +187,9 @@ def test_no_cluster_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     kind.write_text('#!/bin/sh\necho "ERROR: could not locate any control plane nodes" >&2\nexit 1\n')
     kind.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(Problem, match="no running kind cluster shop"), kubeconfig_for(ir()):
-        pass
+    with pytest.raises(Problem, match="no running kind cluster shop-dev") as error:
+        verify(ir(), derive_probes(ir()))
+    assert error.value.hint == "bring it up first: netspec up --stack dev"
 
 
 def test_a_hanging_exec_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

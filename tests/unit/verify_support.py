@@ -7,12 +7,11 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from netspec.backends.cni.dialects import DIALECTS
 from netspec.ir.model import (
-    CalicoCni,
     ContainerPort,
     Dns,
     Ir,
-    KindCluster,
     Namespace,
     Network,
     NetworkPolicy,
@@ -24,7 +23,8 @@ from netspec.ir.model import (
     Workload,
 )
 from netspec.ir.selectors import Selector
-from netspec.verify.state import LiveService, Node, Pod, Settings, State
+from netspec.target import Range, Traits
+from netspec.verify.state import LiveService, Node, Pod, State
 
 APP = Selector.of
 
@@ -63,14 +63,24 @@ GUARD = NetworkPolicy(
 )
 
 
+TRAITS = Traits(
+    nodes=3,
+    node_networks=(Range("172.30.0.0/16"),),
+    outside=True,
+    overhead=50,
+    forwarded="tunnel",
+    dialect=DIALECTS["calico"],
+)
+
+
 def ir(**changes: Any) -> Ir:
     base = Ir(
         name="shop",
         stack="dev",
         network=Network((IPv4Network("10.244.0.0/16"),), (IPv4Network("10.96.0.0/16"),)),
         dns=Dns(ndots=2, address="10.96.0.10"),
-        cluster=KindCluster("shop"),
-        cni=CalicoCni(),
+        traits=TRAITS,
+        providers={"cluster": "kind", "cni": "calico"},
         namespaces=(Namespace("shop", {}), Namespace("kube-system", {}, system=True)),
         workloads=(WEB, API, COREDNS),
         services=(WEB_SERVICE, KUBE_DNS),
@@ -93,7 +103,6 @@ STATE = State(
         "kube-system/kube-dns": LiveService("10.96.0.10", {(53, "UDP"): 0, (53, "TCP"): 0}),
     },
     ready_replicas={"kube-system/coredns": 2},
-    settings=Settings(pools=({"cidr": "10.244.0.0/16", "vxlanMode": "Always", "natOutgoing": True},)),
 )
 
 

@@ -1,4 +1,4 @@
-"""Calico, installed by its own operator from objects of ours; no Helm.
+"""Calico's own operator, installed from objects of ours; no Helm.
 
 Order: the operator makes the CRDs, then the FelixConfiguration (before the operator writes its part of it), then the
 Installation, from which the operator runs calico-node, typha and kube-controllers. Source of the operator's needs:
@@ -7,76 +7,55 @@ github.com/tigera/operator at the catalogue's version (controllers, pkg/render, 
 
 from typing import Any
 
+from netspec.backends.cni.calico.settings import CalicoSettings
 from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
 from netspec.catalogue import IMAGES, TIGERA_OPERATOR
-from netspec.diagnostics import Report
-from netspec.ir.features import Feature
-from netspec.ir.model import CalicoCni, Ir, Network
-from netspec.plan import CLUSTER, CNI_READY, Condition, Node, ReadyNode
+from netspec.ir.model import Ir, Network
+from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Node, ReadyNode
 
 OPERATOR = "tigera-operator"
 CRDS_READY = "calico-crds"
 OWN_NAMESPACES = frozenset({OPERATOR, "calico-system", "calico-apiserver"})
 POOL = "default-ipv4-ippool"
 
-_DATAPLANE = {"iptables": "Iptables", "nftables": "Nftables"}
+#: By kube-proxy's mode; in ipvs mode it still needs iptables.
+_DATAPLANE = {"iptables": "Iptables", "ipvs": "Iptables", "nftables": "Nftables"}
 _ENCAPSULATION = {"vxlan": "VXLAN"}
 
 #: A later apply takes its fields back from the operator, which writes its defaults into the same objects.
 _FORCE = {"pulumi.com/patchForce": "true"}
 
 
-class Calico:
-    name = "calico"
-    supports: frozenset[str] = frozenset(
-        {
-            Feature.VXLAN,
-            Feature.BLOCK_SIZE,
-            Feature.MTU,
-            Feature.NETWORK_POLICY,
-            Feature.END_PORT,
-            Feature.NAMED_PORT,
-            Feature.SCTP,
-        }
+def operator(ir: Ir, settings: CalicoSettings) -> tuple[Node, ...]:
+    """The operator, its configuration, and the barrier behind which pods get an address."""
+    namespace = node(_namespace(), CLUSTER)
+    account = node(manifest("v1", "ServiceAccount", OPERATOR, OPERATOR), namespace.id)
+    role = node(cluster_role(), CLUSTER)
+    binding = node(cluster_role_binding(OPERATOR, OPERATOR, OPERATOR), account.id, role.id)
+    deployed = node(_deployment(), account.id, binding.id)
+    crds = ReadyNode(
+        id=CRDS_READY,
+        conditions=(
+            Condition("crd/installations.operator.tigera.io", "Established"),
+            Condition("crd/felixconfigurations.crd.projectcalico.org", "Established"),
+        ),
+        depends_on=(deployed.id,),
     )
-
-    def check(self, ir: Ir, report: Report) -> None:
-        """NS902: the operator makes, labels and deletes its own namespaces."""
-        for namespace in ir.namespaces:
-            if namespace.name in OWN_NAMESPACES:
-                path = (*namespace.place.path, "name")
-                message = f"{namespace.name} is a namespace of Calico's operator"
-                report.error("NS902", path, message, "rename it, or remove the entry")
-
-    def lower(self, ir: Ir) -> tuple[Node, ...]:
-        namespace = node(_namespace(), CLUSTER)
-        account = node(manifest("v1", "ServiceAccount", OPERATOR, OPERATOR), namespace.id)
-        role = node(cluster_role(), CLUSTER)
-        binding = node(cluster_role_binding(OPERATOR, OPERATOR, OPERATOR), account.id, role.id)
-        operator = node(_deployment(), account.id, binding.id)
-        crds = ReadyNode(
-            id=CRDS_READY,
-            conditions=(
-                Condition("crd/installations.operator.tigera.io", "Established"),
-                Condition("crd/felixconfigurations.crd.projectcalico.org", "Established"),
-            ),
-            depends_on=(operator.id,),
-        )
-        felix = node(_felix_configuration(), crds.id)
-        installed = node(installation(ir.network, ir.cni), crds.id, felix.id)
-        ready = ReadyNode(
-            id=CNI_READY,
-            conditions=(
-                Condition("tigerastatus/calico", "Available"),
-                Condition("nodes", "Ready", at_least=ir.cluster.workers + 1),
-            ),
-            depends_on=(installed.id,),
-            timeout=600,
-        )
-        return namespace, account, role, binding, operator, crds, felix, installed, ready
+    felix = node(_felix_configuration(), crds.id)
+    installed = node(installation(ir.network, settings), crds.id, felix.id)
+    ready = ReadyNode(
+        id=CNI_READY,
+        conditions=(
+            Condition("tigerastatus/calico", "Available"),
+            Condition("nodes", "Ready", at_least=ir.traits.nodes),
+        ),
+        depends_on=(installed.id, NODES),
+        timeout=600,
+    )
+    return namespace, account, role, binding, deployed, crds, felix, installed, ready
 
 
-def installation(network: Network, cni: CalicoCni) -> Manifest:
+def installation(network: Network, settings: CalicoSettings) -> Manifest:
     """Every field of a pool that the operator would default is written out: the list has one owner, and the defaults
     that the operator writes back change nothing."""
     calico_network: dict[str, Any] = {
@@ -88,10 +67,10 @@ def installation(network: Network, cni: CalicoCni) -> Manifest:
             {
                 "name": POOL,
                 "cidr": str(cidr),
-                "encapsulation": _ENCAPSULATION[cni.encapsulation],
+                "encapsulation": _ENCAPSULATION[settings.encapsulation],
                 "natOutgoing": "Enabled",
                 "nodeSelector": "all()",
-                "blockSize": cni.block_size,
+                "blockSize": settings.block_size,
                 "disableBGPExport": False,
                 "disableNewAllocations": False,
                 "allowedUses": ["Workload", "Tunnel"],
@@ -99,8 +78,8 @@ def installation(network: Network, cni: CalicoCni) -> Manifest:
             for cidr in network.pod_cidrs
         ],
     }
-    if cni.mtu is not None:
-        calico_network["mtu"] = cni.mtu
+    if settings.mtu is not None:
+        calico_network["mtu"] = settings.mtu
     return manifest(
         "operator.tigera.io/v1",
         "Installation",

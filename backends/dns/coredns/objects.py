@@ -6,8 +6,7 @@ The objects follow kubeadm's CoreDNS addon (cmd/kubeadm/app/phases/addons/dns), 
 import hashlib
 from typing import Any
 
-from netspec.backends.common.policies import guards
-from netspec.backends.objects import CHECKSUM, Manifest, cluster_role_binding, manifest, node, rule
+from netspec.backends.objects import CHECKSUM, Manifest, cluster_role_binding, guards, manifest, node, rule
 from netspec.catalogue import IMAGES
 from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Dns, Ir

@@ -1,0 +1,131 @@
+"""kind: Kubernetes nodes as containers. Sources: kind's v1alpha4 config, kubeadm's v1beta3 and v1beta4 config."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import yaml
+
+from netspec.backends.clusters.kind.settings import KindSettings
+from netspec.catalogue import IMAGES
+from netspec.diagnostics import Path, Report
+from netspec.ir.model import Dns, Ir, Network
+from netspec.plan import CLUSTER, NODES, Node, ResourceNode
+from netspec.target import Backend, Fact, Feature, Limit, Needs, NodeRead, Range, Taint, Traits
+
+#: The resource that netspec.deploy makes such a cluster with.
+TOKEN = "netspec:kind:Cluster"
+#: The kubelet sets a label to the node's name, <cluster>-control-plane: at most 63 characters. (kind takes 50.)
+NAME_LIMIT = 63 - len("-control-plane")
+#: Besides the nodes the container network has its own address, a gateway, a broadcast address and the outside host.
+OTHER_ADDRESSES = 4
+#: kube-proxy answers this on every node's loopback (healthz and metrics server, /proxyMode).
+_PROXY_MODE = "curl -s --max-time 3 http://127.0.0.1:10249/proxyMode"
+
+
+class Kind(Backend):
+    name = "kind"
+    settings = KindSettings
+    supports = frozenset(
+        {Feature.IPV4, Feature.PROXY_IPTABLES, Feature.PROXY_NFTABLES, Feature.MAX_PODS, Feature.NODE_MASK}
+    )
+
+    def traits(self, ir: Ir, settings: KindSettings, traits: Traits) -> Traits:
+        network = Range(settings.network_cidr, _path(ir, "networkCIDR"))
+        return replace(traits, nodes=settings.workers + 1, node_networks=(network,), outside=True)
+
+    def check(self, ir: Ir, settings: KindSettings, needs: Needs, report: Report) -> None:
+        if len(ir.cluster_name) > NAME_LIMIT:
+            message = f"the cluster's name {ir.cluster_name} is longer than {NAME_LIMIT} characters"
+            report.error("NS701", ("stacks", ir.stack), message, "a shorter metadata.name or stack name")
+
+    def capacity(self, ir: Ir, settings: KindSettings) -> tuple[Limit, ...]:
+        (network,), nodes = ir.traits.node_networks, ir.traits.nodes
+        if network.network.version != 4:
+            return ()
+        message = f"{network.network} has too few addresses for {nodes} nodes and the host beside them"
+        room = network.network.num_addresses - OTHER_ADDRESSES
+        return (Limit(room, "NS108", network.path, message, "a larger network"),)
+
+    def lower(self, ir: Ir, settings: KindSettings, needs: Needs) -> tuple[Node, ...]:
+        name = ir.cluster_name
+        properties = {
+            "name": name,
+            "image": settings.node_image or IMAGES["node"],
+            "config": cluster_config(name, settings, ir.network, ir.dns, needs),
+            "network": f"netspec-{name}",
+            "networkCidr": settings.network_cidr,
+            "outsideName": f"{name}-outside",
+            "outsideImage": IMAGES["agnhost"],
+            "immutable": {"cni": ir.providers["cni"], **needs.immutable},
+        }
+        return (
+            ResourceNode(
+                CLUSTER, TOKEN, properties, secrets=("kubeconfig",), provides=(NODES,), files={"config": "kind.yaml"}
+            ),
+        )
+
+    def facts(self, ir: Ir, settings: KindSettings) -> tuple[Fact, ...]:
+        mode = ir.network.proxy_mode
+        return () if mode == "none" else (Fact("proxy-mode", "nodes", mode, NodeRead(_PROXY_MODE)),)
+
+
+def _path(ir: Ir, setting: str) -> Path:
+    return ("stacks", ir.stack, "cluster", setting)
+
+
+def cluster_config(name: str, settings: KindSettings, network: Network, dns: Dns, needs: Needs) -> dict[str, Any]:
+    """kind's Cluster object: one control-plane node and the workers, without kind's own CNI."""
+    patches = kubeadm_patches(network, dns, tainted(needs.taints, settings.workers))
+    return {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "name": name,
+        "networking": {
+            "ipFamily": "ipv4",
+            "podSubnet": ",".join(map(str, network.pod_cidrs)),
+            "serviceSubnet": ",".join(map(str, network.service_cidrs)),
+            "disableDefaultCNI": True,
+            "kubeProxyMode": network.proxy_mode if needs.kube_proxy else "none",
+        },
+        "nodes": [{"role": "control-plane"}, *({"role": "worker"} for _ in range(settings.workers))],
+        "kubeadmConfigPatches": [yaml.safe_dump(p, sort_keys=False) for p in patches],
+    }
+
+
+def tainted(taints: Sequence[Taint], workers: int) -> dict[str, dict[str, Any]]:
+    """Per kind of kubeadm config, what makes nodes start with these taints. A control plane that is given any loses its
+    own, which keeps pods off it where there are workers."""
+    if not taints:
+        return {}
+    given = [{"key": t.key, "value": t.value, "effect": t.effect} for t in taints]
+    own = [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}] if workers else []
+    return {
+        "InitConfiguration": {"nodeRegistration": {"taints": [*own, *given]}},
+        "JoinConfiguration": {"nodeRegistration": {"taints": given}},
+    }
+
+
+def kubeadm_patches(
+    network: Network, dns: Dns, more: Mapping[str, dict[str, Any]] | None = None
+) -> tuple[dict[str, Any], ...]:
+    """Merge patches (RFC 7386) of the kubeadm config that kind writes, matched by `kind`; `more` goes into the patch of
+    the same kind.
+
+    No apiVersion: kind picks kubeadm's (v1beta3 before Kubernetes 1.36) and converts `extraArgs` from this map form.
+    """
+    patches: tuple[dict[str, Any], ...] = (
+        {
+            "kind": "InitConfiguration",
+            # A merge patch replaces lists, so kind's own entry (preflight) is repeated. CoreDNS is netspec's.
+            "skipPhases": ["preflight", "addon/coredns"],
+        },
+        {
+            "kind": "ClusterConfiguration",
+            "controllerManager": {"extraArgs": {"node-cidr-mask-size": str(network.node_mask)}},
+        },
+        {"kind": "KubeletConfiguration", "maxPods": network.max_pods, "clusterDNS": [dns.address]},
+    )
+    rest = dict(more or {})
+    merged = [patch | rest.pop(patch["kind"], {}) for patch in patches]
+    return (*merged, *({"kind": kind, **patch} for kind, patch in rest.items()))

@@ -1,0 +1,20 @@
+"""What a stack may say of a kind cluster."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from netspec.spec.model import Settings
+from netspec.spec.types import Cidr
+
+
+class KindSettings(Settings):
+    """A cluster of containers on this machine (kind)."""
+
+    workers: int = Field(2, ge=0, le=50, description="Worker nodes, besides one control plane.")
+    node_image: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
+        None, description="The nodes' image. Unset: the one netspec is tested with."
+    )
+    network_cidr: Cidr = Field(
+        "172.30.0.0/16", alias="networkCIDR", description="The container network that the nodes join."
+    )

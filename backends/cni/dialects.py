@@ -1,0 +1,19 @@
+"""What the CNIs do where Kubernetes leaves a question open, also those that only foreign clusters run."""
+
+from netspec.target import Dialect
+
+DIALECTS: dict[str, Dialect] = {
+    d.cni: d
+    for d in (
+        Dialect("calico", True, True, False, "Calico matches ipBlock on packet addresses, pods' own included"),
+        Dialect("cilium", False, False, False, "Cilium never matches ipBlock against pods or nodes it manages"),
+        Dialect(
+            "vpc-cni",
+            True,
+            True,
+            False,
+            "the AWS agent matches ipBlock on packet addresses, pods' own included",
+            "AWS admits a cluster IP only where the rule's podSelector matches the Service's selector",
+        ),
+    )
+}

@@ -1,0 +1,1 @@
+"""DNS servers, for clusters that bring none."""

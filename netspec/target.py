@@ -1,0 +1,300 @@
+"""All that the core may know of what a spec is compiled for: data and calls that backends give, and no backend's name.
+
+A stack chooses one backend for each layer (`LAYERS`). Backends are asked in that order, each with its own settings:
+what the prediction needs to know (`Traits`), what it wants of the cluster before that exists (`Needs`), how much fits
+(`Limit`), what is to be made (plan nodes), and what must then be true of the running cluster (`Fact`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from netspec.diagnostics import Path, Report
+
+if TYPE_CHECKING:
+    from netspec.ir.model import Ir
+    from netspec.plan import Node
+    from netspec.spec.model import Settings
+
+
+class Layer(NamedTuple):
+    """A part of a stack that one backend provides. `name` is its field in a stack, `key` the field in that which names
+    the backend; `what` is for a reader."""
+
+    name: str
+    key: str
+    what: str
+    required: bool = False
+
+
+#: In lowering order.
+LAYERS = (
+    Layer("cluster", "type", "The cluster: where the nodes are.", required=True),
+    Layer("cni", "provider", "The network plugin: how pods reach each other.", required=True),
+    Layer("loadBalancer", "provider", "What gives Services of type LoadBalancer an address."),
+    Layer("ingress", "controller", "What serves Ingresses."),
+    Layer("gateway", "controller", "What serves Gateways."),
+)
+
+
+class Feature(StrEnum):
+    """A portable part of the spec that not every backend can do. One that the spec gives must be in the `supports` of
+    some backend of its stack, whichever."""
+
+    IPV4 = "ipv4"
+    PROXY_IPTABLES = "proxy-iptables"
+    PROXY_NFTABLES = "proxy-nftables"
+    PROXY_IPVS = "proxy-ipvs"
+    PROXY_NONE = "proxy-none"
+    MAX_PODS = "max-pods"
+    NODE_MASK = "node-cidr-mask"
+    LOAD_BALANCER = "service-load-balancer"
+    NETWORK_POLICY = "network-policy"
+    END_PORT = "network-policy-end-port"
+    NAMED_PORT = "network-policy-named-port"
+    SCTP = "network-policy-sctp"
+    CLUSTER_IP = "service-cluster-ip"
+    HEADLESS = "service-headless"
+    NODE_PORT = "service-node-port"
+    EXTERNAL_NAME = "service-external-name"
+    STAND_IN = "stand-in"
+    DEFAULT_NAMESPACE_LABELS = "default-namespace-labels"
+    NDOTS = "dns-ndots"
+    DNS_REPLICAS = "dns-replicas"
+    DNS_CACHE = "dns-cache"
+    STUB_DOMAINS = "dns-stub-domains"
+
+    @property
+    def summary(self) -> str:
+        """A few words for a reader, as in docs/backends.md."""
+        return SUMMARIES[self]
+
+
+SUMMARIES: dict[Feature, str] = {
+    Feature.IPV4: "IPv4 pod and Service addresses",
+    Feature.PROXY_IPTABLES: "kube-proxy in iptables mode",
+    Feature.PROXY_NFTABLES: "kube-proxy in nftables mode",
+    Feature.PROXY_IPVS: "kube-proxy in ipvs mode",
+    Feature.PROXY_NONE: "no kube-proxy: the CNI carries Service traffic",
+    Feature.MAX_PODS: "a limit of pods on a node",
+    Feature.NODE_MASK: "the size of a node's share of the pod CIDR",
+    Feature.LOAD_BALANCER: "LoadBalancer Services that get an address",
+    Feature.NETWORK_POLICY: "NetworkPolicies are enforced",
+    Feature.END_PORT: "port ranges in NetworkPolicies (endPort)",
+    Feature.NAMED_PORT: "named ports in NetworkPolicies",
+    Feature.SCTP: "SCTP ports in NetworkPolicies",
+    Feature.CLUSTER_IP: "ClusterIP Services",
+    Feature.HEADLESS: "headless Services",
+    Feature.NODE_PORT: "NodePort Services",
+    Feature.EXTERNAL_NAME: "ExternalName Services",
+    Feature.STAND_IN: "stand-in workloads",
+    Feature.DEFAULT_NAMESPACE_LABELS: "labels on the namespace `default`",
+    Feature.NDOTS: "ndots of deployed pods",
+    Feature.DNS_REPLICAS: "the number of DNS server pods",
+    Feature.DNS_CACHE: "how long the DNS server keeps answers",
+    Feature.STUB_DOMAINS: "stub domains",
+}
+
+
+class Dialect(NamedTuple):
+    """What a CNI does where Kubernetes leaves a question open; see docs/semantics.md.
+
+    `blocks_match_pods`: an ipBlock matches a pod by its address; `blocks_match_nodes`: a node by its.
+    `host_pods_are_pods`: selectors and policies apply to host-network pods (otherwise they are the node).
+    `because` is the source, for a reader. `early_egress`: why egress to a Service's own address is judged before that
+    is translated, "" where it is judged after, as a flow to the endpoint.
+    """
+
+    cni: str
+    blocks_match_pods: bool
+    blocks_match_nodes: bool
+    host_pods_are_pods: bool
+    because: str
+    early_egress: str = ""
+
+    def blocks_match(self, host_network: bool) -> bool:
+        return self.blocks_match_nodes if host_network else self.blocks_match_pods
+
+
+class Range(NamedTuple):
+    """An address range as a stack gives it, and where: `text` is a CIDR that parses, canonical or not."""
+
+    text: str
+    path: Path = ()
+
+    @property
+    def network(self) -> IPv4Network | IPv6Network:
+        return ip_network(self.text, strict=False)
+
+
+#: Whose address a pod sees when a node passes a flow from outside on to a pod of another node: still the caller's, the
+#: node's, or the node's end of the tunnel, inside the pod CIDR.
+Forwarded = Literal["caller", "node", "tunnel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a prediction needs to know of a stack.
+
+    `nodes`: how many, control plane included. `node_networks`: where nodes have their addresses. `outside`: whether
+    there is a host on the first of them, beside the nodes, that probes can go to and come from. `overhead`: bytes that
+    the encapsulation adds to a packet between nodes. `mtu`: the pods', None for the node's less the overhead.
+    `brings_dns`: the cluster comes with its DNS server, so none is to be installed.
+    """
+
+    nodes: int = 1
+    node_networks: tuple[Range, ...] = ()
+    outside: bool = False
+    overhead: int = 0
+    mtu: int | None = None
+    forwarded: Forwarded = "node"
+    dialect: Dialect | None = None
+    brings_dns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """A taint that nodes have from the start (core/v1 Taint)."""
+
+    key: str
+    value: str = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the other backends want of a cluster before it exists; the cluster's backend lowers it, or says in `check`
+    that it cannot.
+
+    `kube_proxy` False: none is to run. `node_cidrs`: each node gets a share of the pod CIDR from the control plane.
+    `taints`: of every node, until the backend's own agent takes them away. `before_nodes`: plan nodes that must be
+    there before the first node joins. `immutable`: settings that a running cluster cannot change; another value of any
+    of them makes a new cluster.
+    """
+
+    kube_proxy: bool = True
+    node_cidrs: bool = False
+    taints: tuple[Taint, ...] = ()
+    before_nodes: tuple[str, ...] = ()
+    immutable: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Limit(NamedTuple):
+    """How many nodes fit, by one of the things that bound them. Where that is too few, `message` is said at `path`
+    with `code`, and `hint` is what lifts the limit."""
+
+    nodes: int
+    code: str
+    path: Path
+    message: str
+    hint: str
+
+
+class Field(NamedTuple):
+    """A field of an object: `path` as in "spec.cidr" (a key that has a dot in it is quoted: 'data."a.b"'); `default` is
+    what the API takes it to be where it is absent. `every`: the values of all objects, sorted, and not their one
+    common value."""
+
+    path: str
+    default: Any = None
+    every: bool = False
+
+
+class ObjectRead(NamedTuple):
+    """Fields of Kubernetes objects. `resource` is kubectl's name ("configmaps", "<plural>.<group>"); without a `name`
+    all of them, but for those in which a field has a value of `without`. Read as {name in `fields`: value}. `parse`
+    names a way to take the text of the one field apart (netspec.verify.readers)."""
+
+    resource: str
+    fields: tuple[tuple[str, Field], ...]
+    name: str = ""
+    namespace: str = ""
+    without: tuple[tuple[str, Any], ...] = ()
+    parse: str = ""
+
+
+class NodeRead(NamedTuple):
+    """What a shell command prints on every node, its last newline removed: one answer, the same from all of them."""
+
+    command: str
+
+
+class ReadyRead(NamedTuple):
+    """How many ready replicas a Deployment has; the fact's subject is "<namespace>/<name>"."""
+
+
+Read = ObjectRead | NodeRead | ReadyRead
+
+
+class Fact(NamedTuple):
+    """Something that must be true of the running cluster: `read` gives `expect`, a JSON value. `subject` says what it
+    is about."""
+
+    name: str
+    subject: str
+    expect: Any
+    read: Read
+
+
+class Backend:
+    """One provider of one layer, and what one with nothing to say says. Every call gets the spec's meaning and the
+    backend's own settings.
+
+    `name` is what a spec calls it, `settings` the shape of its settings in a stack, without the field that names it.
+    """
+
+    name: str
+    settings: "type[Settings]"
+    supports: frozenset[Feature] = frozenset()
+
+    def traits(self, ir: "Ir", settings: Any, traits: Traits) -> Traits:
+        """`traits` of the layers before, with its own."""
+        return traits
+
+    def needs(self, ir: "Ir", settings: Any, needs: Needs) -> Needs:
+        """`needs` of the layers before, with its own."""
+        return needs
+
+    def check(self, ir: "Ir", settings: Any, needs: Needs, report: Report) -> None:
+        """Reports what is wrong with its settings, or with them and the rest of the spec; what it does not support is
+        reported already. `needs` are those of all."""
+
+    def capacity(self, ir: "Ir", settings: Any) -> tuple[Limit, ...]:
+        """What bounds the number of nodes."""
+        return ()
+
+    def lower(self, ir: "Ir", settings: Any, needs: Needs) -> "tuple[Node, ...]":
+        """What is to be made. The cluster's backend provides the barriers CLUSTER and NODES, the CNI's CNI_READY."""
+        raise NotImplementedError
+
+    def facts(self, ir: "Ir", settings: Any) -> tuple[Fact, ...]:
+        """What must be true of the running cluster."""
+        return ()
+
+
+class Registry(Protocol):
+    """The tables of backends, passed in by the composition root."""
+
+    def providers(self, layer: str) -> Mapping[str, Backend]:
+        """By name; empty for a layer that nothing provides yet."""
+
+    @property
+    def dns(self) -> Backend:
+        """The DNS server of clusters that bring none."""
+
+    @property
+    def common(self) -> Backend:
+        """What every cluster gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A backend that a stack uses, with its settings and where they stand. `layer` is "dns" or "common", and there is
+    no path, for those that the stack does not name."""
+
+    layer: str
+    backend: Backend
+    settings: Any = None
+    path: Path = ()

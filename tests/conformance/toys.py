@@ -1,0 +1,199 @@
+"""A cluster, a CNI and an ingress controller that exist in tests only, saying all that the seam lets a backend say.
+
+The cluster is as a cloud's: a network comes before it, its nodes come after it and after what the CNI wants first, its
+kubeconfig is the output of yet another resource, and there is no host outside and no way onto a node.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any, Literal
+
+from pydantic import Field as SettingsField
+
+from netspec.backends.objects import manifest, node
+from netspec.backends.registry import REGISTRY, Backends
+from netspec.diagnostics import Report
+from netspec.ir.model import Ir
+from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Node, ReadyNode, Ref, ResourceNode
+from netspec.spec.model import Settings
+from netspec.spec.types import Cidr
+from netspec.target import (
+    LAYERS,
+    Backend,
+    Dialect,
+    Fact,
+    Feature,
+    Field,
+    Limit,
+    Needs,
+    NodeRead,
+    ObjectRead,
+    Range,
+    ReadyRead,
+    Taint,
+    Traits,
+)
+
+
+class PoolSettings(Settings):
+    """One group of nodes."""
+
+    size: int = SettingsField(2, ge=1, le=9, description="How many.")
+
+
+class CloudSettings(Settings):
+    """A cluster of somebody's cloud."""
+
+    zone: Literal["north", "south"] = SettingsField(description="Where it is.")
+    subnet: Cidr = SettingsField("192.168.0.0/24", description="The nodes' addresses.")
+    pool: PoolSettings = SettingsField(default_factory=PoolSettings, description="Its nodes.")
+
+
+class Cloud(Backend):
+    name = "cloud"
+    settings = CloudSettings
+    supports = frozenset({Feature.IPV4, Feature.MAX_PODS, Feature.PROXY_IPVS})
+
+    def traits(self, ir: Ir, settings: CloudSettings, traits: Traits) -> Traits:
+        subnet = Range(settings.subnet, ("stacks", ir.stack, "cluster", "subnet"))
+        return replace(traits, nodes=settings.pool.size, node_networks=(subnet,))
+
+    def check(self, ir: Ir, settings: CloudSettings, needs: Needs, report: Report) -> None:
+        if needs.node_cidrs:
+            report.error(
+                "NS902", ("stacks", ir.stack, "cluster"), "this cloud gives nodes no share of the pod CIDR", "x"
+            )
+
+    def capacity(self, ir: Ir, settings: CloudSettings) -> tuple[Limit, ...]:
+        room = ip_network(settings.subnet).num_addresses - 5
+        path = ("stacks", ir.stack, "cluster", "subnet")
+        return (Limit(room, "NS108", path, f"the subnet has room for {room} nodes", "a larger subnet"),)
+
+    def lower(self, ir: Ir, settings: CloudSettings, needs: Needs) -> tuple[Node, ...]:
+        keep = dict(needs.immutable)
+        taints = [{"key": t.key, "value": t.value, "effect": t.effect} for t in needs.taints]
+        return (
+            ResourceNode("network", "cloud:net:Network", {"cidr": settings.subnet, "zone": settings.zone}),
+            ResourceNode(
+                "control-plane",
+                "cloud:k8s:Cluster",
+                {
+                    "networks": [{"id": Ref("network", "id")}],
+                    "kubeProxy": needs.kube_proxy,
+                    "keep": keep,
+                },
+            ),
+            ResourceNode(
+                "access",
+                "cloud:k8s:Access",
+                {"cluster": Ref("control-plane", "name")},
+                secrets=("kubeconfig",),
+                provides=(CLUSTER,),
+            ),
+            ResourceNode(
+                "pool",
+                "cloud:k8s:NodePool",
+                {"cluster": Ref("control-plane", "name"), "size": settings.pool.size, "taints": taints},
+                depends_on=needs.before_nodes,
+                provides=(NODES,),
+            ),
+        )
+
+    def facts(self, ir: Ir, settings: CloudSettings) -> tuple[Fact, ...]:
+        zones = ObjectRead("nodes", (("zones", Field('metadata.labels."topology.kubernetes.io/zone"')),))
+        return (Fact("zone", "nodes", {"zones": settings.zone}, zones), Fact("agent", "nodes", "on", NodeRead("agent")))
+
+
+class WireSettings(Settings):
+    """A CNI that exists in tests only."""
+
+    mode: Literal["direct", "tunnel"] = SettingsField("direct", description="How packets cross nodes.")
+    window_size: int = SettingsField(16, ge=1, description="A number.")
+
+
+class Wire(Backend):
+    """Whose agent must be there before nodes join, and untaints them."""
+
+    name = "wire"
+    settings = WireSettings
+    supports = frozenset({Feature.NETWORK_POLICY, Feature.END_PORT, Feature.NAMED_PORT, Feature.PROXY_NONE})
+
+    def traits(self, ir: Ir, settings: WireSettings, traits: Traits) -> Traits:
+        dialect = Dialect("wire", False, False, True, "Wire matches no pod by its address")
+        tunnel = settings.mode == "tunnel"
+        return replace(
+            traits, dialect=dialect, overhead=28 if tunnel else 0, forwarded="caller" if tunnel else "node", mtu=None
+        )
+
+    def needs(self, ir: Ir, settings: WireSettings, needs: Needs) -> Needs:
+        return replace(
+            needs,
+            kube_proxy=ir.network.proxy_mode != "none",
+            taints=(*needs.taints, Taint("wire/starting")),
+            before_nodes=(*needs.before_nodes, "daemonset:kube-system/wire"),
+            immutable={**needs.immutable, "window": settings.window_size},
+        )
+
+    def lower(self, ir: Ir, settings: WireSettings, needs: Needs) -> tuple[Node, ...]:
+        labels = {"app": "wire"}
+        pod = {
+            "hostNetwork": True,
+            "containers": [{"name": "wire", "image": IMAGE}],
+            "tolerations": [{"operator": "Exists"}],
+        }
+        spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+        agent = node(manifest("apps/v1", "DaemonSet", "wire", "kube-system", spec=spec), CLUSTER, wait=False)
+        return agent, ReadyNode(CNI_READY, (Condition("nodes", "Ready", at_least=ir.traits.nodes),), (agent.id, NODES))
+
+    def facts(self, ir: Ir, settings: WireSettings) -> tuple[Fact, ...]:
+        read = ObjectRead("wires.example.dev", (("mode", Field("spec.mode", "direct")),), name="default")
+        return (Fact("wire-mode", "wire", {"mode": settings.mode}, read),)
+
+
+class FrontSettings(Settings):
+    """An ingress controller that exists in tests only."""
+
+    replicas: int = SettingsField(1, ge=1, description="How many.")
+
+
+class Front(Backend):
+    """Which gives LoadBalancer Services an address, too."""
+
+    name = "front"
+    settings = FrontSettings
+    supports = frozenset({Feature.LOAD_BALANCER})
+
+    def lower(self, ir: Ir, settings: FrontSettings, needs: Needs) -> tuple[Node, ...]:
+        labels = {"app": "front"}
+        pod = {"containers": [{"name": "front", "image": IMAGE}]}
+        spec = {
+            "replicas": settings.replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        }
+        return (node(manifest("apps/v1", "Deployment", "front", "kube-system", spec=spec), CLUSTER, CNI_READY),)
+
+    def facts(self, ir: Ir, settings: FrontSettings) -> tuple[Fact, ...]:
+        return (Fact("front-replicas", "kube-system/front", settings.replicas, ReadyRead()),)
+
+
+IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.56"
+
+_TOYS: dict[str, tuple[Backend, ...]] = {"cluster": (Cloud(),), "cni": (Wire(),), "ingress": (Front(),)}
+
+
+def _with_toys(layer: str) -> Mapping[str, Backend]:
+    return {**REGISTRY.providers(layer), **{toy.name: toy for toy in _TOYS.get(layer, ())}}
+
+
+#: The real registry and the toys.
+TOYS = Backends({layer.name: _with_toys(layer.name) for layer in LAYERS})
+
+#: What the settings that are required are set to.
+STACK_OF: dict[str, str | dict[str, Any]] = {"cloud": {"type": "cloud", "zone": "north"}}
+
+
+def given(name: str) -> str | dict[str, Any]:
+    """What a stack says to have this backend."""
+    return STACK_OF.get(name, name)

@@ -161,6 +161,12 @@ def test_a_project_of_the_users_own(run: Run, tmp_path: Path) -> None:
         assert done.stdout == ("" if code else "dev: nothing is applied\n")
 
 
+def test_a_project_from_what_is_there(run: Run, tmp_path: Path) -> None:
+    done = run("netspec", "init", "net", "--from-manifests", "../manifests.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert run("netspec", "check", "stacks/net.yaml", cwd=tmp_path / "here" / "net").returncode == 0
+
+
 def test_where_there_is_docker_what_is_missing_is_said(run: Run, installed: Path, tmp_path: Path) -> None:
     """Nothing is built: airgap/ is not in the package, and a folder of that name beside it is not taken for it."""
     run("netspec", "init", "net")

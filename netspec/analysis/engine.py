@@ -7,7 +7,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
-from netspec.analysis.bits import Partition, product, to_members
+from netspec.analysis.bits import Partition, from_members, product, to_members
 from netspec.analysis.pods import PodIndex
 from netspec.analysis.sides import Side, SideKey, Sides
 from netspec.analysis.spaces import (
@@ -20,7 +20,7 @@ from netspec.analysis.spaces import (
     pod_ranges,
     port_cuts,
 )
-from netspec.ir.model import Inventory, NetworkPolicy, TierPolicy, Workload
+from netspec.ir.model import Inventory, IPNetwork, NetworkPolicy, TierPolicy, Workload
 
 T = TypeVar("T")
 #: How many expanded parts of rows are kept.
@@ -130,6 +130,19 @@ class Reachability:
                 intervals.append((version, low, high))
         self._cell_order = list(found)
         return [External(tuple(intervals)) for intervals in found.values()]
+
+    def externals_in(self, networks: Sequence[IPNetwork]) -> int:
+        """The external classes with an address in one of the networks (none given: all), as a set of classes."""
+        if not networks:
+            return self.sides.externals
+        found = {
+            signature
+            for version, low, high, signature in self.spaces.addresses.intervals
+            for n in networks
+            if n.version == version and low <= int(n.broadcast_address) and high >= int(n.network_address)
+        }
+        places = from_members(i for i, s in enumerate(self.sides.external_signatures) if s in found)
+        return places << self.pods.count
 
     # Rows
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from netspec.analysis.engine import Reachability, Spaces
 from netspec.analysis.evaluate import Evaluator
 from netspec.analysis.spaces import PROTOCOLS, Ranges, families, pod_ranges
-from netspec.analysis.verdict import AddressEnd, End, PodEnd
+from netspec.analysis.unknown import is_every_pod, unknown_reach
+from netspec.analysis.verdict import AddressEnd, End, PodEnd, ProxyEnd
 from netspec.ir.model import (
     NAME_LABEL,
     Direction,
@@ -43,7 +44,7 @@ class Step:
 class Explanation:
     """`allow` and `undefined` over all ports; `steps` go by `port` where one was asked about."""
 
-    source: End
+    source: End | ProxyEnd
     destination: End
     allow: Ranges
     undefined: Ranges
@@ -79,7 +80,18 @@ class Explainer:
         steps = (*_side(flow, "Egress"), *_side(flow, "Ingress"))
         return Explanation(source, destination, allow, undefined, steps)
 
-    def workload(self, end: End) -> Workload | None:
+    def explain_proxy(self, destination: PodEnd, port: int | None = None, protocol: Protocol = "TCP") -> Explanation:
+        """From the pods that lead routes in, on whatever port a route may lead to. Raises Problem for an unknown
+        workload."""
+        about = self._evaluator.about(destination)
+        reach = Reachability(about, Spaces(about, versions=self._versions))
+        known = unknown_reach(reach, reach.ingress_keys[0])
+        flow = _Flow(self, about, ProxyEnd(), destination, port, protocol)
+        steps = (*_side(flow, "Egress"), *_side(flow, "Ingress"))
+        allow, undefined = reach.ranges(known.every), reach.ranges(known.some & ~known.every)
+        return Explanation(flow.source, destination, allow, undefined, steps)
+
+    def workload(self, end: End | ProxyEnd) -> Workload | None:
         return self._workloads[end.workload] if isinstance(end, PodEnd) else None
 
     def namespace_labels(self, workload: Workload) -> Labels | None:
@@ -118,7 +130,7 @@ def _ports(about: Inventory, source: End, destination: End, versions: tuple[int,
 class _Flow:
     explainer: Explainer
     about: Inventory
-    source: End
+    source: End | ProxyEnd
     destination: End
     port: int | None
     protocol: Protocol
@@ -133,7 +145,9 @@ def _side(flow: _Flow, direction: Direction) -> Iterator[Step]:
     peer = flow.destination if direction == "Egress" else flow.source
     whose = "source" if direction == "Egress" else "destination"
     if subject is None:
-        yield Step(direction, "", None, "open", f"the {whose} is an address outside: no policy selects it")
+        what = "not known: its pods may be any" if isinstance(flow.source, ProxyEnd) else "an address outside"
+        after = "" if isinstance(flow.source, ProxyEnd) else ": no policy selects it"
+        yield Step(direction, "", None, "open", f"the {whose} is {what}{after}")
         return
     if subject.host_network:
         yield Step(
@@ -171,7 +185,9 @@ def _selects(policy: NetworkPolicy, direction: Direction, subject: Workload) -> 
 _OUTCOMES = {"Accept": "allows", "Deny": "denies", "Pass": "passes", "Unread": "maybe"}
 
 
-def _rules(flow: _Flow, policy: NetworkPolicy | TierPolicy, direction: Direction, peer: End) -> Iterator[Step]:
+def _rules(
+    flow: _Flow, policy: NetworkPolicy | TierPolicy, direction: Direction, peer: End | ProxyEnd
+) -> Iterator[Step]:
     home = policy.namespace if isinstance(policy, NetworkPolicy) else None
     rules: tuple[Rule | TierRule, ...] = policy.rules(direction)
     for index, rule in enumerate(rules):
@@ -184,7 +200,7 @@ def _rules(flow: _Flow, policy: NetworkPolicy | TierPolicy, direction: Direction
         yield Step(direction, policy.id, None, "no match", reason, policy.place)
 
 
-def _match(flow: _Flow, home: str | None, rule: Rule | TierRule, peer: End) -> tuple[str, str]:
+def _match(flow: _Flow, home: str | None, rule: Rule | TierRule, peer: End | ProxyEnd) -> tuple[str, str]:
     """yes, maybe or no, and why."""
     matched, who = "yes", "any peer"
     if rule.peers or isinstance(rule, TierRule):
@@ -202,7 +218,10 @@ def _match(flow: _Flow, home: str | None, rule: Rule | TierRule, peer: End) -> t
     return matched, f"{who}; {which}"
 
 
-def _match_peer(flow: _Flow, home: str | None, wanted: Peer, peer: End) -> tuple[str, str]:
+def _match_peer(flow: _Flow, home: str | None, wanted: Peer, peer: End | ProxyEnd) -> tuple[str, str]:
+    if isinstance(peer, ProxyEnd):
+        text = peer_text(wanted, home)
+        return ("yes", f"{text} matches") if is_every_pod(wanted) else ("maybe", f"{text} may be the proxy")
     workload = flow.explainer.workload(peer)
     if wanted.unread:
         if wanted.unread == "nodes" and workload is not None and not workload.host_network:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from netspec.analysis.doors import Passing, doors
 from netspec.analysis.engine import Reachability
 from netspec.analysis.explain import peer_text
-from netspec.analysis.matrix import Matrix
-from netspec.analysis.services import Endpoints
 from netspec.analysis.sides import SideKey
 from netspec.analysis.spaces import Ranges
 from netspec.analysis.unknown import is_every_pod, rule_ports, unknown_reach, walk_of_any
@@ -21,11 +20,6 @@ from netspec.ir.selectors import Selector
 #: Who can reach: every pod that is or may come; addresses outside; the outside through routes, node ports, load
 #: balancers or external IPs; pods as a rule describes them.
 Scope = Literal["cluster", "outside", "routes", Entrance, "pods"]
-_THROUGH: dict[Entrance, str] = {
-    "node-port": "node ports",
-    "load-balancer": "a load balancer",
-    "external-ip": "external IPs",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Exposure:
 def exposures(inventory: Inventory) -> Iterator[Exposure]:
     """By workload, widest scope first."""
     reach = Reachability(inventory)
-    entrances = _entrances(inventory, reach)
+    entrances = _entrances(reach)
     described = cache(lambda key: list(_described(reach, key)))
     for peer, workload in enumerate(reach.workloads):
         number = reach.class_of(peer)
@@ -86,49 +80,18 @@ def _outside(reach: Reachability, workload: Workload, number: int) -> Iterator[E
         yield Exposure(workload.id, "outside", who, reach.ranges(ports), None, by, workload.place)
 
 
-def _entrances(inventory: Inventory, reach: Reachability) -> dict[str, list[Exposure]]:
-    """Through a proxy's routes, and through Services with node ports or a load balancer, as far as some policy may let
-    the node or proxy in."""
-    found: dict[str, list[Exposure]] = {}
-    number = {w.id: i for i, w in enumerate(reach.workloads)}
-    matrix = Matrix(inventory, reach)
-    for connection in matrix.ingress_connections:
-        workload = reach.workloads[connection.destination]
-        ports = reach.ranges(connection.allow | connection.undefined)
-        by = "Ingress or Gateway routes"
-        row = Exposure(workload.id, "routes", "the outside, through routes", ports, None, by, workload.place)
-        found.setdefault(workload.id, []).append(row)
-    endpoints = Endpoints(inventory)
-    for service, scope in ((s, scope) for s in inventory.services for scope in s.entrances):
-        for workload_id, ports_mask in _masks(reach, endpoints, service.id).items():
-            key = reach.ingress_keys[reach.class_of(number[workload_id])]
-            # A node may always reach its own pods; another node, and kept client addresses, as the rules say.
-            some = (
-                ports_mask if service.external_traffic_policy == "Cluster" else ports_mask & _from_outside(reach, key)
-            )
-            if some:
-                who = f"the outside, through {_THROUGH[scope]}"
-                row = Exposure(
-                    workload_id, scope, who, reach.ranges(some), None, f"Service {service.id}", service.place
-                )
-                found.setdefault(workload_id, []).append(row)
-    return found
-
-
-def _from_outside(reach: Reachability, key: SideKey) -> int:
-    ports = 0
-    for mask, peers in reach.sides.side(key).lower.items():
-        ports |= mask if peers & reach.sides.externals else 0
-    return ports
-
-
-def _masks(reach: Reachability, endpoints: Endpoints, service_id: str) -> dict[str, int]:
-    service = endpoints.find(service_id)
-    out: dict[str, int] = {}
-    for endpoint in endpoints.of_service(service) if service else ():
-        if endpoint.workload is not None:
-            mask = reach.ports.mask(endpoint.protocol, endpoint.number, endpoint.number)
-            out[endpoint.workload.id] = out.get(endpoint.workload.id, 0) | mask
+def _entrances(reach: Reachability) -> dict[str, list[Exposure]]:
+    """Workload -> a row for each door that may let the outside in."""
+    found: dict[tuple[str, Scope, str, str], tuple[int, Place]] = {}
+    passes = Passing(reach)
+    for door in doors(reach.inventory):
+        if passes(door) is not False:
+            at = (door.workload.id, door.way, door.who, door.by)
+            have, place = found.get(at, (0, door.place))
+            found[at] = have | passes.mask(door), place
+    out: dict[str, list[Exposure]] = {}
+    for (workload, scope, who, by), (ports, place) in found.items():
+        out.setdefault(workload, []).append(Exposure(workload, scope, who, reach.ranges(ports), None, by, place))
     return out
 
 

@@ -6,10 +6,9 @@ from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 
+from netspec.analysis.doors import Passing, doors
 from netspec.analysis.engine import Connection, Reachability, Rows
-from netspec.analysis.services import Endpoints
 from netspec.analysis.spaces import Ranges
-from netspec.analysis.unknown import unknown_reach
 from netspec.ir.model import Inventory
 
 VERSION = "matrix/v1"
@@ -89,26 +88,21 @@ class Matrix:
     @cached_property
     def ingress_connections(self) -> list[Connection]:
         """What the outside reaches through Ingress and Gateway routes. The pods of the proxy are not known: allow is
-        what any pod of the cluster may, undefined what some pod may."""
-        endpoints = Endpoints(self.inventory)
+        what any pod of the cluster may, undefined what some pod may, or what a Gateway may lead there."""
         number = {w.id: i for i, w in enumerate(self.reach.workloads)}
-        ports: dict[int, int] = {}
-        for route in self.inventory.routes:
-            for endpoint in endpoints.of_route(route):
-                if endpoint.workload is None:
-                    continue
-                peer = number[endpoint.workload.id]
-                ports[peer] = ports.get(peer, 0) | self.reach.ports.mask(
-                    endpoint.protocol, endpoint.number, endpoint.number
-                )
-        out = []
+        allow: dict[int, int] = {}
+        undefined: dict[int, int] = {}
+        passes = Passing(self.reach)
+        for door in (d for d in doors(self.inventory) if d.way == "routes"):
+            is_open = passes(door)
+            if is_open is not False:
+                ports, peer = allow if is_open else undefined, number[door.workload.id]
+                ports[peer] = ports.get(peer, 0) | passes.mask(door)
         source = self.reach.peer_count()
-        for peer in sorted(ports):
-            known = unknown_reach(self.reach, self.reach.ingress_keys[self.reach.class_of(peer)])
-            allow, undefined = ports[peer] & known.every, ports[peer] & known.some & ~known.every
-            if allow or undefined:
-                out.append(Connection(source, peer, allow, undefined))
-        return out
+        return [
+            Connection(source, peer, allow.get(peer, 0), undefined.get(peer, 0) & ~allow.get(peer, 0))
+            for peer in sorted(allow.keys() | undefined.keys())
+        ]
 
     def connections(self, focus: Focus = EVERYTHING) -> Iterator[Connection]:
         """Every row that `focus` keeps."""

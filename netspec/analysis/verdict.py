@@ -37,6 +37,14 @@ class AddressEnd:
         return str(self.address)
 
 
+@dataclass(frozen=True, slots=True)
+class ProxyEnd:
+    """Whatever pods lead routes of the outside in; which they are is not known."""
+
+    def __str__(self) -> str:
+        return "ingress"
+
+
 End = PodEnd | AddressEnd
 
 

@@ -236,6 +236,8 @@ _KINDS = (
     "tcproutes.gateway.networking.k8s.io",
     "tlsroutes.gateway.networking.k8s.io",
     "udproutes.gateway.networking.k8s.io",
+    "gateways.gateway.networking.k8s.io",
+    "endpointslices.discovery.k8s.io",
     "referencegrants.gateway.networking.k8s.io",
 )
 

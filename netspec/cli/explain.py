@@ -4,21 +4,13 @@ import argparse
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from ipaddress import ip_address
 
-from netspec.analysis.engine import Reachability
-from netspec.analysis.evaluate import Evaluator
-from netspec.analysis.explain import Explainer, Explanation, Step
-from netspec.analysis.matrix import ports_text
-from netspec.analysis.services import Endpoint, Endpoints, service_dialect
+from netspec.analysis.explain import Step
 from netspec.analysis.spaces import PROTOCOLS
-from netspec.analysis.verdict import AddressEnd, End, PodEnd
 from netspec.cli import FAILED, OK, _sources
+from netspec.cli._flows import Dialled, Found, flows
 from netspec.diagnostics import Problem
-from netspec.ir.model import Inventory, Protocol, Service
 from netspec.report.listing import OUTPUTS, Edge, Listing, Row, write
-from netspec.spec.types import did_you_mean
 
 EXAMPLES = """\
   netspec explain shop/web shop/db 5432 stacks/shop.yaml
@@ -28,13 +20,13 @@ EXAMPLES = """\
 
 _PORT = re.compile(r"(\d{1,5})(?:/(tcp|udp|sctp))?\Z", re.IGNORECASE)
 _TONES = {"allow": "good", "deny": "bad", "undefined": "warn", "dialect": "warn"}
-_VERDICTS = {"allow": "allowed", "deny": "denied", "undefined": "left open by Kubernetes"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     ends = "ns/name, ns/name/pod, service:ns/name, an address, or external"
-    parser.add_argument("source", metavar="SRC", help=ends)
-    parser.add_argument("destination", metavar="DST", help="likewise")
+    source = "ns/name, ns/name/pod, an address, external, or ingress (whatever leads routes in)"
+    parser.add_argument("source", metavar="SRC", help=source)
+    parser.add_argument("destination", metavar="DST", help=ends)
     parser.add_argument(
         "rest", nargs="*", metavar="[PORT[/PROTO]] [SPEC]", help="a port (TCP unless said), a spec file"
     )
@@ -47,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     port, spec = _rest(args.rest)
     source = _sources.chosen(args, spec)
     source.complain()
-    found = list(_flows(source.inventory, args.source, args.destination, port))
+    found = list(flows(source.inventory, args.source, args.destination, port))
     listing = _listing(source, found, f"{args.source} to {args.destination}")
     if args.output == "text":
         print(_text(source, found), end="")
@@ -56,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
     return FAILED if source.has_errors else OK
 
 
-def _rest(words: list[str]) -> tuple[tuple[int, Protocol] | None, str | None]:
-    port: tuple[int, Protocol] | None = None
+def _rest(words: list[str]) -> tuple[Dialled, str | None]:
+    port: Dialled = None
     spec: str | None = None
     for word in words:
         match = _PORT.match(word)
@@ -73,133 +65,6 @@ def _rest(words: list[str]) -> tuple[tuple[int, Protocol] | None, str | None]:
     return port, spec
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One flow, walked: `title` for the reader; `note` for a dialect, which then decides; `port` as asked."""
-
-    title: str
-    explanation: Explanation
-    port: tuple[int, Protocol] | None
-    note: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """allow, deny, undefined or dialect; without a port "allow" where some port is."""
-        if self.note:
-            return "dialect"
-        if self.port is not None:
-            return self.explanation.answer(*self.port)
-        return "allow" if self.explanation.allow else "undefined" if self.explanation.undefined else "deny"
-
-    @property
-    def sentence(self) -> str:
-        if self.note:
-            return f"denied by this CNI: {self.note}"
-        if self.port is not None:
-            return _VERDICTS[self.verdict]
-        said = []
-        if self.explanation.allow:
-            said.append(f"allowed: {ports_text(self.explanation.allow)}")
-        if self.explanation.undefined:
-            said.append(f"left open by Kubernetes: {ports_text(self.explanation.undefined)}")
-        return "; ".join(said) or "denied on every port"
-
-
-# What is asked about
-
-#: A name for the reader, the end, the port there, and what the flow goes through.
-_Target = tuple[str, End, tuple[int, Protocol] | None, tuple[Service, Endpoint] | None]
-
-
-def _flows(inventory: Inventory, source: str, destination: str, port: tuple[int, Protocol] | None) -> Iterator[_Found]:
-    if source.startswith("service:"):
-        raise Problem("a Service cannot be the source; its pods can", "name the workload")
-    explainer, evaluator = Explainer(inventory), Evaluator(inventory)
-    starts = list(_ends(inventory, source))
-    targets: list[_Target]
-    if destination.startswith("service:"):
-        targets = list(_service(inventory, destination.removeprefix("service:"), port))
-    else:
-        targets = [(name, end, port, None) for name, end in _ends(inventory, destination)]
-    for start_name, start in starts:
-        for name, end, dialled, via in targets:
-            if isinstance(start, AddressEnd) and isinstance(end, AddressEnd):
-                raise Problem("both ends are outside the cluster", "name a workload at one end")
-            number, protocol = dialled or (None, "TCP")
-            explanation = explainer.explain(start, end, number, protocol)
-            note = None
-            if via is not None and isinstance(start, PodEnd) and dialled and explanation.answer(*dialled) == "allow":
-                service, endpoint = via
-                workload = explainer.workload(start)
-                assert workload is not None
-                note = service_dialect(evaluator.about(start, end), workload, endpoint, service)
-            asked = f" {number}/{protocol}" if number is not None and via is None else ""
-            yield _Found(f"{start_name} -> {name}{asked}", explanation, dialled, note or "")
-
-
-def _ends(inventory: Inventory, text: str) -> Iterator[tuple[str, End]]:
-    """A workload, all pods of an owner whose pods differ, an address, or one address of each external range."""
-    if text == "external":
-        for i, external in enumerate(Reachability(inventory).externals):
-            address = ip_address(external.ranges[0][0])
-            yield f"external:{i} ({external.ranges[0][0]}-{external.ranges[0][1]})", AddressEnd(address)
-        return
-    found = [w.id for w in inventory.workloads if w.id == text or w.id.startswith(f"{text}/")]
-    if found:
-        for workload in found:
-            yield workload, PodEnd(workload)
-        return
-    running = _workload_of_pod(inventory, text)
-    if running is not None:
-        yield text, PodEnd(running)
-        return
-    try:
-        yield text, AddressEnd(ip_address(text))
-    except ValueError:
-        hint = did_you_mean(text, [w.id for w in inventory.workloads])
-        raise Problem(
-            f"there is no workload {text}", hint or "ns/name, service:ns/name, an address or external"
-        ) from None
-
-
-def _workload_of_pod(inventory: Inventory, text: str) -> str | None:
-    """Of ns/name/pod, or ns/pod: the workload that the pod is one of."""
-    owner, _, pod = text.rpartition("/")
-    namespace = owner.partition("/")[0]
-    for w in inventory.workloads:
-        if w.namespace == namespace and pod in w.pods and (owner == namespace or f"{w.id}/".startswith(f"{owner}/")):
-            return w.id
-    return None
-
-
-def _service(inventory: Inventory, name: str, port: tuple[int, Protocol] | None) -> Iterator[_Target]:
-    endpoints = Endpoints(inventory)
-    service = endpoints.find(name)
-    if service is None:
-        hint = did_you_mean(name, [s.id for s in inventory.services])
-        raise Problem(f"there is no Service {name}", hint or "name it as service:namespace/name")
-    if service.type == "ExternalName":
-        raise Problem(
-            f"Service {name} is an alias of {service.external_name}: its traffic goes outside", "explain to the address"
-        )
-    if service.headless:  # its name is the pods' addresses; whoever asks picks the port
-        ends = endpoints.addresses(service)
-        if not ends:
-            raise Problem(f"nothing answers at Service {name}: it has no endpoints", "no pod has its labels")
-        for end in ends:
-            yield f"service:{name} ({end})", end, port, None
-        return
-    found = list(endpoints.of_service(service))
-    wanted = [e for e in found if port is None or (e.port.port, e.protocol) == port]
-    if not wanted:
-        has = ", ".join(f"{p.port}/{p.protocol}" for p in service.ports) or "none"
-        why = f"it has no port {port[0]}/{port[1]}" if found and port else "it has no endpoints"
-        raise Problem(f"nothing answers at Service {name}: {why}", f"its ports are {has}")
-    for endpoint in wanted:
-        shown = f"service:{name} {endpoint.port.port}/{endpoint.protocol} ({endpoint.end} {endpoint.number})"
-        yield shown, endpoint.end, (endpoint.number, endpoint.protocol), (service, endpoint)
-
-
 # How it is said
 
 
@@ -208,7 +73,7 @@ def _place(source: _sources.Source, step: Step) -> str:
     return f"{position.file}:{position.line}" if position else ""
 
 
-def _listing(source: _sources.Source, found: Sequence[_Found], what: str) -> Listing:
+def _listing(source: _sources.Source, found: Sequence[Found], what: str) -> Listing:
     def rows() -> Iterator[Row]:
         for flow in found:
             yield flow.title, flow.verdict, "", "", "", flow.sentence, ""
@@ -262,7 +127,7 @@ def _listing(source: _sources.Source, found: Sequence[_Found], what: str) -> Lis
     return Listing(f"why: {what}", columns, rows, document, edges)
 
 
-def _text(source: _sources.Source, found: Sequence[_Found]) -> str:
+def _text(source: _sources.Source, found: Sequence[Found]) -> str:
     lines: list[str] = []
     for flow in found:
         lines += [f"{flow.title}: {flow.sentence}"]

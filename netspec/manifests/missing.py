@@ -13,12 +13,18 @@ CODE = "NM006"
 
 
 def missing(inventory: Inventory) -> Iterator[Diagnostic]:
-    """Namespaces whose labels some selector asks for, and pods."""
+    """Namespaces whose labels some selector asks for, what decides whether a Gateway takes a route, and pods."""
     unknown = [n for n in namespaces_not_given(inventory) if _matters(inventory, n)]
     if unknown:
         yield _said(
             f"the labels of {_names('namespace', unknown)} are not known: what selectors on them decide is left open",
             "add the Namespace objects: kubectl get namespaces -o yaml",
+        )
+    routes = [f"{r.kind} {r.id}" for r in inventory.routes if not r.certain and r.backends]
+    if routes:
+        yield _said(
+            f"whether a Gateway takes {_listed(routes)} is not known: that depends on what was not given",
+            "add Gateways and Namespaces: kubectl get gateways,namespaces --all-namespaces -o yaml",
         )
     selects = inventory.policies or inventory.tiers or any(s.selector for s in inventory.services)
     if selects and not inventory.workloads:
@@ -47,8 +53,12 @@ def _selectors(inventory: Inventory) -> set[Selector]:
 
 
 def _names(what: str, names: Sequence[str]) -> str:
+    return f"{what}{'s' if len(names) > 1 else ''} {_listed(names)}"
+
+
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{what}{'s' if len(names) > 1 else ''} {', '.join(names[:_NAMED])}{more}"
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _said(message: str, hint: str) -> Diagnostic:

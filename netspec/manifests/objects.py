@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, NoReturn
 from netspec.diagnostics import printable
 from netspec.ir.model import (
     NAME_LABEL,
+    EndpointSlice,
     Inventory,
+    IPAddress,
     IPNetwork,
     Namespace,
     NetworkPolicy,
@@ -21,7 +23,7 @@ from netspec.ir.model import (
     Workload,
 )
 from netspec.ir.selectors import Labels, Selector
-from netspec.manifests import services
+from netspec.manifests import gateways, services, slices
 from netspec.manifests.fields import Bad, Missing, Object, address, items, labels, mapping, network, object_name
 from netspec.manifests.policies import network_policy, tier_policy
 from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_workload
@@ -39,7 +41,6 @@ _TIERS = {
 }
 _TIER_GROUP = "policy.networking.k8s.io"
 _POLICY_KINDS = {"NetworkPolicy": "networking.k8s.io/v1", **{k: f"{_TIER_GROUP}/{v}" for k, v in _TIERS.items()}}
-_GATEWAY_GROUP = "gateway.networking.k8s.io"
 _INGRESS_GROUPS = ("networking.k8s.io", "extensions")
 #: Kinds that decide who reaches whom, in a language of their own -> the resource as `kubectl get` knows it.
 REFUSED = {
@@ -100,6 +101,9 @@ class Objects:
     _late: list[tuple[str, str, Object, Place]] = field(default_factory=list)
     _tiers: list[TierPolicy] = field(default_factory=list)
     _routes: list[Route] = field(default_factory=list)
+    _attachable: list[gateways.Attachable] = field(default_factory=list)
+    _gateways: dict[tuple[str, str], gateways.Gateway] = field(default_factory=dict)
+    _slices: list[slices.Slice] = field(default_factory=list)
     _grants: set[tuple[str, str, str, str | None]] = field(default_factory=set)
     _nodes: list[tuple[Labels, tuple[IPNetwork, ...]]] = field(default_factory=list)
     _pod_cidrs: set[IPNetwork] = field(default_factory=set)
@@ -144,12 +148,13 @@ class Objects:
     def _is_used(group: str, kind: str) -> bool:
         return (
             kind in _WORKLOAD_GROUPS.get(group, ())
-            or (group == "" and kind in ("Namespace", "Service", "Node"))
+            or (group == "" and kind in ("Namespace", "Service", "Node", "Endpoints"))
+            or (group == "discovery.k8s.io" and kind == "EndpointSlice")
             or (group == "networking.k8s.io" and kind == "NetworkPolicy")
             or (group == "extensions" and kind == "NetworkPolicy")
             or (group in _INGRESS_GROUPS and kind == "Ingress")
             or (group == _TIER_GROUP and kind in _TIERS)
-            or (group == _GATEWAY_GROUP and (kind in services.GATEWAY_ROUTES or kind == "ReferenceGrant"))
+            or (group == gateways.GROUP and (kind in gateways.ROUTES or kind in ("Gateway", "ReferenceGrant")))
         )
 
     def _add(self, group: str, kind: str, version: str, namespace: str, name: str, body: Object, place: Place) -> None:
@@ -171,10 +176,17 @@ class Objects:
             self._namespaces[name] = Namespace(name, {**own, NAME_LABEL: name}, place=place)
         elif kind == "Ingress":
             self._routes.append(services.ingress(namespace, name, body, place))
-        elif kind in services.GATEWAY_ROUTES:
-            self._routes.append(services.gateway_route(kind, namespace, name, body, place))
+        elif kind in gateways.ROUTES:
+            self._attachable.append(gateways.gateway_route(kind, namespace, name, body, place))
+        elif kind == "Gateway":
+            self._gateways[namespace, name] = gateways.gateway(namespace, name, body)
         elif kind == "ReferenceGrant":
-            self._grants |= services.grants(namespace, body)
+            self._grants |= gateways.grants(namespace, body)
+        elif kind == "EndpointSlice":
+            found_slice = slices.endpoint_slice(namespace, body)
+            self._slices += [found_slice] if found_slice else []
+        elif kind == "Endpoints":
+            self._slices += slices.endpoints(namespace, name, body)
         elif kind == "Node":
             self._add_node(body)
         elif version != _TIERS[kind]:
@@ -224,15 +236,28 @@ class Objects:
 
     def inventory(self) -> Inventory:
         """In an order that does not depend on the input's."""
+        workloads = self._workloads()
+        routes = (*self._routes, *map(self._attached, self._attachable))
         return Inventory(
             tuple(sorted(self._namespaces.values(), key=lambda n: n.name)),
-            self._workloads(),
+            workloads,
             tuple(sorted(self._services, key=lambda s: s.id)),
             tuple(sorted(self._policies, key=lambda p: p.id)),
             tuple(sorted(self._pod_networks(), key=lambda n: (n.version, n))),
             tiers=tuple(sorted(self._tiers, key=lambda t: (t.tier, t.priority, t.id))),
-            routes=tuple(sorted((self._granted(r) for r in self._routes), key=lambda r: (r.id, r.kind))),
+            routes=tuple(sorted(routes, key=lambda r: (r.id, r.kind))),
+            slices=self._behind(workloads),
         )
+
+    def _behind(self, workloads: tuple[Workload, ...]) -> tuple[EndpointSlice, ...]:
+        """What EndpointSlices have; an address that one pod has is that pod."""
+        pods = {f"{w.namespace}/{pod}": w.id for w in workloads for pod in w.pods}
+        at: dict[IPAddress, set[str]] = {}
+        for found in self._found if self._slices else ():
+            for one in found.addresses:
+                at.setdefault(one, set()).add(pods.get(f"{found.key.namespace}/{found.key.name}", ""))
+        known = {one: next(iter(names)) for one, names in at.items() if len(names) == 1 and "" not in names}
+        return slices.resolved(self._slices, {s.id: s for s in self._services}, pods, known)
 
     def _pod_networks(self) -> set[IPNetwork]:
         """The nodes' ranges, and the networks around the pods' addresses that are in none of them.
@@ -268,10 +293,13 @@ class Objects:
         keys = {k for s in selectors for k, _ in s.match_labels} | {e.key for s in selectors for e in s.expressions}
         return collapse(self._found, frozenset(keys))
 
-    def _granted(self, route: Route) -> Route:
-        """A Gateway route reaches into another namespace only where a ReferenceGrant there lets it."""
-        if route.kind == "Ingress":
-            return route
+    def _attached(self, found: gateways.Attachable) -> Route:
+        """With the backends that it leads to: none where no Gateway takes it, and of another namespace only those that
+        a ReferenceGrant there lets it reach."""
+        route = found.route
+        is_taken = gateways.attached(found, self._gateways, self._labels_of)
+        if is_taken is False:
+            return replace(route, backends=())
         kept = tuple(
             b
             for b in route.backends
@@ -279,7 +307,11 @@ class Objects:
             or (route.kind, route.namespace, b.namespace, None) in self._grants
             or (route.kind, route.namespace, b.namespace, b.service) in self._grants
         )
-        return route if kept == route.backends else replace(route, backends=kept)
+        return replace(route, backends=kept, certain=is_taken is True)
+
+    def _labels_of(self, namespace: str) -> Labels | None:
+        found = self._namespaces.get(namespace)
+        return found.labels if found else None
 
 
 def _refuse_group(group: str, kind: str, version: str) -> NoReturn:

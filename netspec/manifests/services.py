@@ -1,10 +1,9 @@
-"""Services, and the routes that lead the outside to them: Ingress and the Gateway API."""
+"""Services, and Ingress, which leads the outside to them; gateways.py has the Gateway API."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from netspec.diagnostics import Path
-from netspec.ir.model import Place, Protocol, Route, RouteBackend, Service, ServicePort, ServiceType
+from netspec.ir.model import IPNetwork, Place, Route, RouteBackend, Service, ServicePort, ServiceType
 from netspec.ir.selectors import Selector
 from netspec.manifests.fields import (
     Bad,
@@ -12,21 +11,17 @@ from netspec.manifests.fields import (
     items,
     labels,
     mapping,
+    network,
     object_name,
     port,
     port_number,
     protocol,
+    text,
 )
 
 _TYPES: dict[str, ServiceType] = {t: t for t in ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")}
-#: Gateway API routes -> the protocol that arrives at their backends.
-GATEWAY_ROUTES: dict[str, Protocol] = {
-    "HTTPRoute": "TCP",
-    "GRPCRoute": "TCP",
-    "TCPRoute": "TCP",
-    "TLSRoute": "TCP",
-    "UDPRoute": "UDP",
-}
+#: The older way to say loadBalancerSourceRanges, which counts where that is empty (k8s.io/cloud-provider).
+_SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 
 def service(namespace: str, name: str, body: Object, place: Place) -> Service:
@@ -51,7 +46,23 @@ def service(namespace: str, name: str, body: Object, place: Place) -> Service:
         spec.get("publishNotReadyAddresses") is True,
         bool(items(spec.get("externalIPs"), (*path, "externalIPs"))),
         place=place,
+        internal_traffic_policy="Local" if spec.get("internalTrafficPolicy") == "Local" else "Cluster",
+        source_ranges=_source_ranges(spec, body) if kind == "LoadBalancer" else (),
+        node_ports=spec.get("allocateLoadBalancerNodePorts") is not False,
     )
+
+
+def _source_ranges(spec: Object, body: Object) -> tuple[IPNetwork, ...]:
+    """Empty is everyone."""
+    path: Path = ("spec", "loadBalancerSourceRanges")
+    given = items(spec.get("loadBalancerSourceRanges"), path)
+    if not given:
+        path = ("metadata", "annotations", _SOURCE_RANGES)
+        annotations = mapping(mapping(body.get("metadata"), path[:1]).get("annotations"), path[:2])
+        written = text(annotations.get(_SOURCE_RANGES), path).strip()
+        given = written.split(",") if written else []
+    found = tuple(network(r.strip() if isinstance(r, str) else r, path) for r in given)
+    return () if any(n.prefixlen == 0 for n in found) else found
 
 
 def _port(value: Any, path: Path) -> ServicePort:
@@ -103,60 +114,3 @@ def _ingress_backend(namespace: str, value: Any, path: Path) -> RouteBackend | N
     if target.get("name"):
         return RouteBackend(namespace, name, object_name(target["name"], (*path, "service", "port", "name")))
     return RouteBackend(namespace, name, port_number(target.get("number"), (*path, "service", "port", "number")))
-
-
-def gateway_route(kind: str, namespace: str, name: str, body: Object, place: Place) -> Route:
-    """A route of the Gateway API. Raises Bad.
-
-    One that no Gateway is the parent of leads nothing in: it has no parent, or its parents are Services (a mesh's)."""
-    path: Path = ("spec",)
-    spec = mapping(body.get("spec"), path)
-    parents = [mapping(p, (*path, "parentRefs")) for p in items(spec.get("parentRefs"), (*path, "parentRefs"))]
-    found: list[RouteBackend] = []
-    for i, value in enumerate(items(spec.get("rules"), (*path, "rules"))):
-        at = (*path, "rules", i)
-        rule = mapping(value, at)
-        references = list(_mirrors(rule, at))
-        for j, item in enumerate(items(rule.get("backendRefs"), (*at, "backendRefs"))):
-            where = (*at, "backendRefs", j)
-            reference = mapping(item, where)
-            if reference.get("weight") != 0:  # with weight 0 it gets no traffic
-                references += [(where, reference), *_mirrors(reference, where)]
-        found += [b for where, reference in references if (b := _backend_reference(namespace, reference, where))]
-    attached = any(p.get("kind", "Gateway") != "Service" for p in parents)
-    return Route(kind, namespace, name, tuple(dict.fromkeys(found)) if attached else (), GATEWAY_ROUTES[kind], place)
-
-
-def _mirrors(holder: Object, path: Path) -> Iterator[tuple[Path, Object]]:
-    """Where the filters of a rule, or of one of its backends, send copies of the requests."""
-    for i, value in enumerate(items(holder.get("filters"), (*path, "filters"))):
-        at = (*path, "filters", i)
-        mirror = mapping(mapping(value, at).get("requestMirror"), (*at, "requestMirror"))
-        if mirror.get("backendRef") is not None:
-            at = (*at, "requestMirror", "backendRef")
-            yield at, mapping(mirror["backendRef"], at)
-
-
-def _backend_reference(namespace: str, reference: Object, path: Path) -> RouteBackend | None:
-    """None for a backend that is no Service."""
-    if reference.get("kind", "Service") != "Service":
-        return None
-    target = reference.get("namespace")
-    return RouteBackend(
-        namespace if target is None else object_name(target, (*path, "namespace")),
-        object_name(reference.get("name"), (*path, "name")),
-        port_number(reference.get("port"), (*path, "port")),
-    )
-
-
-def grants(namespace: str, body: Object) -> set[tuple[str, str, str, str | None]]:
-    """ReferenceGrant: (route kind, its namespace, this namespace, Service name or None for any). Raises Bad."""
-    spec = mapping(body.get("spec"), ("spec",))
-    sources = [mapping(f, ("spec", "from")) for f in items(spec.get("from"), ("spec", "from"))]
-    targets = [mapping(t, ("spec", "to")) for t in items(spec.get("to"), ("spec", "to"))]
-    return {
-        (str(f.get("kind")), str(f.get("namespace")), namespace, t.get("name"))
-        for f in sources
-        for t in targets
-        if t.get("kind") == "Service"
-    }

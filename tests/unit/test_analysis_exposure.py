@@ -102,7 +102,7 @@ def test_a_pod_that_is_its_node_is_open_to_everyone() -> None:
     assert [(e.scope, e.by) for e in found(*closed, cni="calico") if e.workload == "shop/host"] == [
         ("cluster", "node"),
         ("outside", "node"),
-        ("routes", "Ingress or Gateway routes"),
+        ("routes", "Ingress shop/i"),
     ]
     assert [e.scope for e in found(*closed) if e.workload == "shop/host"] == ["routes"]  # left open
 

@@ -234,7 +234,9 @@ def gateway_route(
 def test_gateway_routes_let_the_outside_in(kind: str, protocol: str) -> None:
     route = gateway_route({"backendRefs": [{"name": "web", "port": 80}]}, kind=kind)
     target = service(selector={"app": "web"}, ports=[{"port": 80, "targetPort": 5, "protocol": protocol}])
-    assert entered(WEB, target, route)["default/web"]["allow"] == {protocol: [[5, 5]]}
+    listeners = [{"name": "a", "port": 80, "protocol": "UDP" if protocol == "UDP" else "HTTP"}]
+    gateway = made("gateway.networking.k8s.io/v1", "Gateway", "gateway", {"listeners": listeners})
+    assert entered(WEB, target, route, gateway)["default/web"]["allow"] == {protocol: [[5, 5]]}
 
 
 def test_a_route_without_a_gateway_leads_nothing_in() -> None:

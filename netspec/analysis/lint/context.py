@@ -52,6 +52,11 @@ class Context:
         self.sides = self.reach.sides
 
     @property
+    def has_pods(self) -> bool:
+        """Where the input has none, that a selector matches none says nothing."""
+        return bool(self._given)
+
+    @property
     def has_node_local_dns(self) -> bool:
         """Whether a DNS on the host network, or a policy that names its link-local address, says so."""
         return any(s.workload.host_network for s in self.dns) or any(

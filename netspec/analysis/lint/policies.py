@@ -13,6 +13,8 @@ _Rule = tuple[int, Direction, int]
 
 def selects_nothing(context: Context) -> Iterator[Finding]:
     """NL001."""
+    if not context.has_pods:
+        return
     for i, policy in enumerate(context.inventory.policies):
         if not any((i, d) in context.subjects for d in policy.types):
             message = f"podSelector {selector_text(policy.pods)} matches no pod of namespace {policy.namespace}"
@@ -26,7 +28,7 @@ def peers_match_nothing(context: Context) -> Iterator[Finding]:
     """NL002."""
     for policy, direction, index, rule, _ in context.rules():
         home = policy.namespace if isinstance(policy, NetworkPolicy) else None
-        for peer in rule.peers:
+        for peer in rule.peers if context.has_pods else ():
             if not (peer.ip_block or peer.unread or context.may_match(peer, home)):
                 message = f"{direction.lower()}[{index}]: there are no {peer_text(peer, home)}"
                 yield Finding("NL002", policy.id, message, rule.place)

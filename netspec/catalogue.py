@@ -9,31 +9,41 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One component: the version users get and the version `airgap/` builds.
+    """One component: the version users get, the version `airgap/` builds, and where upstream names the users' version
+    as a release (`source`); docs/where-run.md says which of them upstream supports.
 
     `minimum` is the oldest version accepted when a program is found on PATH (tools only).
     """
 
     official: str
     airgap: str
+    source: str
     minimum: str | None = None
 
 
 #: Programs netspec runs, by the name they have on PATH.
 TOOLS: dict[str, Release] = {
-    "kind": Release(official="0.32.0", airgap="0.32.0", minimum="0.30.0"),
-    "kubectl": Release(official="1.34.4", airgap="1.34.4", minimum="1.33.0"),
-    "pulumi": Release(official="3.259.0", airgap="3.259.0", minimum="3.215.0"),
+    "kind": Release("0.32.0", "0.32.0", "https://github.com/kubernetes-sigs/kind/releases/tag/v0.32.0", "0.30.0"),
+    # kubectl may be one minor version away from the API server: kubernetes.io/releases/version-skew-policy.
+    "kubectl": Release("1.36.1", "1.34.4", "https://kubernetes.io/releases/1.36/", "1.35.0"),
+    "pulumi": Release("3.259.0", "3.259.0", "https://github.com/pulumi/pulumi/releases/tag/v3.259.0", "3.215.0"),
 }
 
-#: The Kubernetes version of a kind node (its image tag).
-KUBERNETES = Release(official="1.34.3", airgap="1.34.4")
+#: The Kubernetes version of a kind node (its image tag): the one that kind's release makes its default.
+KUBERNETES = Release(
+    "1.36.1",
+    "1.34.4",
+    "https://github.com/kubernetes-sigs/kind/blob/v0.32.0/pkg/apis/config/defaults/image.go",
+)
 
 #: What runs on the cluster. `airgap` may build an older source under the tag that users pull: docs/where-run.md.
-CALICO = Release(official="3.29.2", airgap="3.28.5")
-TIGERA_OPERATOR = Release(official="1.36.5", airgap="1.36.5")
-COREDNS = Release(official="1.12.1", airgap="1.14.7")
-AGNHOST = Release(official="2.56", airgap="2.56")
+CALICO = Release("3.29.2", "3.28.5", "https://github.com/projectcalico/calico/releases/tag/v3.29.2")
+TIGERA_OPERATOR = Release("1.36.5", "1.36.5", "https://github.com/tigera/operator/releases/tag/v1.36.5")
+#: The one that Kubernetes 1.37 installs.
+COREDNS = Release(
+    "1.14.6", "1.14.7", "https://github.com/kubernetes/kubernetes/blob/v1.37.2/cmd/kubeadm/app/constants/constants.go"
+)
+AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")
 
 #: Image references are the same in both columns: `airgap/` tags what it builds with the name users pull.
 IMAGES: dict[str, str] = {

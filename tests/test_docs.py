@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from airgap.golang import minimum_go
+from netspec import catalogue
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,6 +53,16 @@ def test_a_path_that_is_gone_is_found() -> None:
 def test_one_version_of_go_is_said() -> None:
     said = {found for path in DOCUMENTS for found in re.findall(r"\bGo (\d[\d.]*\d)", path.read_text(encoding="utf-8"))}
     assert said == {minimum_go()}
+
+
+def test_every_release_has_its_source_and_the_document_says_what_was_built_instead() -> None:
+    releases = [value for value in vars(catalogue).values() if isinstance(value, catalogue.Release)]
+    releases += catalogue.TOOLS.values()
+    assert len(releases) > 7
+    text = (ROOT / "docs" / "where-run.md").read_text(encoding="utf-8")
+    for release in releases:
+        assert release.source.startswith("https://") and release.source in text
+        assert release.official in text and release.airgap in text
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -107,9 +107,10 @@ def version_of(name: str, path: Path) -> str | None:
     return found[1] if found and done.returncode == 0 else None
 
 
-def _is_old(name: str, version: str) -> bool:
+def _is_old(name: str, path: Path, version: str) -> bool:
+    """What netspec itself downloaded or built is not: it fits the cluster that goes with it."""
     minimum = TOOLS[name].minimum
-    return minimum is not None and version_tuple(version) < version_tuple(minimum)
+    return minimum is not None and _source_of(path) == "PATH" and version_tuple(version) < version_tuple(minimum)
 
 
 def _explicit(name: str) -> Found | None:
@@ -121,7 +122,7 @@ def _explicit(name: str) -> Found | None:
     version = version_of(name, path) if os.access(path, os.X_OK) and path.is_file() else None
     if version is None:
         raise Problem(f"{variable(name)} names {path}, which is not a {name} that runs", hint)
-    if _is_old(name, version):
+    if _is_old(name, path, version):
         raise Problem(
             f"{variable(name)} names {name} {version}, which is too old: {TOOLS[name].minimum} is needed", hint
         )
@@ -137,7 +138,7 @@ def _on_path(name: str, note: Say) -> Found | None:
     if version is None:
         note(f"{path} does not say its version: not used")
         return None
-    if _is_old(name, version):
+    if _is_old(name, path, version):
         note(f"{path} is {name} {version}, older than {TOOLS[name].minimum}: not used")
         return None
     return Found(name, path, version, _source_of(path))

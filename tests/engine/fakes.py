@@ -160,7 +160,7 @@ def kind(words):
 def kubectl(words):
     words = [word for word in words if not word.startswith("--kubeconfig=")]
     if words[0] == "version":
-        print("Client Version: v1.34.4")
+        print("Client Version: v1.36.1")
         return
     with (STATE / "kubectl.log").open("a") as log:
         log.write(" ".join(words[:2]) + "\n")

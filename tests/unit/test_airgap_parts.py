@@ -84,7 +84,7 @@ def test_an_archive_has_each_layer_once_and_digests_that_match(tmp_path: Path) -
 
 
 def test_kubeadm_asking_for_an_image_that_is_not_built_is_an_error() -> None:
-    images.check_kubeadm(["a:1"], ["a:1", "b:1"])
+    images.check_kubeadm(["a:1", "registry/coredns:v1"], ["a:1", "b:1"])
     with pytest.raises(AirgapError, match="c:2"):
         images.check_kubeadm(["a:1", "c:2"], ["a:1"])
 

@@ -207,7 +207,7 @@ def test_a_live_cluster_is_read_with_kubectl(run: Run, tmp_path: Path, monkeypat
     kubectl.write_text(
         f"""#!/bin/sh
 case "$*" in
-  *version*) echo 'Client Version: v1.34.4' ;;
+  *version*) echo 'Client Version: v1.36.1' ;;
   *api-resources*) cat {tmp_path}/served ;;
   *" get "*) for word; do test ! -f {tmp_path}/$word.json || cat {tmp_path}/$word.json; done ;;
 esac

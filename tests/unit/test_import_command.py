@@ -183,7 +183,7 @@ def test_a_live_cluster_is_imported(
     kubectl.write_text(
         f"""#!/bin/sh
 case "$*" in
-  *version*) echo 'Client Version: v1.34.4' ;;
+  *version*) echo 'Client Version: v1.36.1' ;;
   *api-resources*) printf 'pods\\nservicecidrs.networking.k8s.io\\n' ;;
   *kubeadm-config*) cat {tmp_path}/kubeadm ;;
   *pods,servicecidrs.networking.k8s.io*) cat {tmp_path}/objects ;;

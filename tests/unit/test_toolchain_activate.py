@@ -214,7 +214,7 @@ def test_what_was_checked_is_what_runs(checkout: Path, monkeypatch: pytest.Monke
         says(checkout / "desktop" / name, text)
     wanted = {
         "kind": says(checkout / "x" / "kind-linux-amd64", f"kind v{TOOLS['kind'].official}"),
-        "kubectl": says(download.target("kubectl") / "bin" / "kubectl", "v1.34.4"),
+        "kubectl": says(download.target("kubectl") / "bin" / "kubectl", f"v{TOOLS['kubectl'].official}"),
         "pulumi": says(checkout / "y" / "pulumi-of-mine", f"v{TOOLS['pulumi'].official}"),
     }
     sibling = says(checkout / "y" / "pulumi-language-python", "")

@@ -62,6 +62,21 @@ def test_two_hundred_workloads(
     assert {f"service-{i}" for i in range(200)} | {f"team-{i}" for i in range(namespaces)} <= texts
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["explain", "boutique/frontend", "boutique/cart", "7070", BOUTIQUE, "--stack", "dev"],
+        ["exposure", BOUTIQUE, "--stack", "dev"],
+        ["lint", BOUTIQUE, "--stack", "dev"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_the_pictures_of_other_commands(browser: Browser, written: Written, command: list[str]) -> None:
+    """Their labels are sentences."""
+    texts = check(browser.page(written(*command, "--output", "svg")))
+    assert "frontend" in {t[0] for t in texts} or command[0] == "lint"
+
+
 def test_names_as_long_as_kubernetes_takes_them(browser: Browser, written: Written, tmp_path: Path) -> None:
     """Wide letters too: a picture made for narrow ones would be cut off."""
     spec = spec_of(12, 3, 4)

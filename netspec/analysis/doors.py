@@ -53,8 +53,17 @@ class Door:
 
 
 def doors(inventory: Inventory) -> Iterator[Door]:
-    """Every one, policies aside, in the order of routes and then of Services. An endpoint that is no pod is outside
-    already."""
+    """Every one, policies aside, in the order of routes and then of Services; each once, however many rules or ports
+    lead through it. An endpoint that is not a pod is outside already."""
+    seen = set()
+    for door in _doors(inventory):
+        at = (door.way, door.by, door.workload.id, door.port, door.protocol)
+        if at not in seen:
+            seen.add(at)
+            yield door
+
+
+def _doors(inventory: Inventory) -> Iterator[Door]:
     endpoints = Endpoints(inventory)
     for route in inventory.routes:
         for endpoint in endpoints.of_route(route):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from netspec.analysis.doors import Passing, doors
 from netspec.analysis.engine import Connection, Reachability, Rows
 from netspec.analysis.spaces import Ranges
+from netspec.analysis.unread import to_json as unread_json
 from netspec.ir.model import Inventory
 
 VERSION = "matrix/v1"
@@ -124,7 +125,8 @@ class Matrix:
                 head = f'\n  {{"source": {texts[source]}, "destination": '
                 yield f"{separator}{head}{f'}},{head}'.join(entries)}}}"
                 separator = ","
-        yield "]}\n"
+        unread = f',\n "unread": {json.dumps(unread_json(self.inventory.unread))}' if self.inventory.unread else ""
+        yield f"]{unread}}}\n"
 
     def _entries(
         self, texts: list[str], focus: Focus, more: Callable[[Connection], object] | None

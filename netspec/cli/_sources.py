@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netspec.analysis.unread import summary
 from netspec.backends.cni.dialects import DIALECTS
 from netspec.diagnostics import Diagnostic, Position, Problem, Severity
 from netspec.ir.model import Inventory, Place
 from netspec.manifests.documents import Broken
+from netspec.manifests.kinds import full_name, resources
 from netspec.manifests.missing import missing
-from netspec.manifests.objects import policy_resources
 from netspec.manifests.read import MAX_BYTES, SUFFIXES, Reading, decode, read, read_texts, texts
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ class Source:
         if self.skipped:
             listed = ", ".join(f"{count} {kind}" for kind, count in sorted(self.skipped.items()))
             print(f"skipped: {listed}", file=sys.stderr)
+        unread = summary(self.inventory)
+        if unread is not None:
+            print(unread, file=sys.stderr)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -218,40 +222,20 @@ def _git(*arguments: str, given: bytes = b"") -> bytes:
 
 # A live cluster
 
-_KINDS = (
-    "namespaces",
-    "nodes",
-    "pods",
-    "services",
-    "replicationcontrollers",
-    "deployments.apps",
-    "replicasets.apps",
-    "statefulsets.apps",
-    "daemonsets.apps",
-    "jobs.batch",
-    "cronjobs.batch",
-    "ingresses.networking.k8s.io",
-    "httproutes.gateway.networking.k8s.io",
-    "grpcroutes.gateway.networking.k8s.io",
-    "tcproutes.gateway.networking.k8s.io",
-    "tlsroutes.gateway.networking.k8s.io",
-    "udproutes.gateway.networking.k8s.io",
-    "gateways.gateway.networking.k8s.io",
-    "endpointslices.discovery.k8s.io",
-    "referencegrants.gateway.networking.k8s.io",
-)
+#: Of kubectl api-resources, at least.
+_COLUMNS = 4
 
 
 def _cluster(kubeconfig: str, context: str | None) -> Iterator[tuple[str, str | Broken]]:
     # One document a kind and object would say nothing of where it is; the kubeconfig stands for the file.
-    for item in json.loads(_objects_of(_command(kubeconfig, context), _KINDS)).get("items", ()):
+    for item in json.loads(_objects_of(_command(kubeconfig, context))).get("items", ()):
         yield kubeconfig, json.dumps(item)
 
 
 def whole_cluster(kubeconfig: str, context: str | None) -> Iterator[tuple[str, str]]:
     """What `_cluster` reads as one list, and what says how the cluster was made: ServiceCIDRs, kubeadm's ConfigMap."""
     command = _command(kubeconfig, context)
-    yield kubeconfig, _objects_of(command, (*_KINDS, "servicecidrs.networking.k8s.io"))
+    yield kubeconfig, _objects_of(command, "servicecidrs.networking.k8s.io")
     named = ("configmap", "kubeadm-config", "--namespace=kube-system", "--ignore-not-found")
     try:
         text = _kubectl(command, "get", *named, "--output=json")
@@ -267,10 +251,12 @@ def _command(kubeconfig: str, context: str | None) -> list[str]:
     return [str(find("kubectl").path), f"--kubeconfig={kubeconfig}", *([f"--context={context}"] if context else [])]
 
 
-def _objects_of(command: list[str], kinds: Sequence[str]) -> str:
-    """A list of all objects of these kinds and of every kind of policy, as far as the cluster has them."""
-    served = set(_kubectl(command, "api-resources", "--verbs=list", "--output=name").split())
-    wanted = [*(kind for kind in kinds if kind in served), *policy_resources(served)]
+def _objects_of(command: list[str], *also: str) -> str:
+    """A list of all objects that say who reaches whom, and of these resources, as far as the cluster has them."""
+    rows = [row.split() for row in _kubectl(command, "api-resources", "--verbs=list", "--no-headers").splitlines()]
+    # NAME, SHORTNAMES where there are some, APIVERSION, NAMESPACED, KIND
+    served = [(row[0], row[-3], row[-1]) for row in rows if len(row) >= _COLUMNS]
+    wanted = resources(served) + [r for r in also if r in map(full_name, served)]
     return _kubectl(command, "get", ",".join(wanted), "--all-namespaces", "--output=json")
 
 

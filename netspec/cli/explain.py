@@ -2,23 +2,21 @@
 
 import argparse
 import json
-import re
 from collections.abc import Iterator, Sequence
 
 from netspec.analysis.explain import Step
-from netspec.analysis.spaces import PROTOCOLS
 from netspec.cli import FAILED, OK, _sources
-from netspec.cli._flows import Dialled, Found, flows
-from netspec.diagnostics import Problem
+from netspec.cli._ends import split
+from netspec.cli._flows import Found, flows
 from netspec.report.listing import OUTPUTS, Edge, Listing, Row, write
 
 EXAMPLES = """\
   netspec explain shop/web shop/db 5432 stacks/shop.yaml
   netspec explain shop/web service:shop/api --manifests deploy/
   netspec explain external shop/web 8080/TCP --manifests deploy/
+  netspec explain ingress shop/web http --manifests deploy/
   netspec explain 203.0.113.9 shop/web stacks/shop.yaml --output json"""
 
-_PORT = re.compile(r"(\d{1,5})(?:/(tcp|udp|sctp))?\Z", re.IGNORECASE)
 _TONES = {"allow": "good", "deny": "bad", "undefined": "warn", "dialect": "warn"}
 
 
@@ -28,7 +26,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", help=source)
     parser.add_argument("destination", metavar="DST", help=ends)
     parser.add_argument(
-        "rest", nargs="*", metavar="[PORT[/PROTO]] [SPEC]", help="a port (TCP unless said), a spec file"
+        "rest",
+        nargs="*",
+        metavar="[PORT[/PROTO]] [SPEC]",
+        help="a port by number (TCP unless said) or name; a spec",
     )
     _sources.arguments(parser)
     parser.add_argument("--output", choices=OUTPUTS, default="text", help="how to print (default: text)")
@@ -36,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 1 when some of the input could not be used."""
-    port, spec = _rest(args.rest)
+    port, spec = split(args.rest)
     source = _sources.chosen(args, spec)
     source.complain()
     found = list(flows(source.inventory, args.source, args.destination, port))
@@ -46,23 +47,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         write(listing, args.output)
     return FAILED if source.has_errors else OK
-
-
-def _rest(words: list[str]) -> tuple[Dialled, str | None]:
-    port: Dialled = None
-    spec: str | None = None
-    for word in words:
-        match = _PORT.match(word)
-        if match and port is None:
-            number = int(match[1])
-            if not 1 <= number <= 65535:
-                raise Problem(f"{word} is not a port", "a port is 1 to 65535, with /TCP, /UDP or /SCTP behind it")
-            port = number, next(p for p in PROTOCOLS if p == (match[2] or "tcp").upper())
-        elif spec is None and not match:
-            spec = word
-        else:
-            raise Problem(f"one argument too many: {word}", "SRC DST [PORT[/PROTO]] [SPEC]")
-    return port, spec
 
 
 # How it is said

@@ -7,6 +7,7 @@ from typing import get_args
 
 from netspec.analysis.exposure import Exposure, Scope, exposures
 from netspec.analysis.matrix import ports_text
+from netspec.analysis.unread import to_json
 from netspec.cli import FAILED, OK, _sources
 from netspec.report.listing import OUTPUTS, Edge, Listing, Row, write
 
@@ -64,7 +65,8 @@ def _listing(source: _sources.Source, found: list[Exposure]) -> Listing:
             }
             for e in found
         ]
-        yield json.dumps({"version": "exposure/v1", "exposures": listed}, indent=1) + "\n"
+        unread = {"unread": to_json(source.inventory.unread)} if source.inventory.unread else {}
+        yield json.dumps({"version": "exposure/v1", "exposures": listed, **unread}, indent=1) + "\n"
 
     workloads = {e.workload for e in found}
     return Listing(

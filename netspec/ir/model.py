@@ -311,6 +311,21 @@ class Expectation:
     place: Place = field(default=Place(), compare=False)
 
 
+#: What an object stands for that only its controller knows.
+Makes = Literal["pods", "services", "routes", "policies"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An object of a kind that is not read and that makes what reachability depends on."""
+
+    kind: str
+    namespace: str
+    name: str
+    makes: tuple[Makes, ...]
+    place: Place = field(default=Place(), compare=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Inventory:
     """What reachability is computed from. `dialect` is None where the CNI is unknown (plain
@@ -326,6 +341,7 @@ class Inventory:
     tiers: tuple[TierPolicy, ...] = ()
     routes: tuple[Route, ...] = ()
     slices: tuple[EndpointSlice, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

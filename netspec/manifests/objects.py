@@ -1,11 +1,11 @@
 """Kubernetes objects by kind: which say something about reachability, which are refused, which are only counted."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from itertools import chain, count
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from netspec.diagnostics import printable
 from netspec.ir.model import (
@@ -20,59 +20,20 @@ from netspec.ir.model import (
     Route,
     Service,
     TierPolicy,
+    Unread,
     Workload,
 )
 from netspec.ir.selectors import Labels, Selector
 from netspec.manifests import gateways, services, slices
 from netspec.manifests.fields import Bad, Missing, Object, address, items, labels, mapping, network, object_name
+from netspec.manifests.kinds import TIER_GROUP, Refused, Sort, holds_pods, lists_known, sort_of
 from netspec.manifests.policies import network_policy, tier_policy
 from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_workload
 
-_WORKLOAD_GROUPS = {
-    "": ("Pod", "ReplicationController"),
-    "apps": ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"),
-    "extensions": ("Deployment", "ReplicaSet", "DaemonSet"),
-    "batch": ("Job", "CronJob"),
-}
-_TIERS = {
-    "AdminNetworkPolicy": "v1alpha1",
-    "BaselineAdminNetworkPolicy": "v1alpha1",
-    "ClusterNetworkPolicy": "v1alpha2",
-}
-_TIER_GROUP = "policy.networking.k8s.io"
-_POLICY_KINDS = {"NetworkPolicy": "networking.k8s.io/v1", **{k: f"{_TIER_GROUP}/{v}" for k, v in _TIERS.items()}}
-_INGRESS_GROUPS = ("networking.k8s.io", "extensions")
-#: Kinds that decide who reaches whom, in a language of their own -> the resource as `kubectl get` knows it.
-REFUSED = {
-    ("crd.projectcalico.org", "NetworkPolicy"): "networkpolicies.crd.projectcalico.org",
-    ("crd.projectcalico.org", "GlobalNetworkPolicy"): "globalnetworkpolicies.crd.projectcalico.org",
-    ("projectcalico.org", "NetworkPolicy"): "networkpolicies.projectcalico.org",
-    ("projectcalico.org", "GlobalNetworkPolicy"): "globalnetworkpolicies.projectcalico.org",
-    ("cilium.io", "CiliumNetworkPolicy"): "ciliumnetworkpolicies.cilium.io",
-    ("cilium.io", "CiliumClusterwideNetworkPolicy"): "ciliumclusterwidenetworkpolicies.cilium.io",
-    ("crd.antrea.io", "NetworkPolicy"): "networkpolicies.crd.antrea.io",
-    ("crd.antrea.io", "ClusterNetworkPolicy"): "clusternetworkpolicies.crd.antrea.io",
-    ("networking.k8s.aws", "ClusterNetworkPolicy"): "clusternetworkpolicies.networking.k8s.aws",
-    ("networking.k8s.aws", "ApplicationNetworkPolicy"): "applicationnetworkpolicies.networking.k8s.aws",
-    ("k8s.cni.cncf.io", "MultiNetworkPolicy"): "multi-networkpolicies.k8s.cni.cncf.io",
-    ("k8s.ovn.org", "EgressFirewall"): "egressfirewalls.k8s.ovn.org",
-}
-_POLICY_RESOURCES = (
-    "networkpolicies.networking.k8s.io",
-    "adminnetworkpolicies.policy.networking.k8s.io",
-    "baselineadminnetworkpolicies.policy.networking.k8s.io",
-    "clusternetworkpolicies.policy.networking.k8s.io",
-    *REFUSED.values(),
-)
-_CALICO, _CALICO_STORED = ".projectcalico.org", ".crd.projectcalico.org"
 #: A pod's address stands for its network of this length, by IP version: pods come and go in it.
 _AROUND = {4: 24, 6: 64}
 #: DaemonSets by which a CNI is known.
 _CNI_DAEMONSETS = {"calico-node": "calico", "cilium": "cilium", "aws-node": "vpc-cni"}
-
-
-class Refused(Bad):
-    """A kind whose policies netspec does not analyse."""
 
 
 class Duplicate(Bad):
@@ -93,6 +54,8 @@ class Objects:
 
     skipped: Counter[str] = field(default_factory=Counter)
     count: int = 0
+    #: What is odd about an object that is used all the same.
+    remarks: list[tuple[str, Place]] = field(default_factory=list)
     _seen: dict[tuple[str, str, str, str], Place] = field(default_factory=dict)
     _namespaces: dict[str, Namespace] = field(default_factory=dict)
     _found: list[Found] = field(default_factory=list)
@@ -107,25 +70,30 @@ class Objects:
     _grants: set[tuple[str, str, str, str | None]] = field(default_factory=set)
     _nodes: list[tuple[Labels, tuple[IPNetwork, ...]]] = field(default_factory=list)
     _pod_cidrs: set[IPNetwork] = field(default_factory=set)
+    _unread: list[Unread] = field(default_factory=list)
 
     def add(self, body: Any, place: Place) -> None:
         """Raises Bad for what the API server would not take, Refused, or Duplicate."""
         if not isinstance(body, dict):
             raise Bad((), "is no Kubernetes object")
         kind, version = body.get("kind"), body.get("apiVersion")
-        if not isinstance(kind, str) or not isinstance(version, str):
-            self.skipped["(no kind)"] += 1
+        if not kind or not version or not isinstance(kind, str) or not isinstance(version, str):
+            self._without_kind(body)
             return
-        group, _, version = version.rpartition("/")
-        if (group, kind) in REFUSED:
-            raise Refused(("kind",), f"is a policy of {group} and is not analysed", "what is said holds without it")
-        if not self._is_used(group, kind):
-            if kind in _POLICY_KINDS:
-                _refuse_group(group, kind, body["apiVersion"])
-            self.skipped[printable(kind)] += 1
+        if kind.endswith("List") and lists_known(kind):
+            near = next((key for key in body if str(key).casefold() == "items"), "items")
+            raise Bad(
+                ("items",), "is required, and a list", f"did you mean items, not {near}?" * (near != "items") or None
+            )
+        sort = sort_of(version, kind)
+        group = version.rpartition("/")[0]
+        if not sort.is_read:
+            self._skip(sort, body, kind, place)
             return
+        if sort.remark is not None:
+            self.remarks.append((sort.remark, place))
         metadata = mapping(body.get("metadata"), ("metadata",))
-        cluster_wide = kind in ("Namespace", "Node") or (group == _TIER_GROUP)
+        cluster_wide = kind in ("Namespace", "Node") or group == TIER_GROUP
         namespace = object_name(metadata.get("namespace") or "default", ("metadata", "namespace"))
         kinds = (group.replace("extensions", "apps"), kind, "" if cluster_wide else namespace)
         if not metadata.get("name") and metadata.get("generateName"):
@@ -135,7 +103,7 @@ class Objects:
         key = (*kinds, called)
         if key in self._seen:
             raise Duplicate((), f"is declared twice; first at {self._seen[key].position}", "keep one of them")
-        self._add(group, kind, version, namespace, called, body, place)
+        self._add(kind, namespace, called, body, place)
         self._seen[key] = place
         self.count += 1
 
@@ -144,20 +112,33 @@ class Objects:
         names = chain((start,), (f"{start}#{i}" for i in count(2)))
         return next(each for each in names if (*kinds, each) not in self._seen)
 
-    @staticmethod
-    def _is_used(group: str, kind: str) -> bool:
-        return (
-            kind in _WORKLOAD_GROUPS.get(group, ())
-            or (group == "" and kind in ("Namespace", "Service", "Node", "Endpoints"))
-            or (group == "discovery.k8s.io" and kind == "EndpointSlice")
-            or (group == "networking.k8s.io" and kind == "NetworkPolicy")
-            or (group == "extensions" and kind == "NetworkPolicy")
-            or (group in _INGRESS_GROUPS and kind == "Ingress")
-            or (group == _TIER_GROUP and kind in _TIERS)
-            or (group == gateways.GROUP and (kind in gateways.ROUTES or kind in ("Gateway", "ReferenceGrant")))
-        )
+    def _without_kind(self, body: Object) -> None:
+        """What is no Kubernetes object at all is counted; what is nearly one is not there for the API server."""
+        letters = {str(key).casefold(): key for key in body}
+        if {"metadata", "spec"} <= letters.keys() or (
+            not letters.keys().isdisjoint(("kind", "apiversion"))
+            and not letters.keys().isdisjoint(("metadata", "spec"))
+        ):
+            for part in ("kind", "apiVersion"):
+                if not body.get(part) or not isinstance(body[part], str):
+                    near = letters.get(part.casefold(), part)
+                    raise Bad((part,), "is required", f"did you mean {part}, not {near}?" if near != part else None)
+        self.skipped["(no kind)"] += 1
 
-    def _add(self, group: str, kind: str, version: str, namespace: str, name: str, body: Object, place: Place) -> None:
+    def _skip(self, sort: Sort, body: Object, kind: str, place: Place) -> None:
+        makes = sort.makes
+        if sort.is_custom and "pods" not in makes and holds_pods(body):
+            makes = ("pods", *makes)
+        if not makes:
+            self.skipped[printable(kind)] += 1
+            return
+        metadata = body.get("metadata")
+        found = metadata if isinstance(metadata, dict) else {}
+        named = (found.get("namespace") or "default", found.get("name") or "(no name)")
+        namespace, name = (printable(part if isinstance(part, str) else "(no name)") for part in named)
+        self._unread.append(Unread(printable(kind), namespace, name, makes, place))
+
+    def _add(self, kind: str, namespace: str, name: str, body: Object, place: Place) -> None:
         if kind == "NetworkPolicy":
             base = place.path
             self._policies.append(
@@ -189,8 +170,6 @@ class Objects:
             self._slices += slices.endpoints(namespace, name, body)
         elif kind == "Node":
             self._add_node(body)
-        elif version != _TIERS[kind]:
-            raise Refused(("apiVersion",), f"is a version of {kind} that is not known", f"known is {_TIERS[kind]}")
         else:
             self._late.append((kind, name, body, place))
 
@@ -247,6 +226,7 @@ class Objects:
             tiers=tuple(sorted(self._tiers, key=lambda t: (t.tier, t.priority, t.id))),
             routes=tuple(sorted(routes, key=lambda r: (r.id, r.kind))),
             slices=self._behind(workloads),
+            unread=tuple(sorted(self._unread, key=lambda u: (u.namespace, u.name, u.kind, u.makes))),
         )
 
     def _behind(self, workloads: tuple[Workload, ...]) -> tuple[EndpointSlice, ...]:
@@ -312,20 +292,6 @@ class Objects:
     def _labels_of(self, namespace: str) -> Labels | None:
         found = self._namespaces.get(namespace)
         return found.labels if found else None
-
-
-def _refuse_group(group: str, kind: str, version: str) -> NoReturn:
-    """A policy's kind in a group that is not its own: the API server knows none such, or it is somebody else's."""
-    if "." in group and not group.endswith(".k8s.io"):
-        raise Refused(("kind",), f"is a policy of {group} and is not analysed", "what is said holds without it")
-    raise Bad(("apiVersion",), f"{version} has no {kind}", f"write {_POLICY_KINDS[kind]}")
-
-
-def policy_resources(served: Collection[str]) -> list[str]:
-    """Every kind of policy, read or refused, that a cluster serves. Calico's API server shows what its CRDs hold: they
-    alone are asked for, where they are there."""
-    twice = {r.replace(_CALICO_STORED, _CALICO) for r in served if r.endswith(_CALICO_STORED)}
-    return [r for r in _POLICY_RESOURCES if r in served and r not in twice]
 
 
 def describe(body: Any) -> str:

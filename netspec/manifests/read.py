@@ -65,6 +65,10 @@ def read_texts(given: Iterable[tuple[str, str | Broken]]) -> Reading:
         if place.position is not None and fault.message not in said:
             _reject(report, failure.body, place.path, documents[place.position], fault)
             said |= {fault.message} if isinstance(fault, Missing) else set()
+    for remark, place in objects.remarks:
+        if place.position is not None:
+            at = documents[place.position].locate((*place.path, "apiVersion"))
+            report.add(Diagnostic("NM007", Severity.WARNING, remark, (), at))
     return Reading(objects.inventory(), report.sorted(), objects.skipped, objects.count, documents, objects.cni())
 
 

@@ -12,7 +12,7 @@ from netspec.analysis.matrix import ports_text
 from netspec.diagnostics import Severity
 from netspec.ir.model import Ir, NetworkPolicy, Peer, Rule
 from netspec.ir.selectors import Selector
-from netspec.manifests.objects import REFUSED, policy_resources
+from netspec.manifests.kinds import decides, policy_resources
 from netspec.manifests.read import read_texts
 from netspec.probes import FactProbe
 from netspec.toolchain.programs import last_line
@@ -97,7 +97,7 @@ def _changes(diff: Diff) -> Iterator[str]:
 
 
 def _is_refused(item: Mapping[str, Any]) -> bool:
-    return (item["apiVersion"].rpartition("/")[0], item["kind"]) in REFUSED
+    return decides(item["apiVersion"], item["kind"])
 
 
 def _name(item: Mapping[str, Any]) -> str:

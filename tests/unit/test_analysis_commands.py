@@ -217,7 +217,8 @@ esac
     monkeypatch.setenv("NETSPEC_KUBECTL", str(kubectl))
     for count, code in ((1, OK), (2, FAILED)):
         served = list(objects)[:count]
-        (tmp_path / "served").write_text("\n".join([*served, "secrets"]))
+        rows = ["pods po v1 true Pod", "clusternetworkpolicies networking.k8s.aws/v1 false ClusterNetworkPolicy"]
+        (tmp_path / "served").write_text("\n".join([*rows[:count], "secrets v1 true Secret"]))
         listed = {"apiVersion": "v1", "kind": "List", "items": [objects[name] for name in served]}
         (tmp_path / f"{','.join(served)}.json").write_text(json.dumps(listed))
         found, text, error = run("matrix", "--kubeconfig", "kubeconfig", "--output", "json")
@@ -283,5 +284,5 @@ def test_what_a_terminal_obeys_is_printed_escaped(run: Run, tmp_path: Path) -> N
         code, text, error = run("matrix", "--manifests", str(path))
         assert (code, text) == (FAILED, "no connections\n")
         assert f"Pod {name.encode('unicode_escape').decode()}: metadata.name is not a name [NM002]" in error
-    path.write_text(json.dumps({"apiVersion": "v1", "kind": "\x1b[31m"}))
+    path.write_text(json.dumps({"apiVersion": "example.com/v1", "kind": "\x1b[31m"}))
     assert run("matrix", "--manifests", str(path))[2] == "skipped: 1 \\x1b[31m\n"

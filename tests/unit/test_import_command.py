@@ -184,7 +184,7 @@ def test_a_live_cluster_is_imported(
         f"""#!/bin/sh
 case "$*" in
   *version*) echo 'Client Version: v1.36.1' ;;
-  *api-resources*) printf 'pods\\nservicecidrs.networking.k8s.io\\n' ;;
+  *api-resources*) printf 'pods po v1 true Pod\\nservicecidrs networking.k8s.io/v1 false ServiceCIDR\\n' ;;
   *kubeadm-config*) cat {tmp_path}/kubeadm ;;
   *pods,servicecidrs.networking.k8s.io*) cat {tmp_path}/objects ;;
 esac

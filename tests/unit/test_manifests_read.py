@@ -12,7 +12,7 @@ from netspec.backends.cni.dialects import DIALECTS
 from netspec.diagnostics import Problem, Severity
 from netspec.ir.model import Place
 from netspec.manifests import libyaml
-from netspec.manifests.objects import REFUSED, policy_resources
+from netspec.manifests.kinds import REFUSED, policy_resources
 from netspec.manifests.read import Reading, read, read_texts
 from netspec.manifests.scalars import resolve
 

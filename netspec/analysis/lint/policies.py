@@ -6,7 +6,7 @@ from netspec.analysis.bits import Partition, cover
 from netspec.analysis.explain import peer_text, port_text, selector_text
 from netspec.analysis.lint.context import DIRECTIONS, Context, Finding
 from netspec.analysis.sides import SideKey
-from netspec.ir.model import Direction, NetworkPolicy, PolicyPort, Workload
+from netspec.ir.model import Direction, NetworkPolicy, Peer, PolicyPort, Workload
 
 _Rule = tuple[int, Direction, int]
 
@@ -21,7 +21,8 @@ def selects_nothing(context: Context) -> Iterator[Finding]:
             yield Finding("NL001", policy.id, message, policy.place)
     for tier in context.inventory.tiers:
         if not context.reach.pods.peer(tier.subject, None, True):
-            yield Finding("NL001", tier.id, f"its subject, {peer_text(tier.subject, None)}, is not a pod", tier.place)
+            message = f"its subject matches nothing: there are no {_pods(tier.subject, None)}"
+            yield Finding("NL001", tier.id, message, tier.place)
 
 
 def peers_match_nothing(context: Context) -> Iterator[Finding]:
@@ -30,8 +31,13 @@ def peers_match_nothing(context: Context) -> Iterator[Finding]:
         home = policy.namespace if isinstance(policy, NetworkPolicy) else None
         for peer in rule.peers if context.has_pods else ():
             if not (peer.ip_block or peer.unread or context.may_match(peer, home)):
-                message = f"{direction.lower()}[{index}]: there are no {peer_text(peer, home)}"
+                message = f"{direction.lower()}[{index}]: there are no {_pods(peer, home)}"
                 yield Finding("NL002", policy.id, message, rule.place)
+
+
+def _pods(peer: Peer, home: str | None) -> str:
+    """A peer that describes pods, without "every"."""
+    return f"pods{text.removeprefix('every pod')}" if (text := peer_text(peer, home)).startswith("every pod") else text
 
 
 def redundant_rules(context: Context) -> Iterator[Finding]:

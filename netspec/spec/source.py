@@ -11,11 +11,11 @@ from netspec.diagnostics import Diagnostic, Path, Position, Report, Severity
 from netspec.yamlevents import Bounds, Frame, Stop, documents
 from netspec.yamltree import Entry, Node, Tree
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 2 << 20
 MAX_DEPTH = 32
 MAX_ALIASES = 256
 #: Values in one file, aliases expanded.
-MAX_NODES = 200_000
+MAX_NODES = 400_000
 MAX_DUPLICATES = 100
 _BOUNDS = Bounds(MAX_DEPTH, MAX_NODES, MAX_ALIASES)
 _CODES = {"form": "NS001", "size": "NS003"}

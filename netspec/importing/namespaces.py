@@ -5,6 +5,8 @@ from netspec.importing.words import split_labels
 from netspec.ir.model import NAME_LABEL, Inventory, Namespace
 from netspec.passes.objects import BUILT_IN, RESERVED
 
+_NOT_GIVEN = "it has no Namespace object (kubectl get namespaces -o yaml) and is written without labels"
+
 
 def add_namespaces(draft: Draft, inventory: Inventory, locate: Locate) -> tuple[Namespace, ...]:
     """Fills the draft's namespaces, once its other sections are filled. Gives all namespaces with the labels that the
@@ -18,7 +20,7 @@ def add_namespaces(draft: Draft, inventory: Inventory, locate: Locate) -> tuple[
         where = locate(namespace.place) if name in given else None
         labels, refused = split_labels({k: v for k, v in namespace.labels.items() if k != NAME_LABEL})
         if name not in given and name not in BUILT_IN:
-            draft.changed(f"namespace {name}", "there is no Namespace object for it: it is written without labels")
+            draft.changed(f"namespace {name}", _NOT_GIVEN)
         for key in refused:
             draft.lost(f"namespace {name}", f"the spec does not take the label {key}", where)
         if not is_declarable(name) or (name in BUILT_IN and not labels):

@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -199,6 +200,40 @@ esac
     assert yaml.safe_load(text)["network"] == {"podCIDRs": ["10.42.0.0/16"], "serviceCIDRs": ["10.43.0.0/16"]}
     assert "kubeconfig:" not in text and "# shop/db\n" in text  # a line of kubectl's output is no place
     assert main(["check", "stacks/shop-net.yaml"]) == OK
+
+
+def test_what_a_spec_compiles_to_comes_back_as_intents(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Thirty-three policies for calls are seventeen intents again; a Service is the pods behind it."""
+    boutique = str(Path(__file__).parent.parent.parent / "stacks" / "boutique.yaml")
+    assert main(["compile", boutique, "--stack", "dev", "--out", "compiled"]) == OK
+    capsys.readouterr()
+    assert main(["init", "--from-manifests", "compiled/manifests"]) == OK
+    out = capsys.readouterr().out
+    assert "35 NetworkPolicies: 2 in `defaultDeny`, 1 in `allowDNS`, 33 in 17 intents of `policies`." in out
+    written = yaml.safe_load((here / "stacks" / "shop-net.yaml").read_text())
+    original = yaml.safe_load(Path(boutique).read_text())
+    ours = {w["name"]: w["labels"] for w in written["workloads"]}
+    assert ours == {w["name"]: w["labels"] for w in original["workloads"]}
+    behind = {
+        f"boutique/{s['name']}": f"boutique/{w['name']}"
+        for s in original["services"]
+        for w in original["workloads"]
+        if s.get("selector") == w["labels"]
+    }
+
+    def calls(spec: dict[str, Any]) -> set[tuple[str, str]]:
+        return {(end(p["from"]), end(p["to"])) for p in spec["policies"]}
+
+    def end(peer: str | dict[str, str]) -> str:
+        if isinstance(peer, str):
+            return peer
+        ((kind, name),) = peer.items()
+        return behind[name] if kind == "service" else name
+
+    assert calls(written) == calls(original)
+    assert written["namespaces"] == [
+        {"name": "boutique", "labels": {"team": "boutique"}, "defaultDeny": ["ingress", "egress"], "allowDNS": True}
+    ]
 
 
 def test_help_names_both_ways(capsys: pytest.CaptureFixture[str]) -> None:

@@ -190,7 +190,7 @@ def test_dns_of_another_name_is_the_specs() -> None:
 def test_namespaces_have_their_labels_and_those_that_are_only_used_none() -> None:
     found = imported([namespace("empty", team="a1"), deployment("web")])
     assert spec(found)["namespaces"] == [{"name": "empty", "labels": {"team": "a1"}}, {"name": "shop"}]
-    why = "there is no Namespace object for it: it is written without labels"
+    why = "it has no Namespace object (kubectl get namespaces -o yaml) and is written without labels"
     assert said(found) == {("namespace shop", why)}
 
 

@@ -4,6 +4,7 @@ from ipaddress import ip_network
 
 from hypothesis import strategies as st
 
+from netspec.backends.cni.dialects import DIALECTS
 from netspec.ir.model import (
     NAME_LABEL,
     ContainerPort,
@@ -159,6 +160,6 @@ def inventories(draw: st.DrawFn, max_policies: int = 4, with_tiers: bool = True)
         (),
         named,
         tuple(ip_network(c) for c in cidrs),
-        draw(st.sampled_from((None, None, "calico", "cilium"))),
+        draw(st.sampled_from((None, None, *(DIALECTS[name] for name in ("calico", "cilium"))))),
         tuple(draw(st.lists(tiers, max_size=2))) if with_tiers else (),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from netspec.ir.model import KIND_NETWORK
+from netspec.backends.clusters.kind.settings import KindSettings
 from tests.engine.apiserver import ApiServer
 from tests.engine.conftest import PATIENCE, SPEC, World
 
@@ -115,7 +115,7 @@ def test_faults_are_one_sentence_and_leave_what_is_not_ours(world: World) -> Non
     assert node["name"] in world.docker["containers"]
 
     cidr = re.search(r"networkCIDR: (\S+?)[,}\s]", SPEC)
-    taken = cidr[1] if cidr else str(KIND_NETWORK)
+    taken = cidr[1] if cidr else KindSettings().network_cidr
     world.docker = nothing | {"networks": {"other": {"name": "other", "subnet": taken, "labels": {}}}}
     said = world.up(code=2)["stderr"]
     assert f"the address range {taken} of the cluster's container network is taken" in said

@@ -56,7 +56,7 @@ def cluster_role_binding(role: str, account: str, namespace: str) -> Manifest:
 
 
 def guards(ir: Ir, workload: Workload) -> tuple[str, ...]:
-    """The policies that select a workload: its pods depend on them, so that none is ever up without."""
+    """The policies that select a workload: its pods depend on them, so that no pod ever runs without them."""
     return tuple(
         f"networkpolicy:{policy.id}"
         for policy in ir.policies

@@ -109,7 +109,7 @@ def write(plan: Plan, directory: Path) -> tuple[str, ...]:
 
 
 def _written_earlier(directory: Path) -> set[str]:
-    """The files of an earlier plan, but for its index; also manifests of one that was cut short. Raises Problem where
+    """The files of an earlier plan, except its index; also manifests of one that was cut short. Raises Problem where
     the directory holds anything that is not ours."""
     if not directory.exists() or not any(directory.iterdir()):
         return set()

@@ -204,7 +204,7 @@ class Field(NamedTuple):
 
 class ObjectRead(NamedTuple):
     """Fields of Kubernetes objects. `resource` is kubectl's name ("configmaps", "<plural>.<group>"); without a `name`
-    all of them, but for those in which a field has a value of `without`. Read as {name in `fields`: value}. `parse`
+    all of them, except those in which a field has a value of `without`. Read as {name in `fields`: value}. `parse`
     names a way to take the text of the one field apart (netspec.verify.readers)."""
 
     resource: str

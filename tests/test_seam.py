@@ -9,7 +9,7 @@ from netspec.backends.cni.dialects import DIALECTS
 from netspec.backends.registry import PROVIDERS
 
 ROOT = Path(__file__).parent.parent / "netspec"
-#: The core, but for what reads foreign objects (manifests) and the table of versions (catalogue).
+#: The core, except what reads foreign objects (manifests) and the table of versions (catalogue).
 CORE = (
     *(ROOT / name for name in ("spec", "ir", "passes", "analysis", "probing")),
     *(ROOT / f"{name}.py" for name in ("target", "plan", "planfiles", "compiler", "probes", "diagnostics")),

@@ -35,7 +35,7 @@ def may(decided: Decided, best: bool) -> Decided:
 
 
 def then(best: bool) -> Callable[[Decided, Decided], Decided]:
-    """The first keeps what it decided. Where a Pass of it may have matched, and the second is no help, it did."""
+    """The first keeps what it decided. Where a Pass of it may have matched, and the second leaves it open, it did."""
 
     def combined(first: Decided, second: Decided) -> Decided:
         accepted, denied, passed, perhaps = first

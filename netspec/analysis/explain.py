@@ -95,7 +95,7 @@ class Explainer:
         return self._workloads[end.workload] if isinstance(end, PodEnd) else None
 
     def namespace_labels(self, workload: Workload) -> Labels | None:
-        """None: they are not known, but for the name."""
+        """None: they are not known, except for the name."""
         return self._labels.get(workload.namespace)
 
 
@@ -225,7 +225,7 @@ def _match_peer(flow: _Flow, home: str | None, wanted: Peer, peer: End | ProxyEn
     workload = flow.explainer.workload(peer)
     if wanted.unread:
         if wanted.unread == "nodes" and workload is not None and not workload.host_network:
-            return "no", f"{workload.id} is no node"
+            return "no", f"{workload.id} is not a node"
         return "maybe", f"{peer_text(wanted, home)} may be {peer}"
     if wanted.ip_block is not None:
         return _match_block(flow, home, wanted, peer, workload)
@@ -288,7 +288,7 @@ def _match_port(flow: _Flow, wanted: PolicyPort) -> tuple[bool, str]:
     if isinstance(wanted.port, str):
         number = flow.target.port_named(wanted.port, wanted.protocol) if flow.target else None
         if number is None:
-            return False, f"{text} is no port of the destination"
+            return False, f"{text} is not a port of the destination"
         text, low, high = f"{text} ({number} there)", number, number
     elif wanted.port is None:
         low, high = 1, 65535

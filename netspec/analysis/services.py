@@ -67,7 +67,7 @@ class Endpoints:
     def of_port(self, service: Service, port: ServicePort) -> list[Endpoint]:
         """What is behind one of its ports, each once: workloads by id, then what EndpointSlices have.
 
-        A named port resolves on each pod, and is no endpoint where the pod has no such port (core/v1 ServicePort).
+        A named port resolves on each pod, and is not an endpoint where the pod has no such port (core/v1 ServicePort).
         Slices name the Service's port; one without a number stands for every port, so for the Service's own
         (discovery/v1 EndpointPort)."""
         found: dict[tuple[End, int], Endpoint] = {}

@@ -1,7 +1,8 @@
 """What an apply changes in who reaches whom: the objects that a stack has applied against those of a new plan.
 
-Both sides are read as manifests, by the same reader, so that what stays the same is no difference. Pods that netspec
-does not deploy are in neither: they are taken from the spec, on both sides, for they are there before and after.
+Both sides are read as manifests, by the same reader, so that what stays the same does not count as a difference. Pods
+that netspec does not deploy are in neither: they are taken from the spec, on both sides, because they are there before
+and after.
 """
 
 import json

@@ -56,7 +56,7 @@ class KindProvider(ResourceProvider):
         in_place = [key for key in IN_PLACE if _olds.get(key) != _news.get(key)]
         if not replaces:
             if wrong := kind.broken(_olds["name"], size_of(_olds), identity_of(_id)):
-                say(f"cluster {_olds['name']}: {wrong}; it is made again")
+                say(f"cluster {_olds['name']}: {wrong}; it is created again")
                 replaces = [NODES]
             elif not _runs(_olds["outsideName"]):
                 in_place.append("outsideName")

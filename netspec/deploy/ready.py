@@ -100,7 +100,7 @@ def wait(props: Mapping[str, Any]) -> None:
                 raise Problem(
                     f"not ready after {props['timeout']} s: {'; '.join(missing)}"
                     + (f". Pods that are not ready: {'; '.join(pods)}" if pods else ""),
-                    "run it again to wait on; `netspec exec -- kubectl describe` says more about a pod",
+                    "run it again to keep waiting; `netspec exec -- kubectl describe` says more about a pod",
                 )
             time.sleep(INTERVAL)
 

@@ -77,7 +77,7 @@ def _proven(found: Imported, old: str, new: str) -> Iterator[str]:
         yield f"{how} {more}, of what is listed below and is not in the spec."
     else:
         how = f" (`netspec diff {old} {new}`)" if old and new else ""
-        yield f"Who reaches whom is the same but for what is listed: {_connections(proof.shown)} by it{how}."
+        yield f"Who reaches whom is the same except for what is listed: {_connections(proof.shown)} by it{how}."
 
 
 def _connections(number: int) -> str:

@@ -25,7 +25,7 @@ _OF_OTHERS = OF_CONTROLLERS | {WORKLOAD_LABEL}
 
 
 class Kept(NamedTuple):
-    """A workload as the input has it, but for its name in the spec, and its entry (None: the cluster's own DNS)."""
+    """A workload as the input has it, except for its name in the spec, and its entry (None: the cluster's own DNS)."""
 
     workload: Workload
     item: Item | None

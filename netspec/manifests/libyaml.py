@@ -44,7 +44,7 @@ def _scalar(event: Any) -> Scalar:
         except NotThat as error:
             raise Stop("form", event.start_mark, f"not YAML: {error}") from None
     if type(value) is float and (value != value or value in _NOT_JSON):
-        raise Stop("form", event.start_mark, f"not YAML that is JSON: {event.value} is no number there")
+        raise Stop("form", event.start_mark, f"not YAML that is JSON: {event.value} is not a number there")
     return value
 
 

@@ -30,7 +30,7 @@ def service(namespace: str, name: str, body: Object, place: Place) -> Service:
     spec = mapping(body.get("spec"), path)
     kind = _TYPES.get(str(spec.get("type") or "ClusterIP"))
     if kind is None:
-        raise Bad((*path, "type"), f"is none of {', '.join(_TYPES)}")
+        raise Bad((*path, "type"), f"is not one of {', '.join(_TYPES)}")
     wanted = labels(spec.get("selector"), (*path, "selector"))
     ports = tuple(_port(p, (*path, "ports", i)) for i, p in enumerate(items(spec.get("ports"), (*path, "ports"))))
     is_external = kind == "ExternalName"

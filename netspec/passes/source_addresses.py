@@ -1,8 +1,8 @@
 """Checks that intents about addresses can see them: node ports replace the caller's address by the node's.
 
 With externalTrafficPolicy Cluster a node does so wherever it passes a flow on to a pod of another node, unless the
-stack's traits say that the caller's address stays. The node's is no caller's; that of a tunnel is inside the pod CIDR:
-neither `outside` nor the caller's CIDR is about it."""
+stack's traits say that the caller's address stays. The node's address is not the caller's; that of a tunnel is inside
+the pod CIDR: neither `outside` nor the caller's CIDR is about it."""
 
 from collections.abc import Sequence
 

@@ -33,8 +33,8 @@ One side of a policy or an expectation:
 
 A policy opens both sides: egress of the pods of `from`, ingress of the pods of `to`, each only where something isolates
 those pods already (`defaultDeny`, `networkPolicies`). On an open side it writes nothing, because a NetworkPolicy that
-selects an open pod would isolate it. `cidr`, `outside` and `anywhere` are no pods of the spec: such a policy is written
-on the other side only. So `from: shop/web, to: anywhere` opens the egress of web, and no pod's ingress.
+selects an open pod would isolate it. `cidr`, `outside` and `anywhere` are not pods of the spec: such a policy is
+written on the other side only. So `from: shop/web, to: anywhere` opens the egress of web, and no pod's ingress.
 
 An expectation asks every pod and address of its peers. A `cidr` that holds the whole pod CIDR holds every pod; one
 inside the pod or Service CIDR is an error there, since nothing says whose addresses these are: name the pods.

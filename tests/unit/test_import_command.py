@@ -198,7 +198,7 @@ esac
     assert "\n  Service shop/sticky: the spec's Services have no sessionAffinity\n" in out
     text = (here / "stacks" / "shop-net.yaml").read_text()
     assert yaml.safe_load(text)["network"] == {"podCIDRs": ["10.42.0.0/16"], "serviceCIDRs": ["10.43.0.0/16"]}
-    assert "kubeconfig:" not in text and "# shop/db\n" in text  # a line of kubectl's output is no place
+    assert "kubeconfig:" not in text and "# shop/db\n" in text  # a line of kubectl's output is not a place
     assert main(["check", "stacks/shop-net.yaml"]) == OK
 
 

@@ -288,9 +288,9 @@ def test_what_has_nothing_to_do_with_reachability_is_counted(version: str, kind:
         ("apiVersion: v1\nkind: List\nItems: []\n", "did you mean items, not Items?"),
         ("apiVersion: v1\nkind: PodList\n", "items is required, and a list [NM002]"),
         ("apiVersion: v1\nkind: PodList\nitems: {}\n", "items is required, and a list [NM002]"),
-        ("apiVersion: v1\nkind: List\nitems: [null]\n", "document is no Kubernetes object [NM002]"),
+        ("apiVersion: v1\nkind: List\nitems: [null]\n", "document is not a Kubernetes object [NM002]"),
         ("apiVersion: v1\nkind: List\nitems: [{metadata: {name: a}, spec: {}}]\n", "kind is required [NM002]"),
-        ("- kind: Pod\n", "document is no Kubernetes object [NM002]"),
+        ("- kind: Pod\n", "document is not a Kubernetes object [NM002]"),
     ],
 )
 def test_what_is_nearly_an_object_is_an_error(text: str, said: str) -> None:

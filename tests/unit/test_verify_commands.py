@@ -206,7 +206,7 @@ def test_a_mistake_of_netspec_is_not_the_code_of_an_answer(tmp_path: Path) -> No
     process = by_command("bug", tmp_path)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 2
-    assert "a mistake in netspec itself" in said
+    assert "a bug in netspec itself" in said
 
 
 def test_a_stack_that_the_spec_does_not_have_is_one_sentence(

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 EXAMPLES = """\
-  netspec schema > netspec.schema.json
+  netspec schema > stacks/netspec.schema.json
   netspec schema --output markdown > spec.md"""
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from netspec.backends.clusters.kind.settings import KindSettings
 from netspec.backends.registry import REGISTRY
 from netspec.cli import DIFFERENT, FAILED, OK, _scaffold, _sources
-from netspec.diagnostics import Problem
+from netspec.diagnostics import Problem, Severity
 from netspec.importing import report
 from netspec.importing.convert import ChooseTarget, Imported, Target, convert
+from netspec.manifests.missing import missing
 from netspec.manifests.read import Reading, read, read_texts
 
 _CLUSTER, _CNI = "kind", "calico"
@@ -25,6 +26,9 @@ def run(args: argparse.Namespace, name: str) -> int:
     spec = Path("stacks") / f"{name}.yaml"
     _scaffold.check_free(args.directory, spec)
     reading = _reading(args)
+    for diagnostic in (*reading.diagnostics, *missing(reading.inventory)):
+        if diagnostic.severity is Severity.WARNING:  # errors are in the list of what is not in the spec
+            print(diagnostic.render(), file=sys.stderr)
     if not reading.objects:
         raise Problem("there is nothing to import", "name manifests with workloads, Services or policies")
     found = convert(reading, name, _target(reading), REGISTRY, is_live=bool(args.kubeconfig))
@@ -38,7 +42,7 @@ def run(args: argparse.Namespace, name: str) -> int:
     else:
         for line in written.lines():
             print(line)
-    if any(d.severity == "error" for d in reading.diagnostics):
+    if any(d.severity is Severity.ERROR for d in reading.diagnostics):
         return FAILED
     return DIFFERENT if found.proof.changes else OK
 

@@ -124,7 +124,7 @@ def to_json(found: Imported, spec: str) -> dict[str, Any]:
         "proof": {
             "peers": found.proof.peers,
             "differences": found.proof.shown,
-            "ofWhatIsNotInTheSpec": found.proof.absent,
+            "absent": found.proof.absent,
             "unexplained": [_change(change) for change in found.proof.changes],
         },
         "warnings": [warning.to_json() for warning in found.warnings],

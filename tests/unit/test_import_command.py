@@ -94,6 +94,14 @@ def test_input_that_cannot_be_used_fails_the_rest_is_written(here: Path, capsys:
     assert main(["check", "stacks/shop-net.yaml"]) == OK
 
 
+def test_what_the_input_leaves_open_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    team = policy("team", **app("web"), ingress=[{"from": [{"namespaceSelector": {"matchLabels": {"team": "a1"}}}]}])
+    assert main(["init", "--from-manifests", manifests(here, team, *SHOP[1:])]) == OK
+    said = capsys.readouterr()
+    assert "add the Namespace objects: kubectl get namespaces -o yaml" in said.err
+    assert "namespace shop: it has no Namespace object" in said.out
+
+
 def test_the_json_has_every_policy_and_remark(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "--from-manifests", manifests(here, ROUTE, OPEN, *SHOP), "--output", "json"]) == OK
     data = json.loads(capsys.readouterr().out)
@@ -113,7 +121,11 @@ def test_the_json_has_every_policy_and_remark(here: Path, capsys: pytest.Capture
         "file": "k8s/all.yaml",
         "line": 1,
     }
-    assert (data["proof"]["differences"], data["proof"]["unexplained"]) == (1, [])
+    assert {k: v for k, v in data["proof"].items() if k != "peers"} == {
+        "differences": 1,
+        "absent": 1,
+        "unexplained": [],
+    }
     assert "stacks/shop-net.yaml" in data["wrote"]
 
 

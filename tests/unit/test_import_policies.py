@@ -7,7 +7,8 @@ import pytest
 from import_support import DENY, app, deployment, imported, meaning, namespace, of_reading, policy, reading, spec
 
 from netspec.importing.convert import Imported
-from netspec.ir.model import Peer
+from netspec.importing.intents import Translation, Translator
+from netspec.ir.model import NetworkPolicy, Peer
 
 SHOP = [
     namespace("shop", team="shop"),
@@ -347,3 +348,26 @@ def test_what_could_not_be_read_of_a_policy_is_not_in_the_spec() -> None:
         assert [r.what for r in result.draft.remarks if r.kind == "lost"] == ["NetworkPolicy shop/p"]
         expected = [] if len(rules[0].peers) == 1 else [("shop/web", "shop/api", ["8080/TCP"])]
         assert intents(result) == expected
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_translation_that_says_something_else_is_taken_back(elsewhere: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No translation is trusted: the proof sends the policies about what differs, in the end all, back to native."""
+    translate = Translator.translate
+
+    def wrong(self: Translator, policy: NetworkPolicy) -> Translation:
+        found = translate(self, policy)
+        return replace(found, intents=[] if (policy.namespace == "monitoring") is elsewhere else found.intents)
+
+    monkeypatch.setattr(Translator, "translate", wrong)
+    found = shop(
+        INGRESS,
+        policy("db-in", **app("db"), ingress=[{"from": [app("api")], "ports": DB}]),
+        policy("deny", "monitoring", policyTypes=["Ingress"]),
+        policy("scrape", "monitoring", ingress=[{"from": [{"podSelector": {}}, {"namespaceSelector": {}}]}]),
+    )
+    reason = "as intents the spec would say something else"
+    assert {f.policy for f in found.fates if f.why == reason} >= (
+        {"monitoring/scrape"} if elsewhere else {"shop/db-in"}
+    )
+    assert elsewhere or namespace_of(found, "monitoring") == {"defaultDeny": ["ingress"]}

@@ -88,4 +88,17 @@ class FactProbe:
     read: Read | None = None
 
 
-Probe = FlowProbe | DnsProbe | FactProbe
+@dataclass(frozen=True, slots=True)
+class PacketProbe:
+    """A payload larger than one packet of the pods' MTU and its echo: from a pod on each node to one on each other
+    node, `via` its address or a Service of its own. Every pair must get the whole payload across as it is sent."""
+
+    id: str
+    via: Literal["pod", "cluster-ip"]
+    protocol: Protocol
+    expect: Outcome = Outcome.CONNECTED
+
+
+#: What pods of the workloads, or the outside host, may be asked.
+Asked = FlowProbe | DnsProbe | FactProbe
+Probe = Asked | PacketProbe

@@ -9,6 +9,8 @@ from netspec.ir.model import Ir
 from netspec.probes import Probe
 from netspec.probing.facts import dns, fact_probe, kept_addresses, own_facts
 from netspec.probing.flows import outside, pairs
+from netspec.probing.objects import objects
+from netspec.probing.packets import packets
 from netspec.probing.services import node_ports, services
 from netspec.target import Fact
 
@@ -17,13 +19,6 @@ def derive_probes(ir: Ir, facts: Sequence[Fact] = ()) -> tuple[Probe, ...]:
     """Every question about the cluster that `ir` describes, in a stable order, ids unique. `facts` are those that its
     backends add."""
     flows = tuple(pairs(ir))
-    return (
-        *flows,
-        *services(ir),
-        *node_ports(ir),
-        *outside(ir),
-        *dns(ir),
-        *kept_addresses(ir, flows),
-        *own_facts(ir),
-        *(fact_probe(f) for f in facts),
-    )
+    through = (*services(ir), *node_ports(ir), *outside(ir))
+    asked: tuple[Probe, ...] = (*flows, *through, *packets(), *dns(ir), *kept_addresses(ir, flows))
+    return (*asked, *own_facts(ir), *objects(ir), *(fact_probe(f) for f in facts))

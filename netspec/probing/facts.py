@@ -5,7 +5,7 @@ from typing import Literal
 
 from netspec.analysis.services import Endpoints
 from netspec.ir.model import Ir, Service, Workload
-from netspec.probes import ANY_NODE_PORT, DnsProbe, FactProbe, FlowProbe, Outcome
+from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome
 from netspec.probing.flows import sources
 from netspec.probing.services import backends, dns_name, reaches_dns
 from netspec.target import Fact
@@ -67,7 +67,6 @@ def own_facts(ir: Ir) -> Iterator[FactProbe]:
     for workload in sorted((w for w in ir.inventory.workloads if w.stand_in), key=lambda w: w.id):
         yield _fact("replicas", workload.id, workload.replicas)
     for service in sorted(ir.inventory.services, key=lambda s: s.id):
-        yield _fact("service-spec", service.id, _service_spec(service))
         if service.type != "ExternalName" and not service.headless:
             yield _fact("service-ip-in-service-cidrs", service.id, [str(c) for c in ir.network.service_cidrs])
         if service.selector is not None and service.type != "ExternalName" and not service.publish_not_ready:
@@ -79,21 +78,6 @@ def own_facts(ir: Ir) -> Iterator[FactProbe]:
 def fact_probe(fact: Fact) -> FactProbe:
     """A backend's fact as a question."""
     return FactProbe(f"fact:{fact.name}:{fact.subject}", fact.name, fact.subject, fact.expect, read=fact.read)
-
-
-def _service_spec(service: Service) -> dict[str, object]:
-    """What of a Service is open to whom. A flow to it shows that a port answers, not that no other one does."""
-    on_nodes = service.type in ("NodePort", "LoadBalancer")
-    ports: list[list[object]] = [
-        [p.name or "", p.port, p.protocol, (p.node_port or ANY_NODE_PORT) if on_nodes else 0] for p in service.ports
-    ]
-    return {
-        "type": service.type,
-        "headless": service.headless,
-        "externalTrafficPolicy": service.external_traffic_policy if on_nodes else "",
-        "externalIPs": [],
-        "ports": sorted(ports, key=str),
-    }
 
 
 def _endpoints(endpoints: Endpoints, service: Service) -> list[list[object]]:

@@ -1,11 +1,13 @@
-"""The prober: one exec a pod carries all its probes; denials need a control; failures are asked again, alone."""
+"""The prober: one exec a pod carries all its probes; denials need a control; failures are asked again, by cause."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from typing import TypeGuard
 
-from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome, Probe
+from netspec.probes import Asked, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
 from netspec.toolchain.programs import last_line
 from netspec.verify.access import Access
 from netspec.verify.ephemeral import ProbeContainers
@@ -14,14 +16,16 @@ from netspec.verify.model import Dial, Observation, Status
 from netspec.verify.resolve import Asker, Control, NothingToAsk, Resolver, Target, Unresolved
 from netspec.verify.script import LANES, Question, Reply, outcome, replies, script
 
-#: Pods asked at the same time.
+#: Pods asked at the same time, at first and again: what is asked again mostly waits.
 PODS_AT_ONCE = 8
-#: A connection that failed is tried again alone, this often; of one source at most so many (more is no accident).
-AGAIN = 2
-ALONE_LIMIT = 24
-ALONE_AT_ONCE = 2
-#: Seconds that a flow gets when it is asked again.
-ALONE_TIMEOUT = 2.0
+AGAIN_AT_ONCE = 16
+#: Failures of one cause: so many are asked again, from pods as different as there are. If they all fail again, the
+#: cause is no accident and speaks for the others; if not, those are asked again as well.
+SAMPLE = 3
+#: Seconds that a flow gets when it is asked again, and the questions that one pod gets then: one for each lane, or what
+#: waits in the second row would make a red run slower.
+AGAIN_TIMEOUT = 2.0
+AGAIN_LIMIT = LANES
 #: Questions in one exec: its command line must stay below the system's 128 KiB for one argument, and if all of them
 #: are denials, the exec within its time.
 BATCH = 600
@@ -30,11 +34,11 @@ BATCH = 600
 POD_FACTS = ("resolv-conf", "pod-mtu", "source-address-kept")
 
 
-def is_asked_of_pod(probe: Probe) -> bool:
-    return not isinstance(probe, FactProbe) or probe.fact in POD_FACTS
+def is_asked_of_pod(probe: Probe) -> TypeGuard[Asked]:
+    return isinstance(probe, FlowProbe | DnsProbe) or (isinstance(probe, FactProbe) and probe.fact in POD_FACTS)
 
 
-def source_of(probe: Probe) -> str:
+def source_of(probe: Asked) -> str:
     return probe.subject if isinstance(probe, FactProbe) else probe.source
 
 
@@ -43,8 +47,8 @@ class _Round:
     """What is asked of one pod now; `all` are its source's probes whether asked now or not: controls come from them."""
 
     asker: Asker
-    probes: Sequence[Probe]
-    all: Sequence[Probe]
+    probes: Sequence[Asked]
+    all: Sequence[Asked]
     attempt: int
 
 
@@ -68,14 +72,15 @@ class Prober:
         judge: Judge,
         say: Callable[[str], None],
         containers: ProbeContainers,
+        group: Callable[[Sequence[Observation]], Sequence[Sequence[str]]],
     ) -> None:
-        """`containers`: where the pods that are not stand-ins are asked from."""
+        """`containers`: where the pods that are not stand-ins are asked from. `group`: the unexpected ones by cause."""
         self._access, self._resolver, self._judge, self._say = access, resolver, judge, say
-        self._containers = containers
+        self._containers, self._group = containers, group
 
-    def run(self, probes: Sequence[Probe]) -> dict[str, Observation]:
+    def run(self, probes: Sequence[Asked]) -> dict[str, Observation]:
         """Observations by probe id."""
-        by_source: dict[str, list[Probe]] = defaultdict(list)
+        by_source: dict[str, list[Asked]] = defaultdict(list)
         for probe in probes:
             by_source[source_of(probe)].append(probe)
         seen: dict[str, Observation] = {}
@@ -85,40 +90,69 @@ class Prober:
                 askers[source] = self._resolver.askers(source)
             except Unresolved as why:
                 seen |= {p.id: self._judge.failed(p, str(why)) for p in group}
-        for attempt in range(1, AGAIN + 2):
-            first = attempt == 1
-            rounds = [
-                _Round(asker, probes, by_source[source], attempt)
-                for source in askers
-                for asker, probes in self._due(askers[source], by_source[source], None if first else seen)
-                if probes
-            ]
-            if not first and rounds:
-                self._say(f"asking {sum(len(r.probes) for r in rounds)} failures again, alone")
-            with ThreadPoolExecutor(PODS_AT_ONCE if first else ALONE_AT_ONCE) as pool:
-                answers = [o for observations in pool.map(self._ask, rounds) for o in observations]
-            by_probe: dict[str, list[Observation]] = defaultdict(list)
-            for observation in answers:
-                by_probe[observation.probe.id].append(observation)
-            for id_, found in by_probe.items():
-                seen[id_] = _after(seen.get(id_), _together(found))
+        self._round(askers, by_source, {s: by_source[s] for s in askers}, seen, 1)
+        by_id = {p.id: p for p in probes if source_of(p) in askers}
+        groups = [
+            [i for i in ids if i in by_id and _may_be_bad_luck(seen[i])] for ids in self._group(list(seen.values()))
+        ]
+        sampled = [_sample(ids, by_id) for ids in groups]
+        self._again(askers, by_source, [by_id[i] for ids in sampled for i in ids], seen, 2)
+        # A cause whose sample did better the second time is none: each of its failures may be an accident.
+        rest = [
+            by_id[i]
+            for ids, sample in zip(groups, sampled, strict=True)
+            if any(seen[s].status is Status.PASS for s in sample)
+            for i in ids
+            if i not in sample or seen[i].status is not Status.PASS
+        ]
+        self._again(askers, by_source, rest, seen, 3)
         return seen
 
-    def _due(
-        self, askers: Sequence[Asker], probes: Sequence[Probe], seen: "dict[str, Observation] | None"
-    ) -> Iterator[tuple[Asker, list[Probe]]]:
-        """Which of a source's probes each of its pods is asked now: all at first, then those that may have been bad
-        luck: each by all of its pods, or what one of them saw would be forgotten. A name has one answer whoever asks,
-        so one pod looks it up."""
-        due = probes if seen is None else [p for p in probes if _may_be_bad_luck(seen[p.id])][:ALONE_LIMIT]
-        for i, asker in enumerate(askers):
-            yield asker, [p for p in due if i == 0 or not isinstance(p, DnsProbe)]
+    def _again(
+        self,
+        askers: Mapping[str, tuple[Asker, ...]],
+        by_source: Mapping[str, Sequence[Asked]],
+        due: Sequence[Asked],
+        seen: dict[str, Observation],
+        attempt: int,
+    ) -> None:
+        if not due:
+            return
+        wanted: dict[str, list[Asked]] = defaultdict(list)
+        for probe in due:
+            wanted[source_of(probe)].append(probe)
+        now = {source: theirs[:AGAIN_LIMIT] for source, theirs in wanted.items()}
+        self._say(f"asking {sum(map(len, now.values()))} failures again")
+        self._round(askers, by_source, now, seen, attempt)
+
+    def _round(
+        self,
+        askers: Mapping[str, tuple[Asker, ...]],
+        by_source: Mapping[str, Sequence[Asked]],
+        due: Mapping[str, Sequence[Asked]],
+        seen: dict[str, Observation],
+        attempt: int,
+    ) -> None:
+        """Asks what is due, and notes it in `seen`."""
+        rounds = [
+            _Round(asker, theirs, by_source[source], attempt)
+            for source, probes in due.items()
+            for asker, theirs in _by_asker(askers[source], probes)
+            if theirs
+        ]
+        with ThreadPoolExecutor(PODS_AT_ONCE if attempt == 1 else AGAIN_AT_ONCE) as pool:
+            answers = [o for observations in pool.map(self._ask, rounds) for o in observations]
+        by_probe: dict[str, list[Observation]] = defaultdict(list)
+        for observation in answers:
+            by_probe[observation.probe.id].append(observation)
+        for id_, found in by_probe.items():
+            seen[id_] = _after(seen.get(id_), _together(found))
 
     def _ask(self, round_: _Round) -> list[Observation]:
         attempt, asker = round_.attempt, round_.asker
         if problem := self._containers.problems.get(asker.id):
             return [self._judge.failed(p, problem, asker.id, attempt) for p in round_.probes]
-        asked: list[tuple[Probe, tuple[Target, ...]]] = []
+        asked: list[tuple[Asked, tuple[Target, ...]]] = []
         out: list[Observation] = []
         for probe in _mixed(round_.probes):
             try:
@@ -129,7 +163,7 @@ class Prober:
                 out.append(self._judge.failed(probe, str(why), asker.id, attempt))
         controls = self._resolver.controls(asker, round_.all)
         for part in _batches(asked):
-            window, numbered = self._window(asker, controls, part, alone=attempt > 1)
+            window, numbered = self._window(asker, controls, part, again=attempt > 1)
             out += [self._observe(asker, window, probe, targets, attempt) for probe, targets in numbered]
         return out
 
@@ -137,21 +171,21 @@ class Prober:
         self,
         asker: Asker,
         controls: Sequence[Control],
-        asked: Sequence[tuple[Probe, tuple[Target, ...]]],
+        asked: Sequence[tuple[Asked, tuple[Target, ...]]],
         *,
-        alone: bool,
-    ) -> tuple[_Window, list[tuple[Probe, list[Target]]]]:
+        again: bool,
+    ) -> tuple[_Window, list[tuple[Asked, list[Target]]]]:
         """One exec: controls, questions, controls. A probe that serves as a control is not asked a third time."""
-        numbers = {} if alone else {control.question: i for i, control in enumerate(controls)}
+        numbers = {} if again else {control.question: i for i, control in enumerate(controls)}
         questions: list[Question] = []
-        numbered: list[tuple[Probe, list[Target]]] = []
+        numbered: list[tuple[Asked, list[Target]]] = []
         for probe, targets in asked:
             row: list[Target] = []
             for target in targets:
                 number = numbers.get(target.question)
                 question = replace(target.question, number=len(controls) + len(questions) if number is None else number)
-                if alone and isinstance(probe, FlowProbe) and probe.expect is Outcome.CONNECTED:
-                    question = replace(question, timeout=ALONE_TIMEOUT)
+                if again and isinstance(probe, FlowProbe) and probe.expect is Outcome.CONNECTED:
+                    question = replace(question, timeout=AGAIN_TIMEOUT)
                 row.append(replace(target, question=question))
                 if number is None:
                     questions.append(question)
@@ -164,7 +198,7 @@ class Prober:
         else:
             assert self._resolver.outside is not None
             host = self._resolver.outside.host
-        result = host.run(script(control_questions, questions, 1 if alone else LANES))
+        result = host.run(script(control_questions, questions))
         window.by_number = replies(result.stdout)
         if not window.by_number:
             window.failure = f"could not run in {asker.id}: {last_line(result.stderr)}"
@@ -172,19 +206,37 @@ class Prober:
         return window, numbered
 
     def _observe(
-        self, asker: Asker, window: _Window, probe: Probe, targets: Sequence[Target], attempt: int
+        self, asker: Asker, window: _Window, probe: Asked, targets: Sequence[Target], attempt: int
     ) -> Observation:
         got = [window.by_number.get(t.question.number, []) for t in targets]
         if window.failure or not all(got):
             why = window.failure or f"{asker.id} did not answer this probe"
             return self._judge.failed(probe, why, asker.id, attempt)
         answers = [rows[0] for rows in got]
-        dials = tuple(_dial(target, reply) for target, reply in zip(targets, answers, strict=True))
+        dials = tuple(_dial(asker, target, reply) for target, reply in zip(targets, answers, strict=True))
         if isinstance(probe, FlowProbe):
             return self._judge.flow(probe, asker.id, dials, window.control, window.control_failure, attempt)
         if isinstance(probe, DnsProbe):
             return self._judge.lookup(probe, asker.id, answers[0].output, attempt)
         return self._judge.pod_fact(probe, asker, answers, dials, attempt)
+
+
+def _by_asker(askers: Sequence[Asker], probes: Sequence[Asked]) -> Iterator[tuple[Asker, list[Asked]]]:
+    """Which of a source's probes each of its pods is asked: each by all of its pods, or what one of them saw would be
+    forgotten. A name has one answer whoever asks, so one pod looks it up."""
+    for i, asker in enumerate(askers):
+        yield asker, [p for p in probes if i == 0 or not isinstance(p, DnsProbe)]
+
+
+def _sample(ids: Sequence[str], by_id: Mapping[str, Asked]) -> list[str]:
+    """As different as there are: of another source, or of another kind, first."""
+    by_kind: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for id_ in ids:
+        probe = by_id[id_]
+        kind = (probe.via, probe.protocol) if isinstance(probe, FlowProbe) else (type(probe).__name__,)
+        by_kind[source_of(probe), *kind].append(id_)
+    turns = [id_ for row in zip_longest(*by_kind.values()) for id_ in row if id_ is not None]
+    return turns[:SAMPLE]
 
 
 def _may_be_bad_luck(observation: Observation) -> bool:
@@ -218,10 +270,10 @@ _WORST_FIRST = (Status.WRONG, Status.CHECK_FAILED, Status.SEEN, Status.PASS)
 
 
 def _batches(
-    asked: Sequence[tuple[Probe, tuple[Target, ...]]],
-) -> Iterator[list[tuple[Probe, tuple[Target, ...]]]]:
+    asked: Sequence[tuple[Asked, tuple[Target, ...]]],
+) -> Iterator[list[tuple[Asked, tuple[Target, ...]]]]:
     """Parts of at most `BATCH` questions."""
-    part: list[tuple[Probe, tuple[Target, ...]]] = []
+    part: list[tuple[Asked, tuple[Target, ...]]] = []
     size = 0
     for probe, targets in asked:
         if part and size + len(targets) > BATCH:
@@ -233,11 +285,13 @@ def _batches(
         yield part
 
 
-def _dial(target: Target, reply: Reply) -> Dial:
-    return Dial(target.question.target, outcome(reply), target.same_node, reply.start, reply.end, reply.output)
+def _dial(asker: Asker, target: Target, reply: Reply) -> Dial:
+    return Dial(
+        target.question.target, outcome(reply), target.same_node, reply.start, reply.end, reply.output, asker.id
+    )
 
 
-def _mixed(probes: Sequence[Probe]) -> list[Probe]:
+def _mixed(probes: Sequence[Asked]) -> list[Asked]:
     """Denials first: they are the slow ones, and going round the lanes spreads them evenly."""
     return sorted(probes, key=lambda p: not (isinstance(p, FlowProbe) and p.expect is Outcome.TIMED_OUT))
 

@@ -6,6 +6,8 @@ a policy on the clients lets out to the open port and the one that ingress guard
 pass (the positive control), one must stop at the server and one at the client (the deny canary). Anything else, and no
 answer of this run can be trusted. Its policies are younger than the spec's: a node that enforces them has had time to
 come to enforce the spec's.
+
+The clients echo as well: between them, and through a Service for each, large payloads are sent (`packets`).
 """
 
 import json
@@ -25,10 +27,18 @@ from netspec.verify.script import Question, outcome, replies, script
 from netspec.verify.state import CANARY_LABEL, State
 
 OPEN, GUARDED_BY_INGRESS, GUARDED_BY_EGRESS = 8090, 8080, 8070
-PORTS = {"open": OPEN, "ingress-guarded": GUARDED_BY_INGRESS, "egress-guarded": GUARDED_BY_EGRESS}
+#: Where a client echoes: TCP and UDP.
+ECHO = 8060
+PORTS = {
+    "positive control": OPEN,
+    "denial by the server's policy": GUARDED_BY_INGRESS,
+    "denial by the client's policy": GUARDED_BY_EGRESS,
+}
 #: A policy takes a moment to reach its node; how often and how long (seconds) the checks are asked until they hold.
 ATTEMPTS, PAUSE = 6, 0.7
 READY_LIMIT = 60
+#: kubectl's output for each object that it makes.
+_PRINT_SERVICE = '-o=jsonpath={.kind} {.metadata.name} {.spec.clusterIP}{"\\n"}'
 NODES_AT_ONCE = 8
 
 
@@ -40,13 +50,19 @@ class CanaryPods:
         self.addresses: dict[str, str] = {}
         self.namespace = f"netspec-canary-{secrets.token_hex(4)}"
         self._hosts = [n.name for n in state.nodes if n.open] or [n.name for n in state.nodes]
-        #: pod -> its node
-        self.nodes = {f"{role}-{i}": node for i, node in enumerate(self._hosts) for role in ("client", "server")}
+        others = [n.name for n in state.nodes if n.ready and n.name not in self._hosts]
+        #: pod -> its node; clients on every node, by their number
+        self.clients = {f"client-{i}": node for i, node in enumerate([*self._hosts, *others])}
+        self.nodes = self.clients | {f"server-{i}": node for i, node in enumerate(self._hosts)}
+        #: pod -> the cluster IP of its Service
+        self.services: dict[str, str] = {}
+        #: the nodes on which pods did not become ready
+        self.stuck: tuple[str, ...] = ()
 
     def start(self) -> str:
         """Makes the objects and waits for the pods; returns why they do not run, or nothing."""
         objects = {"apiVersion": "v1", "kind": "List", "items": self.objects()}
-        made = self._access.kubectl("create", "-f", "-", stdin=json.dumps(objects))
+        made = self._access.kubectl("create", "-f", "-", _PRINT_SERVICE, stdin=json.dumps(objects))
         if made.returncode:
             return f"the canary's objects were not accepted: {last_line(made.stderr)}"
         ready = self._access.kubectl(
@@ -55,11 +71,27 @@ class CanaryPods:
             limit=READY_LIMIT + 10,
         )
         if ready.returncode:
-            return f"the canary's pods did not become ready: {last_line(ready.stderr)}"
+            return self._why_not_ready() or f"the canary's pods did not become ready: {last_line(ready.stderr)}"
         self.addresses = dict(line.split() for line in ready.stdout.splitlines() if len(line.split()) == 2)
+        rows = (line.split() for line in made.stdout.splitlines())
+        self.services = {row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "Service"}
         if missing := sorted(self.nodes.keys() - self.addresses.keys()):
             return f"the canary's pods have no address: {', '.join(missing)}"
         return ""
+
+    def _why_not_ready(self) -> str:
+        """The nodes whose pods are not ready, noted in `stuck`, and what was said of the first pod."""
+        selector = '{range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
+        pods = self._access.kubectl("get", "pods", "--namespace", self.namespace, f"-o=jsonpath={selector}")
+        late = sorted(row[0] for row in map(str.split, pods.stdout.splitlines()) if row and row[1:] != ["True"])
+        self.stuck = tuple(sorted({self.nodes[pod] for pod in late if pod in self.nodes}))
+        if not late:
+            return ""
+        about = f"--field-selector=type=Warning,involvedObject.name={late[0]}"
+        form = "-o=jsonpath={.items[-1:].message}"
+        events = self._access.kubectl("get", "events", "--namespace", self.namespace, about, form).stdout
+        said = f": {last_line(events)}" if events.strip() else ""
+        return f"the canary's pods on node {', '.join(self.stuck)} do not become ready{said}"
 
     def check(self) -> Canary:
         """Asks until every check holds, a bounded number of times."""
@@ -81,11 +113,7 @@ class CanaryPods:
     def _ask_from(self, client: int) -> Canary:
         """What the client on one node sees of the server there and of the one on the next node."""
         servers = dict.fromkeys((client, (client + 1) % len(self._hosts)))
-        wanted = [
-            (f"{name}, {self._hosts[client]} to {self._hosts[server]}", server, port)
-            for server in servers
-            for name, port in PORTS.items()
-        ]
+        wanted = [(name, server, port) for server in servers for name, port in PORTS.items()]
         questions = [
             Question(number, "flow", f"{self.addresses[f'server-{server}']}:{port}")
             for number, (_, server, port) in enumerate(wanted)
@@ -95,11 +123,12 @@ class CanaryPods:
         if not answers:
             return Canary(problem=f"the canary on {self._hosts[client]} could not be asked: {last_line(result.stderr)}")
         checks = []
-        for number, (name, _, port) in enumerate(wanted):
+        for number, (name, server, port) in enumerate(wanted):
             rows = answers.get(number)
             seen = outcome(rows[0]) if rows else Outcome.CHECK_FAILED
             expect = Outcome.CONNECTED if port == OPEN else Outcome.TIMED_OUT
-            checks.append(CanaryCheck(name, expect, seen, rows[0].output if rows else "no answer"))
+            said = rows[0].output if rows else "no answer"
+            checks.append(CanaryCheck(name, expect, seen, said, self._hosts[client], self._hosts[server]))
         return Canary(tuple(checks))
 
     def remove(self) -> None:
@@ -116,16 +145,23 @@ class CanaryPods:
             },
             self._object("v1", "ServiceAccount", "canary"),
             self._policy("servers", "server", "Ingress", (OPEN, GUARDED_BY_EGRESS)),
-            self._policy("client", "client", "Egress", (OPEN, GUARDED_BY_INGRESS)),
+            self._policy("client", "client", "Egress", (OPEN, GUARDED_BY_INGRESS), ECHO),
         ]
+        items += [self._service(name) for name in self.clients]
         return items + [self._pod(name, node) for name, node in self.nodes.items()]
+
+    def _service(self, pod: str) -> dict[str, Any]:
+        ports = [{"name": protocol.lower(), "port": ECHO, "protocol": protocol} for protocol in ("TCP", "UDP")]
+        return self._object("v1", "Service", pod, spec={"selector": {"pod": pod}, "ports": ports})
 
     def _object(self, version: str, kind: str, name: str, **body: Any) -> dict[str, Any]:
         metadata = {"name": name, "namespace": self.namespace}
         return {"apiVersion": version, "kind": kind, "metadata": metadata, **body}
 
-    def _policy(self, name: str, role: str, direction: str, ports: tuple[int, ...]) -> dict[str, Any]:
-        rule = {"ports": [{"port": port, "protocol": "TCP"} for port in ports]}
+    def _policy(self, name: str, role: str, direction: str, ports: tuple[int, ...], both: int = 0) -> dict[str, Any]:
+        """`both`: a port of TCP and UDP."""
+        opened = [(port, "TCP") for port in ports] + ([(both, "TCP"), (both, "UDP")] if both else [])
+        rule = {"ports": [{"port": port, "protocol": protocol} for port, protocol in opened]}
         spec = {"podSelector": {"matchLabels": {"role": role}}, "policyTypes": [direction], direction.lower(): [rule]}
         return self._object("networking.k8s.io/v1", "NetworkPolicy", name, spec=spec)
 
@@ -137,7 +173,7 @@ class CanaryPods:
             "name": "agnhost",
             "image": IMAGES["agnhost"],
             "imagePullPolicy": "IfNotPresent",
-            "args": ["pause" if role == "client" else "porter"],
+            "args": ["netexec", f"--http-port={ECHO}", f"--udp-port={ECHO}"] if role == "client" else ["porter"],
             "env": serve,
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
@@ -156,7 +192,7 @@ class CanaryPods:
             "containers": [container],
         }
         pod = self._object("v1", "Pod", name, spec=spec)
-        pod["metadata"]["labels"] = {"role": role}
+        pod["metadata"]["labels"] = {"role": role, "pod": name}
         return pod
 
 

@@ -5,75 +5,66 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
 
 from netspec.analysis.diff import Diff
 from netspec.analysis.matrix import ports_text
 from netspec.diagnostics import Severity
-from netspec.ir.model import Ir, NetworkPolicy, Peer, Rule
-from netspec.ir.selectors import Selector
-from netspec.manifests.kinds import decides, policy_resources
+from netspec.ir.model import NAME_LABEL, Ir, NetworkPolicy, Peer, Rule, TierPolicy
+from netspec.ir.selectors import Labels, Selector
+from netspec.manifests.kinds import REFUSED, TIER_GROUP, decides
 from netspec.manifests.read import read_texts
 from netspec.probes import FactProbe
-from netspec.toolchain.programs import last_line
-from netspec.verify.access import Access
+from netspec.verify.findings import Finding, delete, probe_tag, set_back
 from netspec.verify.model import Observation, Status
+from netspec.verify.objects import Item, Objects, id_of, of_group
+from netspec.verify.state import Pod
 
 #: Connections that differ: so many are named.
 NAMED = 12
+PROBE = "fact:policies:cluster"
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """`policies`: what is not as the spec has it; `connections`: which of those that it knows differ by that, and by
-    the namespaces' labels. `problem`: why the cluster could not be read."""
+    """`findings`: what is not as the spec has it; `connections`: which of those that it knows differ by that, and by
+    the namespaces' labels; `listed`: policies of others that concern none of the spec's pods. `problem`: why the
+    cluster could not be read. `stated`: what the spec would mean with the cluster's own policies and labels."""
 
-    policies: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     connections: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
     problem: str = ""
+    stated: Ir | None = None
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        return tuple(f.what for f in self.findings)
+
+    @property
+    def stated_if_other(self) -> Ir | None:
+        """`stated`, where it may mean something else than the spec."""
+        return self.stated if self.findings or self.connections else None
 
     def observe(self, probe: FactProbe) -> Observation:
         if self.problem:
             return Observation(probe, Status.CHECK_FAILED, None, self.problem, "API server")
         if not self.policies and not self.connections:
-            return Observation(probe, Status.PASS, probe.expect, asked_from="API server")
+            listed = f"not the spec's: {', '.join(self.listed)}" if self.listed else ""
+            return Observation(probe, Status.PASS, probe.expect, listed, "API server")
         seen = list(self.policies) or "those of the spec, but others, or labels, change connections"
         return Observation(probe, Status.WRONG, seen, "; ".join(self.connections), "API server")
 
 
-def read_drift(access: Access, ir: Ir) -> Drift:
-    served = access.kubectl("api-resources", "--verbs=list", "--output=name")
-    if served.returncode:
-        return Drift(problem=last_line(served.stderr))
-    wanted = ["namespaces", *policy_resources(served.stdout.split())]
-    done = access.kubectl("get", ",".join(wanted), "-A", "-o", "json")
-    if done.returncode:
-        return Drift(problem=last_line(done.stderr))
-    return compare(ir, json.loads(done.stdout)["items"])
-
-
-def compare(ir: Ir, items: Sequence[Mapping[str, Any]]) -> Drift:
-    """Policies of the spec's own namespaces one by one; those of others, and labels, by the connections they change."""
+def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
+    """Policies of the spec's own namespaces one by one; those of others, and labels, by the connections they change.
+    `pods`: those that run, for policies that select pods which the spec does not have."""
+    if objects.problem:
+        return Drift(problem=objects.problem)
+    items = [i for i in objects.items if i["kind"] == "Namespace" or is_policy(i)]
     own = {n.name for n in ir.namespaces if not n.system}
-    concerning = [i for i in items if i["metadata"].get("namespace", "") in ("", *own)]
-    foreign = [f"{i['kind']} {_name(i)} is none of the spec's, and not analysed" for i in concerning if _is_refused(i)]
     known = json.dumps({"kind": "List", "items": [i for i in items if not _is_refused(i)]})
     reading = read_texts([("the cluster", known)])
     live = reading.inventory
-    wanted = {p.id: p for p in ir.policies if p.namespace in own}
-    found = {p.id: p for p in live.policies if p.namespace in own}
-    differing = [
-        *(f"{name} is missing" for name in sorted(wanted.keys() - found.keys())),
-        *(f"{name} is none of the spec's" for name in sorted(found.keys() - wanted.keys())),
-        *(
-            f"{name} says something else"
-            for name in sorted(wanted.keys() & found.keys())
-            if _meaning(wanted[name]) != _meaning(found[name])
-        ),
-        *(f"{tier.id} is none of the spec's" for tier in live.tiers),
-        *foreign,
-        *(d.message for d in reading.diagnostics if d.severity is Severity.ERROR),
-    ]
     labels = {n.name: n.labels for n in live.namespaces}
     there = replace(
         ir.inventory,
@@ -81,7 +72,77 @@ def compare(ir: Ir, items: Sequence[Mapping[str, Any]]) -> Drift:
         policies=live.policies,
         tiers=live.tiers,
     )
-    return Drift(tuple(differing), tuple(_changes(Diff(ir.inventory, there))))
+    wanted = {p.id: p for p in ir.policies if p.namespace in own}
+    found = {p.id: p for p in live.policies if p.namespace in own}
+    subjects = [(w.namespace, w.labels) for w in ir.workloads] + [(p.namespace, p.labels) for p in pods]
+    strangers = [found[name] for name in sorted(found.keys() - wanted.keys())]
+    idle = [p.id for p in strangers if not _selects(p, subjects)]
+    tiers = {t.id: _governs(t, labels, own, subjects) for t in live.tiers}
+    up = set_back(ir.stack)
+    findings = [
+        *(_finding(f"policy {name} is missing", up, name) for name in sorted(wanted.keys() - found.keys())),
+        *(
+            _finding(f"policy {p.id} is not in the spec", delete(ir.stack, _NETWORK_POLICY, p.id), p.id)
+            for p in strangers
+            if p.id not in idle
+        ),
+        *(
+            _finding(f"policy {name} says something else", up, name)
+            for name in sorted(wanted.keys() & found.keys())
+            if _meaning(wanted[name]) != _meaning(found[name])
+        ),
+        *(
+            Finding(f"{t.id} is not in the spec", delete(ir.stack, t.kind, t.name), frozenset({"cluster", _SAID}))
+            for t in live.tiers
+            if tiers[t.id]
+        ),
+        *(_unread(ir.stack, i) for i in items if _is_refused(i) and i["metadata"].get("namespace", "") in ("", *own)),
+        *(Finding(d.message, up, frozenset({_SAID})) for d in reading.diagnostics if d.severity is Severity.ERROR),
+    ]
+    listed = [*(f"policy {name}" for name in idle), *(name for name, governs in tiers.items() if not governs)]
+    stated = replace(ir, namespaces=there.namespaces, policies=there.policies)
+    return Drift(tuple(findings), tuple(_changes(Diff(ir.inventory, there))), tuple(listed), stated=stated)
+
+
+_SAID = probe_tag(PROBE)
+_NETWORK_POLICY = "networkpolicy.networking.k8s.io"
+
+
+def _finding(what: str, command: str, policy: str) -> Finding:
+    return Finding(what, command, frozenset({f"policy:{policy}", _SAID}))
+
+
+def _unread(stack: str, item: Item) -> Finding:
+    """A policy in a language of its own may explain any flow of its namespace, or of the cluster."""
+    group, kind = of_group(item), item["kind"]
+    resource = REFUSED.get((group, kind), f"{kind.lower()}.{group}")
+    namespace = item["metadata"].get("namespace")
+    tag = f"namespace:{namespace}" if namespace else "cluster"
+    what = f"{item['kind']} {id_of(item)} is not in the spec, and not analysed"
+    return Finding(what, delete(stack, resource, id_of(item)), frozenset({tag, _SAID}))
+
+
+def _selects(policy: NetworkPolicy, subjects: Sequence[tuple[str, Labels]]) -> bool:
+    return any(policy.namespace == namespace and policy.pods.matches(labels) for namespace, labels in subjects)
+
+
+def _governs(
+    tier: TierPolicy, labels: Mapping[str, Labels], own: set[str], subjects: Sequence[tuple[str, Labels]]
+) -> bool:
+    """Whether it decides for pods of the spec's namespaces."""
+    namespaces, pods = tier.subject.namespaces, tier.subject.pods
+    return any(
+        namespace in own
+        and (namespaces is None or namespaces.matches({NAME_LABEL: namespace, **labels.get(namespace, {})}))
+        and (pods is None or pods.matches(theirs))
+        for namespace, theirs in subjects
+    )
+
+
+def is_policy(item: Item) -> bool:
+    """Of those that are read, and those that decide in a language of their own."""
+    group = of_group(item)
+    return _is_refused(item) or group == TIER_GROUP or (group == "networking.k8s.io" and "Policy" in item["kind"])
 
 
 def _changes(diff: Diff) -> Iterator[str]:
@@ -96,13 +157,8 @@ def _changes(diff: Diff) -> Iterator[str]:
         yield f"and {rest} more"
 
 
-def _is_refused(item: Mapping[str, Any]) -> bool:
+def _is_refused(item: Item) -> bool:
     return decides(item["apiVersion"], item["kind"])
-
-
-def _name(item: Mapping[str, Any]) -> str:
-    meta = item["metadata"]
-    return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])
 
 
 def _meaning(policy: NetworkPolicy) -> object:

@@ -95,7 +95,7 @@ class _Canary(_Item):
         canary = self.verification.run.canary
         if canary.ok:
             return
-        failed = [f"{c.name}: expected {c.expect.value}, saw {c.observed.value}" for c in canary.checks if not c.ok]
+        failed = [c.says for c in canary.checks if not c.ok]
         raise _NotAsPredicted(canary.problem or "\n".join(failed))
 
 

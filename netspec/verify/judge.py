@@ -6,7 +6,8 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netspec.ir.model import Ir
-from netspec.probes import ANY_NODE_PORT, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
+from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe, Probe
+from netspec.verify import declared
 from netspec.verify.model import Dial, Observation, Status
 from netspec.verify.resolve import Asker
 from netspec.verify.script import Reply
@@ -26,7 +27,7 @@ class Judge:
 
     def failed(self, probe: Probe, why: str, asked_from: str = "", attempts: int = 1) -> Observation:
         """A probe that could not tell: where nothing is predicted, that is as good as any other answer."""
-        is_flow = isinstance(probe, FlowProbe)
+        is_flow = isinstance(probe, FlowProbe | PacketProbe)
         status = Status.SEEN if is_flow and probe.expect is None else Status.CHECK_FAILED
         return Observation(probe, status, Outcome.CHECK_FAILED if is_flow else None, why, asked_from, attempts=attempts)
 
@@ -134,8 +135,8 @@ class Judge:
             if service is None:
                 return self.failed(probe, f"Service {probe.subject} is not on the cluster")
             return self._fact(probe, _within(service.cluster_ip, probe.expect), service.cluster_ip, "API server")
-        if probe.fact == "service-spec":
-            return self._service_spec(probe)
+        if probe.fact in declared.FACTS:
+            return declared.observe(probe, state, self._pods)
         if probe.fact == "service-endpoints":
             return self._endpoints(probe)
         if probe.fact == "nodes":
@@ -143,26 +144,6 @@ class Judge:
         else:
             assert probe.fact == "replicas", probe.fact
             seen = len(self._pods[probe.subject])
-        return self._fact(probe, seen == probe.expect, seen, "API server")
-
-    def _service_spec(self, probe: FactProbe) -> Observation:
-        """What of a Service is open to whom: its type, its ports and their node ports, and no address besides."""
-        service = self._state.services.get(probe.subject)
-        if service is None:
-            return self.failed(probe, f"Service {probe.subject} is not on the cluster")
-        wanted = {tuple(key): number for *key, number in probe.expect["ports"]}
-        ports: list[list[object]] = []
-        for (port, protocol), number in service.ports.items():
-            key = (service.names.get((port, protocol), ""), port, protocol)
-            any_will_do = wanted.get(key) == ANY_NODE_PORT and number
-            ports.append([*key, ANY_NODE_PORT if any_will_do else number])
-        seen = {
-            "type": service.type,
-            "headless": service.cluster_ip == "None",
-            "externalTrafficPolicy": service.external_traffic_policy,
-            "externalIPs": list(service.external_ips),
-            "ports": sorted(ports, key=str),
-        }
         return self._fact(probe, seen == probe.expect, seen, "API server")
 
     def _endpoints(self, probe: FactProbe) -> Observation:

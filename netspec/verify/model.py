@@ -27,7 +27,8 @@ class Answer(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Dial:
     """One connection attempt. `start`, `end`: seconds since the machine started (/proc/uptime).
-    `same_node` None: not a pair of pods."""
+    `same_node` None: not a pair of pods. `source`: the pod or host that dialled; of packets, `source` and `target` are
+    nodes."""
 
     address: str
     outcome: Outcome
@@ -35,6 +36,8 @@ class Dial:
     start: float = 0.0
     end: float = 0.0
     detail: str = ""
+    source: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +60,46 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class CanaryCheck:
-    """One flow of the canary. `expect` and `observed` as for a flow probe."""
+    """One flow of the canary, from `source` to `target` (nodes). `expect` and `observed` as for a flow probe."""
 
     name: str
     expect: Outcome
     observed: Outcome
     detail: str = ""
+    source: str = ""
+    target: str = ""
 
     @property
     def ok(self) -> bool:
         return self.expect is self.observed
 
+    @property
+    def says(self) -> str:
+        """Which control it is, from where to where, and what it saw."""
+        ends = f" from {self.source} to {self.target}" if self.source else ""
+        if self.ok:
+            return f"{self.name}{ends}: {self.observed.value}, as it must be"
+        what = {Outcome.CONNECTED: "an open port must be reached"}.get(self.expect, "policy must stop it")
+        return f"{self.name}{ends}: {what}, and it was {_SEEN[self.observed]}"
+
+
+_SEEN = {
+    Outcome.CONNECTED: "reached",
+    Outcome.TIMED_OUT: "not (no answer)",
+    Outcome.REFUSED: "refused by the other end",
+    Outcome.UNRESOLVED: "not resolved",
+    Outcome.CHECK_FAILED: "not asked, for the check could not run",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """`problem`: why the canary itself could not run. Inconclusive unless every check is as expected."""
+    """`problem`: why the canary itself could not run, `stuck` the nodes that kept it from running. Inconclusive unless
+    every check is as expected."""
 
     checks: tuple[CanaryCheck, ...] = ()
     problem: str = ""
+    stuck: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -82,8 +107,32 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """Why answers are not as predicted: one sentence, and the command that sets it right. `probes`: the ids of those
+    that it explains, `flows` how many of them are flows. Some explain no answer of their own: two policies that
+    differ are one fact."""
+
+    what: str
+    command: str
+    probes: tuple[str, ...] = ()
+    flows: int = 0
+
+    @property
+    def extent(self) -> str:
+        """How much it explains.
+
+        >>> Cause("", "", ("a", "b"), 1).extent, Cause("", "").extent
+        ('explains 1 flow and 1 other probe', 'changes no answer of its own')
+        """
+        counts = [(self.flows, "flow"), (len(self.probes) - self.flows, "probe" if not self.flows else "other probe")]
+        told = " and ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n)
+        return f"explains {told}" if told else "changes no answer of its own"
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """One verification. `started` is ISO 8601 UTC; `seconds` how long it took, `phases` how long each part did."""
+    """One verification. `started` is ISO 8601 UTC; `seconds` how long it took, `phases` how long each part did;
+    `causes` of what is unexpected, those first that explain most."""
 
     name: str
     stack: str
@@ -93,6 +142,7 @@ class Run:
     canary: Canary
     observations: tuple[Observation, ...]
     phases: dict[str, float] = field(default_factory=dict)
+    causes: tuple[Cause, ...] = ()
 
     @property
     def answer(self) -> Answer:
@@ -127,6 +177,10 @@ def explain(observation: Observation) -> str:
         why += f" ({probe.reason})" if probe.reason else ""
     else:
         what = probe.id
-        expected, seen, why = f"{probe.expect}", f"{observation.observed}", ""
+        expected, seen, why = f"{_plain(probe.expect)}", f"{_plain(observation.observed)}", ""
     detail = f"; {observation.detail}" if observation.detail else ""
     return f"{observation.status.value}: {what}: expected {expected}, saw {seen}{detail}{why}"
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Outcome) else value

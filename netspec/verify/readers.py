@@ -38,7 +38,8 @@ class Readings:
             case NodeRead(command):
                 return self._of_nodes(probe, command)
             case ReadyRead():
-                return _compared(probe, state.ready_replicas.get(probe.subject, 0), "API server")
+                deployment = state.deployments.get(probe.subject)
+                return _compared(probe, deployment.ready if deployment else 0, "API server")
             case ObjectRead() as read:
                 found = self.objects[read]
                 if isinstance(found, str):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from netspec.ir.model import Ir, Workload
-from netspec.probes import OUTSIDE, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
+from netspec.probes import OUTSIDE, Asked, DnsProbe, FactProbe, FlowProbe, Outcome
 from netspec.verify.ephemeral import NAME
 from netspec.verify.script import UDP_DATA, Kind, Question
 from netspec.verify.sites import Outside
@@ -93,7 +93,7 @@ class Resolver:
             raise Unresolved(f"no ready pod of {workload}")
         return pods
 
-    def targets(self, probe: Probe, asker: Asker) -> tuple[Target, ...]:
+    def targets(self, probe: Asked, asker: Asker) -> tuple[Target, ...]:
         """What to ask for one probe, at least one question; raises Unresolved."""
         if isinstance(probe, DnsProbe):
             return (Target(Question(0, "lookup", probe.name, record=probe.record)),)
@@ -111,7 +111,7 @@ class Resolver:
             for address, port, same in self._addresses(probe, asker)
         )
 
-    def controls(self, asker: Asker, probes: Iterable[Probe]) -> tuple[Control, ...]:
+    def controls(self, asker: Asker, probes: Iterable[Asked]) -> tuple[Control, ...]:
         """Up to two flows predicted to pass: cluster DNS if it is among them, and one more. Else the asker itself."""
         allowed = sorted(
             (p for p in probes if isinstance(p, FlowProbe) and p.expect is Outcome.CONNECTED and p.via != "name"),

@@ -3,23 +3,30 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from netspec.diagnostics import Problem
 from netspec.ir.model import Ir
-from netspec.probes import FactProbe, Probe
+from netspec.probes import FactProbe, PacketProbe, Probe
+from netspec.verify.about import About
 from netspec.verify.access import Access, kubeconfig_file
 from netspec.verify.asking import Prober, is_asked_of_pod, source_of
 from netspec.verify.canary import canary_pods
-from netspec.verify.drift import read_drift
+from netspec.verify.causes import Causes
+from netspec.verify.drift import Drift, compare
 from netspec.verify.ephemeral import ensure_probe_containers
+from netspec.verify.evidence import Evidence, causes_of_canary
 from netspec.verify.judge import Judge
 from netspec.verify.model import Canary, Observation, Run
-from netspec.verify.readers import read_facts
+from netspec.verify.objects import read_objects
+from netspec.verify.packets import ask_packets
+from netspec.verify.readers import Readings, read_facts
 from netspec.verify.resolve import Resolver, Unresolved
 from netspec.verify.sites import Site, site_of
-from netspec.verify.state import Pod, read_state
+from netspec.verify.state import Pod, State, read_state
+from netspec.verify.undeclared import Undeclared, find
 
 Say = Callable[[str], None]
 
@@ -46,36 +53,54 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], site: Site, kubeconfig: Path
     say(f"{len(probes)} probes, {len(state.pods)} pods on {len(state.nodes)} nodes")
     with canary_pods(access, state) as pods, ThreadPoolExecutor(4) as pool:
         canary_problem = pool.submit(pods.start)
-        facts = pool.submit(read_facts, access, site, state, probes)
+        reading = pool.submit(read_facts, access, site, state, probes)
         outside = pool.submit(site.outside)
-        drift = pool.submit(read_drift, access, ir)
+        listed = pool.submit(read_objects, access)
         resolver = Resolver(ir, state, outside.result())
         containers = ensure_probe_containers(access, _foreign_pods(resolver, probes))
-        readings = facts.result()
+        readings, objects = reading.result(), listed.result()
+        judge = Judge(ir, state, readings.mtu)
+        facts = _Facts(state, readings, compare(ir, objects, state.pods), find(ir, objects, state), judge)
+        seen = {p.id: facts.observe(p) for p in probes if isinstance(p, FactProbe) and not is_asked_of_pod(p)}
+        evidence = Evidence(ir, state, facts.drift, facts.undeclared, dict(seen))
+        causes = Causes(About(ir, state, facts.drift.stated_if_other), evidence.findings())
         clock.lap("facts")
         problem = canary_problem.result()
         clock.lap("canary pods")
-        canary = Canary(problem=problem) if problem else pods.check()
+        canary = Canary(problem=problem, stuck=pods.stuck) if problem else pods.check()
         clock.lap("canary")
         say("canary: " + ("traffic flows and policy is enforced" if canary.ok else "not as it must be"))
-        judge = Judge(ir, state, readings.mtu)
-        seen: dict[str, Observation] = {}
         if canary.ok:
-            asked = [p for p in probes if is_asked_of_pod(p)]
-            seen = Prober(access, resolver, judge, say, containers).run(asked)
+            sent = pool.submit(ask_packets, access, pods, [p for p in probes if isinstance(p, PacketProbe)])
+            prober = Prober(access, resolver, judge, say, containers, causes.group)
+            seen |= prober.run([p for p in probes if is_asked_of_pod(p)]) | sent.result()
         clock.lap("probes")
     clock.lap("clean-up")
-    for probe in probes:
-        if isinstance(probe, FactProbe) and not is_asked_of_pod(probe):
-            if probe.fact == "policies":
-                seen[probe.id] = drift.result().observe(probe)
-            elif probe.read is not None:
-                seen[probe.id] = readings.observe(probe, state)
-            else:
-                seen[probe.id] = judge.state_fact(probe)
     why = "this probe was never asked" if canary.ok else "not asked: the canary failed, so no answer could be trusted"
     observations = every_one(probes, seen, judge, why)
-    return Run(ir.name, ir.stack, ir.cluster_name, clock.started, clock.total(), canary, observations, clock.laps)
+    found = causes.of(observations) if canary.ok else causes_of_canary(canary, evidence, causes.findings)
+    seconds = clock.total()
+    return Run(ir.name, ir.stack, ir.cluster_name, clock.started, seconds, canary, observations, clock.laps, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """Who answers a fact that no pod is asked for."""
+
+    state: State
+    readings: Readings
+    drift: Drift
+    undeclared: Undeclared
+    judge: Judge
+
+    def observe(self, probe: FactProbe) -> Observation:
+        if probe.fact == "policies":
+            return self.drift.observe(probe)
+        if probe.fact == "undeclared":
+            return self.undeclared.observe(probe)
+        if probe.read is not None:
+            return self.readings.observe(probe, self.state)
+        return self.judge.state_fact(probe)
 
 
 def every_one(

@@ -18,10 +18,13 @@ from netspec.probes import Outcome
 TIMEOUT = 1.0
 #: How many questions a pod asks at once. 200 at once from one pod gave false time-outs on a busy machine.
 LANES = 10
-#: A Go resolver waits 5 s a server and attempt; a name that takes this long counts as unresolved.
-NAME_TIMEOUT = 4
+#: Resolvers wait longer than this before they ask again; a name that takes this long counts as unresolved.
+NAME_TIMEOUT = 2
+#: Seconds for a large payload. TCP: less than a sender needs that shrinks its segments because nothing comes back
+#: (tcp_mtu_probing, after three retransmissions). UDP has no such thing, and agnhost takes longer to start than wget.
+LARGE_TCP_TIMEOUT, LARGE_UDP_TIMEOUT = 1, 1.5
 
-Kind = Literal["flow", "name-flow", "lookup", "client-address", "file"]
+Kind = Literal["flow", "name-flow", "lookup", "client-address", "file", "large"]
 
 #: What is sent to a UDP server: agnhost's netexec answers "hostname" alone; a DNS server answers this text, whose
 #: bytes are a query with an unknown opcode, with "not implemented".
@@ -41,10 +44,35 @@ d() { now; s=$t; o=$(timeout NAME_TIMEOUT busybox nslookup -type="$3" "$2" 2>&1 
 say lookup "$1" "$s" 0 "$o"; }
 w() { now; s=$t; o=$(timeout NAME_TIMEOUT busybox wget -q -O - "$2" 2>&1); r=$?; now
 say client-address "$1" "$s" "$r" "${o%%"$nl"*}"; }
+l() { now; s=$t; if [ "$3" = tcp ]; then
+o=$(timeout LARGE_TCP_TIMEOUT busybox wget -q -O - "http://$2/echo?msg=$big" 2>&1); r=$?
+case $r:$o in 0:"$big") o= ;; 124:*|137:*|143:*|*timed?out*) o=TIMEOUT ;; *refused*) o=REFUSED ;;
+*) r=1; o="OTHER: $o" ;; esac
+else o=$(AGNHOST connect "$2" --protocol=udp --timeout=LARGE_UDP_TIMEOUTs --udp-data="echo $big" 2>&1); r=$?; fi; now
+say large "$1" "$s" "$r" "${o%%"$nl"*}"; }
 c() { now; s=$t; o=$(tr "\n\t" "| " <"$2" 2>&1); r=$?; now; say file "$1" "$s" "$r" "$o"; }
-""".replace("NAME_TIMEOUT", str(NAME_TIMEOUT))
+"""
+for _name, _seconds in (
+    ("NAME_TIMEOUT", NAME_TIMEOUT),
+    ("LARGE_TCP_TIMEOUT", LARGE_TCP_TIMEOUT),
+    ("LARGE_UDP_TIMEOUT", LARGE_UDP_TIMEOUT),
+):
+    _PRELUDE = _PRELUDE.replace(_name, str(_seconds))
 
-_LETTER: dict[Kind, str] = {"flow": "f", "name-flow": "n", "lookup": "d", "client-address": "w", "file": "c"}
+# Two packets of the pod's own MTU, both full (IP 20, UDP 8, "echo " 5 and a line feed 1, a fragment a multiple of 8):
+# on a path of a smaller MTU, once it is known, it would have to be three.
+_LARGE = r"""read m </sys/class/net/eth0/mtu
+big=$(head -c $(( 2 * ((m - 20) / 8 * 8) - 14 )) /dev/zero | tr "\\0" x)
+"""
+
+_LETTER: dict[Kind, str] = {
+    "flow": "f",
+    "name-flow": "n",
+    "lookup": "d",
+    "client-address": "w",
+    "file": "c",
+    "large": "l",
+}
 _SAFE = re.compile(r"[A-Za-z0-9_./:\[\]-]+\Z")
 
 
@@ -75,18 +103,29 @@ class Reply:
 
 
 def script(
-    controls: Sequence[Question], questions: Sequence[Question], lanes: int = LANES, agnhost: str = "/agnhost"
+    controls: Sequence[Question],
+    questions: Sequence[Question],
+    lanes: int = LANES,
+    agnhost: str = "/agnhost",
+    last: Sequence[Question] = (),
 ) -> str:
-    """The controls first and last, the questions between them, `lanes` at once. `agnhost`: where it is in the image.
+    """The controls first and last, the questions between them, `lanes` at once, `last` after all of them. `agnhost`:
+    where it is in the image.
 
     Questions go round the lanes, so that the slow ones (denials) spread if the caller mixed them.
     """
     before = _together(controls)
+    large = _LARGE if any(q.kind == "large" for q in questions) else ""
     rows = [questions[i::lanes] for i in range(min(lanes, len(questions)))]
     middle = "\n".join("{ " + "; ".join(_line(q) for q in row) + "; } &" for row in rows)
     return "\n".join(
         part
-        for part in (_PRELUDE.replace("AGNHOST", agnhost) + before, middle + "\nwait" if middle else "", before)
+        for part in (
+            _PRELUDE.replace("AGNHOST", agnhost) + large + before,
+            middle + "\nwait" if middle else "",
+            before,
+            _together(last),
+        )
         if part
     )
 
@@ -103,6 +142,8 @@ def _line(question: Question) -> str:
         words += [question.protocol.lower(), f"{question.timeout:g}s"]
         if question.protocol == "UDP":
             words.append(f"--udp-data={question.udp_data}")
+    elif question.kind == "large":
+        words.append(question.protocol.lower())
     elif question.kind == "lookup":
         words.append(question.record.lower())
     return " ".join(words)

@@ -20,7 +20,7 @@ CANARY_LIFE = timedelta(minutes=10)
 @dataclass(frozen=True, slots=True)
 class Pod:
     """`containers` are the running ones, in the pod's order; ephemeral ones are apart: name -> waiting, running or
-    terminated, "" where the kubelet has not said."""
+    terminated, "" where the kubelet has not said. `host_ports`: port of the node, protocol."""
 
     namespace: str
     name: str
@@ -30,6 +30,8 @@ class Pod:
     ready: bool
     containers: tuple[str, ...] = ()
     ephemeral: Mapping[str, str] = field(default_factory=dict)
+    host_network: bool = False
+    host_ports: tuple[tuple[int, str], ...] = ()
 
     @property
     def id(self) -> str:
@@ -48,8 +50,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class LiveService:
-    """`ports`: (port, protocol) -> node port, 0 where there is none; `names` the same to the port's name, "" for none.
-    `cluster_ip` is "None" for a headless Service, "" for one that is a name only."""
+    """`ports`: (port, protocol) -> node port, 0 where there is none; `names` the same to the port's name, "" for none;
+    `targets` to the pods' port. `cluster_ip` is "None" for a headless Service, "" for one that is a name only.
+    `others`: the fields that a spec does not know, as far as they are not at the API's default."""
 
     cluster_ip: str
     ports: Mapping[tuple[int, str], int]
@@ -57,6 +60,22 @@ class LiveService:
     type: str = "ClusterIP"
     external_traffic_policy: str = ""
     external_ips: tuple[str, ...] = ()
+    selector: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[tuple[int, str], int | str] = field(default_factory=dict)
+    external_name: str = ""
+    publish_not_ready: bool = False
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveWorkload:
+    """A Deployment: `labels` and `ports` (name, number, protocol) are its pods'."""
+
+    replicas: int
+    ready: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[tuple[str, int, str], ...] = ()
+    host_network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +94,16 @@ class State:
     nodes: tuple[Node, ...]
     pods: tuple[Pod, ...]
     services: Mapping[str, LiveService]
-    ready_replicas: Mapping[str, int]
+    deployments: Mapping[str, LiveWorkload]
     stale_canaries: tuple[str, ...] = ()
     endpoints: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+    #: name -> labels
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def pods_by_workload(pods: Sequence[Pod], workloads: Sequence[Workload]) -> dict[str, tuple[Pod, ...]]:
+def pods_by_workload(
+    pods: Sequence[Pod], workloads: Sequence[Workload], *, ready_only: bool = True
+) -> dict[str, tuple[Pod, ...]]:
     """Workload id -> its ready pods that are not being deleted, by name.
 
     A pod is of one workload: a stand-in's by the label that its Deployment selects by, another one's by the labels of
@@ -90,7 +113,7 @@ def pods_by_workload(pods: Sequence[Pod], workloads: Sequence[Workload]) -> dict
     stand_ins = {(w.namespace, w.name): w for w in workloads if w.stand_in}
     foreign = sorted((w for w in workloads if not w.stand_in), key=lambda w: (-len(w.labels), w.id))
     selectors = [(w, Selector.of(w.labels)) for w in foreign]
-    for pod in sorted((p for p in pods if p.ready), key=lambda p: p.id):
+    for pod in sorted((p for p in pods if p.ready or not ready_only), key=lambda p: p.id):
         owner = stand_ins.get((pod.namespace, pod.labels.get(WORKLOAD_LABEL, ""))) or next(
             (w for w, selector in selectors if w.namespace == pod.namespace and selector.matches(pod.labels)), None
         )
@@ -118,11 +141,12 @@ def parse_state(items: list[dict[str, Any]]) -> State:
         nodes=tuple(sorted(map(_node, by_kind.get("Node", [])), key=lambda n: n.name)),
         pods=tuple(sorted((p for p in map(_pod, by_kind.get("Pod", [])) if p), key=lambda p: p.id)),
         services={_id(i): _service(i["spec"]) for i in by_kind.get("Service", [])},
-        ready_replicas={_id(i): i.get("status", {}).get("readyReplicas", 0) for i in by_kind.get("Deployment", [])},
+        deployments={_id(i): _deployment(i) for i in by_kind.get("Deployment", [])},
         stale_canaries=tuple(
             i["metadata"]["name"] for i in by_kind.get("Namespace", []) if _is_stale_canary(i) and not _is_ending(i)
         ),
         endpoints=_endpoints(by_kind.get("EndpointSlice", [])),
+        namespaces={i["metadata"]["name"]: i["metadata"].get("labels", {}) for i in by_kind.get("Namespace", [])},
     )
 
 
@@ -194,7 +218,24 @@ def _pod(item: Mapping[str, Any]) -> Pod | None:
         tuple(s["name"] for s in status.get("containerStatuses", []) if "running" in s.get("state", {})),
         declared
         | {s["name"]: next(iter(s.get("state", {})), "") for s in status.get("ephemeralContainerStatuses", [])},
+        bool(spec.get("hostNetwork")),
+        tuple(
+            (port["hostPort"], port.get("protocol", "TCP"))
+            for container in (*spec.get("initContainers", ()), *spec.get("containers", ()))
+            for port in container.get("ports", ())
+            if port.get("hostPort")
+        ),
     )
+
+
+#: Fields of a Service that change who reaches what and that no spec declares, with the API's defaults (core/v1).
+_DEFAULTS: Mapping[str, Any] = {
+    "internalTrafficPolicy": "Cluster",
+    "sessionAffinity": "None",
+    "loadBalancerSourceRanges": [],
+    "allocateLoadBalancerNodePorts": True,
+    "trafficDistribution": "",
+}
 
 
 def _service(spec: Mapping[str, Any]) -> LiveService:
@@ -206,4 +247,25 @@ def _service(spec: Mapping[str, Any]) -> LiveService:
         spec.get("type", "ClusterIP"),
         spec.get("externalTrafficPolicy", ""),
         tuple(spec.get("externalIPs", ())),
+        spec.get("selector", {}),
+        {key: port.get("targetPort", port["port"]) for key, port in ports.items()},
+        spec.get("externalName", ""),
+        spec.get("publishNotReadyAddresses", False),
+        {key: spec[key] for key, default in _DEFAULTS.items() if spec.get(key, default) != default},
+    )
+
+
+def _deployment(item: Mapping[str, Any]) -> LiveWorkload:
+    template = item["spec"]["template"]
+    containers = template["spec"].get("containers", [])
+    return LiveWorkload(
+        item["spec"].get("replicas", 1),
+        item.get("status", {}).get("readyReplicas", 0),
+        template["metadata"].get("labels", {}),
+        tuple(
+            (p.get("name", ""), p["containerPort"], p.get("protocol", "TCP"))
+            for container in containers
+            for p in container.get("ports", ())
+        ),
+        bool(template["spec"].get("hostNetwork")),
     )

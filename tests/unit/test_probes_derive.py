@@ -195,10 +195,24 @@ def test_facts_carry_the_specs_values():
     assert facts[("service-spec", "shop/web")] == {
         "type": "ClusterIP",
         "headless": False,
+        "selector": {"app": "web"},
+        "ports": [["http", 80, "TCP", 0, "http"]],
         "externalTrafficPolicy": "",
         "externalIPs": [],
-        "ports": [["http", 80, "TCP", 0]],
+        "externalName": "",
+        "publishNotReadyAddresses": False,
+        "others": {},
     }
+    assert facts[("namespace-labels", "shop")] == {}
+    assert facts[("workload-spec", "shop/web")] == {
+        "replicas": 1,
+        "labels": {"app": "web", "k8s-app": None},
+        "ports": [["http", 8080, "TCP"]],
+        "hostNetwork": False,
+    }
+    assert facts[("pod-labels", "shop/web")] == {"app": "web", "k8s-app": None}
+    assert ("undeclared", "shop") in facts
+    assert ("undeclared", "kube-system") not in facts
 
 
 def test_node_ports_are_asserted_as_far_as_the_spec_gives_them():
@@ -208,7 +222,7 @@ def test_node_ports_are_asserted_as_far_as_the_spec_gives_them():
         p for p in derive_probes(ir(services=services)) if isinstance(p, FactProbe) and p.fact == "service-spec"
     )
     assert fact.expect["externalTrafficPolicy"] == "Local"
-    assert fact.expect["ports"] == [["http", 80, "TCP", 30080], ["more", 81, "TCP", "any"]]
+    assert fact.expect["ports"] == [["http", 80, "TCP", 30080, "http"], ["more", 81, "TCP", "any", "http"]]
 
 
 def test_endpoints_are_asked_where_the_spec_says_who_is_behind():

@@ -14,7 +14,7 @@ from test_verify_report import GOOD, VOID
 
 from netspec.cli import main
 from netspec.diagnostics import Problem
-from netspec.probes import FlowProbe, Outcome
+from netspec.probes import FlowProbe, Outcome, PacketProbe
 from netspec.verify.model import Canary, Observation, Run, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,8 @@ def made_up(ir, probes, how: str) -> Run:  # type: ignore[no-untyped-def]
             print("cleaned up", file=sys.stderr, flush=True)
     observations = []
     for probe in probes:
-        seen = (probe.expect or Outcome.CONNECTED) if isinstance(probe, FlowProbe) else "as predicted"
+        is_flow = isinstance(probe, FlowProbe | PacketProbe)
+        seen = (probe.expect or Outcome.CONNECTED) if is_flow else "as predicted"  # type: ignore[union-attr]
         status = Status.SEEN if probe.expect is None else Status.PASS
         observations.append(Observation(probe, status, seen))
     if how == "red":

@@ -15,8 +15,10 @@ from netspec.ir.model import Ir
 from netspec.probes import FactProbe
 from netspec.spec.load import load
 from netspec.verify.access import Access
-from netspec.verify.drift import Drift, compare, read_drift
+from netspec.verify.drift import Drift, compare
 from netspec.verify.model import Status
+from netspec.verify.objects import Objects, read_objects
+from netspec.verify.state import Pod
 
 SPEC = Path(__file__).parents[2] / "stacks" / "shop.yaml"
 PROBE = FactProbe("fact:policies:cluster", "policies", "cluster", "those of the spec")
@@ -47,7 +49,11 @@ def shop() -> tuple[Ir, Items]:
 def drift(change: Callable[[Items], object] = lambda _: None) -> Drift:
     ir, items = shop()
     change(items)
-    return compare(ir, items)
+    return compare(ir, Objects(tuple(items)))
+
+
+def is_none(found: Drift) -> bool:
+    return not (found.findings or found.connections or found.listed or found.problem)
 
 
 def named(items: Items, name: str) -> dict[str, Any]:
@@ -55,7 +61,7 @@ def named(items: Items, name: str) -> dict[str, Any]:
 
 
 def test_the_specs_own_policies_are_no_drift() -> None:
-    assert drift() == Drift()
+    assert is_none(drift())
     assert drift().observe(PROBE).status is Status.PASS
 
 
@@ -66,19 +72,19 @@ def test_the_order_of_lists_is_no_drift() -> None:
             for side in ("ingress", "egress"):
                 item.get("spec", {}).get(side, []).reverse()
 
-    assert drift(turn) == Drift()
+    assert is_none(drift(turn))
 
 
 def test_a_policy_for_strangers_changes_no_known_connection_and_is_wrong_all_the_same() -> None:
     found = drift(lambda items: items.append(STRANGERS))
-    assert found == Drift(policies=("shop/strangers is none of the spec's",))
+    assert (found.policies, found.connections) == (("policy shop/strangers is not in the spec",), ())
     seen = found.observe(PROBE)
-    assert (seen.status, seen.observed) == (Status.WRONG, ["shop/strangers is none of the spec's"])
+    assert (seen.status, seen.observed) == (Status.WRONG, ["policy shop/strangers is not in the spec"])
 
 
 def test_a_missing_policy_names_the_connections() -> None:
     found = drift(lambda items: items.remove(named(items, "api-to-db-ingress")))
-    assert found.policies == ("shop/api-to-db-ingress is missing",)
+    assert found.policies == ("policy shop/api-to-db-ingress is missing",)
     assert found.connections == ("shop/api -> shop/db closes TCP 5432",)
 
 
@@ -87,14 +93,14 @@ def test_a_changed_policy_names_the_connections() -> None:
         named(items, "customers-ingress")["spec"]["ingress"][0].pop("ports")
 
     found = drift(widen)
-    assert found.policies == ("shop/customers-ingress says something else",)
+    assert found.policies == ("policy shop/customers-ingress says something else",)
     assert [c for c in found.connections if c.startswith("external:") and "shop/web opens" in c]
 
 
 def test_other_peoples_policies_count_where_they_select_the_specs_pods() -> None:
     elsewhere = copy.deepcopy(STRANGERS)
     elsewhere["metadata"]["namespace"] = "theirs"
-    assert drift(lambda items: items.append(elsewhere)) == Drift()
+    assert is_none(drift(lambda items: items.append(elsewhere)))
     dns = {
         **STRANGERS,
         "metadata": {"name": "closed", "namespace": "kube-system"},
@@ -119,8 +125,8 @@ def test_labels_of_a_namespace_count_where_a_policy_looks_at_them() -> None:
 @pytest.mark.parametrize(
     ("kind", "namespace", "said"),
     [
-        ("GlobalNetworkPolicy", None, ("GlobalNetworkPolicy x is none of the spec's, and not analysed",)),
-        ("NetworkPolicy", "shop", ("NetworkPolicy shop/x is none of the spec's, and not analysed",)),
+        ("GlobalNetworkPolicy", None, ("GlobalNetworkPolicy x is not in the spec, and not analysed",)),
+        ("NetworkPolicy", "shop", ("NetworkPolicy shop/x is not in the spec, and not analysed",)),
         ("NetworkPolicy", "calico-system", ()),
     ],
 )
@@ -143,7 +149,7 @@ def test_a_tier_policy_is_drift() -> None:
         },
     }
     found = drift(lambda items: items.append(admin))
-    assert found.policies == ("AdminNetworkPolicy/open is none of the spec's",)
+    assert found.policies == ("AdminNetworkPolicy/open is not in the spec",)
     assert len(found.connections) == 13 and found.connections[-1].endswith("more")
 
 
@@ -152,5 +158,51 @@ def test_an_api_server_that_does_not_answer_is_a_failed_check() -> None:
         def kubectl(self, *args: str, stdin: str = "", limit: float = 0) -> "CompletedProcess[str]":
             return CompletedProcess(args, 1, "", "The connection to the server was refused")
 
-    seen = read_drift(Silent(Path("none")), shop()[0]).observe(PROBE)
+    seen = compare(shop()[0], read_objects(Silent(Path("none")))).observe(PROBE)
     assert (seen.status, seen.detail) == (Status.CHECK_FAILED, "The connection to the server was refused")
+
+
+def policy(name: str, app: str) -> dict[str, Any]:
+    spec = {"podSelector": {"matchLabels": {"app": app}}, "ingress": [{}]}
+    return {**STRANGERS, "metadata": {"name": name, "namespace": "shop"}, "spec": spec}
+
+
+def test_a_policy_that_selects_nothing_is_listed_alone() -> None:
+    found = drift(lambda items: items.append(policy("idle", "nobody")))
+    assert (found.findings, found.listed) == ((), ("policy shop/idle",))
+    seen = found.observe(PROBE)
+    assert (seen.status, seen.detail) == (Status.PASS, "not the spec's: policy shop/idle")
+
+
+def test_a_policy_that_selects_a_pod_which_the_spec_does_not_have_is_wrong() -> None:
+    ir, items = shop()
+    items.append(policy("idle", "nobody"))
+    stranger = Pod("shop", "stranger", "w1", "10.244.1.77", {"app": "nobody"}, True)
+    assert compare(ir, Objects(tuple(items)), [stranger]).policies == ("policy shop/idle is not in the spec",)
+
+
+def test_a_tier_policy_for_other_namespaces_is_listed_alone() -> None:
+    admin = {
+        "apiVersion": "policy.networking.k8s.io/v1alpha1",
+        "kind": "AdminNetworkPolicy",
+        "metadata": {"name": "theirs"},
+        "spec": {
+            "priority": 1,
+            "subject": {"namespaces": {"matchLabels": {"team": "others"}}},
+            "ingress": [{"action": "Allow", "from": [{"namespaces": {}}]}],
+        },
+    }
+    found = drift(lambda items: items.append(admin))
+    assert (found.findings, found.listed) == ((), ("AdminNetworkPolicy/theirs",))
+
+
+def test_each_difference_has_the_command_that_sets_it_right() -> None:
+    def change(items: Items) -> None:
+        items.remove(named(items, "api-to-db-ingress"))
+        items.append(STRANGERS)
+
+    assert {f.what: f.command for f in drift(change).findings} == {
+        "policy shop/api-to-db-ingress is missing": "netspec up --stack shop",
+        "policy shop/strangers is not in the spec": "netspec exec --stack shop -- kubectl delete "
+        "networkpolicy.networking.k8s.io strangers --namespace shop",
+    }

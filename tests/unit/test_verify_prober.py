@@ -23,9 +23,11 @@ from verify_support import (
     pod,
 )
 
-from netspec.probes import DnsProbe, FlowProbe, Outcome
+from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome
 from netspec.probing import derive_probes
-from netspec.verify.asking import AGAIN, ALONE_LIMIT, Prober, is_asked_of_pod
+from netspec.verify.about import About
+from netspec.verify.asking import SAMPLE, Prober, is_asked_of_pod
+from netspec.verify.causes import Causes
 from netspec.verify.ephemeral import ProbeContainers
 from netspec.verify.judge import Judge
 from netspec.verify.model import Observation, Status
@@ -68,7 +70,9 @@ def run(
     resolver = Resolver(an_ir, state, Outside("shop-outside", hosts.get("shop-outside"), addresses))
     judge = Judge(an_ir, state, {"w1": 1500, "w2": 1500})
     said: list[str] = []
-    return Prober(FakeAccess(hosts), resolver, judge, said.append, ProbeContainers()).run(probes)  # type: ignore[arg-type]
+    group = Causes(About(an_ir, state)).group
+    prober = Prober(FakeAccess(hosts), resolver, judge, said.append, ProbeContainers(), group)  # type: ignore[arg-type]
+    return prober.run(probes)
 
 
 def hosts(tmp_path: Path, changes: dict[str, str]) -> dict[str, Any]:
@@ -105,7 +109,7 @@ def test_a_time_out_whose_control_failed_too_is_no_denial(tmp_path: Path) -> Non
     assert seen[DENIED].status is Status.CHECK_FAILED
     assert "so did the control" in seen[DENIED].detail
     assert seen[ALLOWED].status is Status.WRONG
-    assert seen[ALLOWED].attempts == AGAIN + 1
+    assert {o.attempts for o in seen.values()} == {1, 2}
 
 
 def test_one_working_control_of_two_is_enough(tmp_path: Path) -> None:
@@ -160,17 +164,47 @@ def test_what_one_pod_saw_is_not_forgotten_for_what_another_sees_later(tmp_path:
     """More fails from api-2 than is asked again; what is must be asked of both of its source's pods again."""
     state = replace(STATE, pods=(*STATE.pods, pod("api", 7, "w1")))
     one = next(p for p in flow_probes() if p.id == ALLOWED)
-    many = [
-        replace(one, id=f"f{n}", source="shop/api", destination="shop/web", port=7000 + n)
-        for n in range(ALONE_LIMIT + 9)
-    ]
+    many = [replace(one, id=f"f{n}", source="shop/api", destination="shop/web", port=7000 + n) for n in range(33)]
     names = [DnsProbe(f"d{n}", "shop/api", f"x{n}.shop", "A", ("service:shop/web",)) for n in range(5)]
     opened = OPEN | {f"{WEB_ADDRESS}:{p.port}": "" for p in many}
     good = FakeHost(fake_agnhost(tmp_path / "good", opened))
     closed = FakeHost(fake_agnhost(tmp_path / "closed", OPEN | {f"{WEB_ADDRESS}:{p.port}": "TIMEOUT" for p in many}))
     seen = run({"shop/api-2": closed, "shop/api-7": good}, [*names, *many], state=state)
     assert {seen[p.id].status for p in many} == {Status.WRONG}
-    assert len(closed.scripts) == len(good.scripts) == AGAIN + 1
+    assert len(closed.scripts) == len(good.scripts) == 2
+
+
+def failing(tmp_path: Path, first: str, then: str, count: int = 20) -> tuple[dict[str, Observation], FakeHost]:
+    """`count` flows from api to web that must connect; each ends as `first` says the first time, then as `then`."""
+    one = next(p for p in flow_probes() if p.id == ALLOWED)
+    many = [replace(one, id=f"f{n}", source="shop/api", destination="shop/web", port=7000 + n) for n in range(count)]
+    says = {f"{WEB_ADDRESS}:{p.port}": then for p in many}
+    program = fake_agnhost(tmp_path / "agnhost", OPEN | says)
+    marked = f"case $2 in {WEB_ADDRESS}:70*) m={tmp_path}/$2; [ -e $m ] || {{ : >$m; echo {first}; exit 1; }} ;; esac"
+    program.write_text(f"#!/bin/sh\n{marked}\n" + program.read_text().removeprefix("#!/bin/sh\n"))
+    host = FakeHost(program)
+    return run({"shop/api-2": host}, many), host
+
+
+def test_failures_of_one_cause_are_asked_again_by_sample(tmp_path: Path) -> None:
+    seen, host = failing(tmp_path, "TIMEOUT", "TIMEOUT")
+    assert {o.status for o in seen.values()} == {Status.WRONG}
+    assert sorted(o.attempts for o in seen.values()) == [1] * (20 - SAMPLE) + [2] * SAMPLE
+    assert len(host.scripts) == 2
+    assert host.scripts[1].count("tcp 2s") == SAMPLE
+
+
+def test_a_cause_whose_sample_does_better_is_none_and_all_of_it_is_asked_again(tmp_path: Path) -> None:
+    seen, host = failing(tmp_path, "TIMEOUT", "", count=12)
+    assert {o.status for o in seen.values()} == {Status.PASS}
+    assert sorted(o.attempts for o in seen.values()) == [2] * SAMPLE + [3] * (12 - SAMPLE)
+    assert len(host.scripts) == 3
+
+
+def test_what_is_asked_again_is_asked_side_by_side(tmp_path: Path) -> None:
+    """Each waits for its time-out: one after another they would make a red run slow."""
+    _, host = failing(tmp_path, "TIMEOUT", "TIMEOUT")
+    assert host.scripts[1].count("{ f ") == SAMPLE
 
 
 def test_a_kind_of_node_that_the_cluster_has_not_is_no_failure(tmp_path: Path) -> None:
@@ -274,8 +308,9 @@ def test_every_kind_of_probe_has_someone_to_answer_it() -> None:
     probes = derive_probes(CLOSED)
     judge = Judge(CLOSED, STATE, {})
     for probe in probes:
-        if not is_asked_of_pod(probe) and probe.fact != "policies":  # type: ignore[union-attr]
-            assert judge.state_fact(probe).status in (Status.PASS, Status.WRONG)  # type: ignore[arg-type]
+        elsewhere = isinstance(probe, FactProbe) and probe.fact in ("policies", "undeclared")
+        if isinstance(probe, FactProbe) and not is_asked_of_pod(probe) and not elsewhere:
+            assert judge.state_fact(probe).status in (Status.PASS, Status.WRONG)
 
 
 def test_the_dns_server_is_sent_text_that_it_answers(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,10 +11,10 @@ import pytest
 from verify_support import STATE, ir
 
 from netspec.diagnostics import Problem
-from netspec.probes import FlowProbe, Outcome
+from netspec.probes import FlowProbe, Outcome, PacketProbe
 from netspec.probing import derive_probes
 from netspec.verify.judge import Judge
-from netspec.verify.model import Answer, Canary, CanaryCheck, Dial, Observation, Run, Status, explain
+from netspec.verify.model import Answer, Canary, CanaryCheck, Cause, Dial, Observation, Run, Status, explain
 from netspec.verify.report import HTML, JSON, JUNIT, write_reports
 from netspec.verify.report.data import as_json
 from netspec.verify.report.junit import as_junit
@@ -21,8 +22,8 @@ from netspec.verify.report.matrix import lines, tables
 from netspec.verify.report.page import as_html
 from netspec.verify.report.terminal import as_lines, summary
 
-GOOD = Canary((CanaryCheck("open to same-node", Outcome.CONNECTED, Outcome.CONNECTED),))
-VOID = Canary((CanaryCheck("ingress-guarded to same-node", Outcome.TIMED_OUT, Outcome.CONNECTED),))
+GOOD = Canary((CanaryCheck("positive control", Outcome.CONNECTED, Outcome.CONNECTED, "", "w1", "w2"),))
+VOID = Canary((CanaryCheck("denial by the server's policy", Outcome.TIMED_OUT, Outcome.CONNECTED, "", "w1", "w2"),))
 PROBES = derive_probes(ir())
 ODD = "flow:pod:shop/api->shop/web:8080/TCP"
 ODD_SERVICE = "flow:cluster-ip:shop/api->shop/web:80/TCP"
@@ -38,6 +39,8 @@ def run(canary: Canary = GOOD, **statuses: Status) -> Run:
             observed = Observation(
                 probe, Status.PASS, seen, "", "shop/api-2", (Dial("10.0.0.1:1", seen, True, 1.0, 2.0),)
             )
+        elif isinstance(probe, PacketProbe):
+            observed = Observation(probe, Status.PASS, probe.expect)
         else:
             observed = Observation(probe, Status.PASS, "as predicted")
         if probe.id == ODD and statuses.get("odd") is Status.WRONG:
@@ -108,7 +111,9 @@ def test_a_green_run_lists_nothing() -> None:
 
 
 def test_an_inconclusive_run_says_why() -> None:
-    assert "canary ingress-guarded to same-node: expected timed-out, saw connected" in text(run(VOID))
+    assert "canary: denial by the server's policy from w1 to w2: policy must stop it, and it was reached" in text(
+        run(VOID)
+    )
     assert "no pods" in text(run(Canary(problem="no pods")))
 
 
@@ -165,3 +170,41 @@ def test_an_explanation_says_on_which_nodes() -> None:
     assert said == (
         "wrong: outside -> shop/web:80/TCP by node-port on nodes without endpoint: expected timed-out, saw connected"
     )
+
+
+CAUSES = tuple(Cause(f"cause {n}", f"command {n}", (ODD,) if not n else (), 1 if not n else 0) for n in range(7))
+
+
+def test_a_red_run_begins_with_its_causes_five_at_most() -> None:
+    told = text(replace(run(odd=Status.WRONG), causes=CAUSES)).splitlines()
+    assert told[:2] == ["cause 0 (explains 1 flow)", "  to set it right: command 0"]
+    assert told[10:12] == ["... and 2 more causes in the report", ""]
+    assert told[-1].startswith("red: ")
+
+
+def test_every_report_has_all_causes() -> None:
+    a_run = replace(run(odd=Status.WRONG), causes=CAUSES)
+    assert as_json(a_run)["causes"][0] == {
+        "what": "cause 0",
+        "command": "command 0",
+        "explains": "explains 1 flow",
+        "flows": 1,
+        "probes": [ODD],
+    }
+    page, suite = as_html(a_run), as_junit(a_run)
+    for cause in CAUSES:
+        assert all(cause.what in report and cause.command in report for report in (page, suite))
+    failure = next(ElementTree.fromstring(suite).iter("failure"))
+    assert failure.get("message", "").endswith("; cause: cause 0")
+
+
+def test_what_is_not_the_specs_and_opens_nothing_is_listed() -> None:
+    a_run = run()
+    listed = tuple(
+        replace(o, detail="not the spec's, and opens nothing: pod shop/x")
+        if o.probe.id == "fact:undeclared:shop"
+        else o
+        for o in a_run.observations
+    )
+    assert "shop: not the spec's, and opens nothing: pod shop/x" in text(replace(a_run, observations=listed))
+    assert a_run.answer is Answer.GREEN

@@ -96,7 +96,8 @@ def test_nodes_and_services_are_read() -> None:
     state = parse_state(items)
     assert state.nodes == (Node("cp", "172.30.0.2", open=False, ready=False),)
     assert state.services["shop/web"] == LiveService(
-        *("10.96.0.7", {(80, "TCP"): 30080}, {(80, "TCP"): "http"}, "NodePort", "Local", ("192.0.2.1",))
+        *("10.96.0.7", {(80, "TCP"): 30080}, {(80, "TCP"): "http"}, "NodePort", "Local", ("192.0.2.1",)),
+        targets={(80, "TCP"): 80},
     )
 
 

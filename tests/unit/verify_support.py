@@ -24,7 +24,7 @@ from netspec.ir.model import (
 )
 from netspec.ir.selectors import Selector
 from netspec.target import Range, Traits
-from netspec.verify.state import LiveService, Node, Pod, State
+from netspec.verify.state import LiveService, LiveWorkload, Node, Pod, State
 
 APP = Selector.of
 
@@ -102,7 +102,12 @@ STATE = State(
         "shop/web": LiveService("10.96.1.1", {(80, "TCP"): 30080}),
         "kube-system/kube-dns": LiveService("10.96.0.10", {(53, "UDP"): 0, (53, "TCP"): 0}),
     },
-    ready_replicas={"kube-system/coredns": 2},
+    deployments={
+        "kube-system/coredns": LiveWorkload(2, 2),
+        "shop/web": LiveWorkload(1, 1, {"app": "web"}, (("http", 8080, "TCP"),)),
+        "shop/api": LiveWorkload(1, 1, {"app": "api"}, (("http", 9000, "TCP"), ("", 9001, "UDP"))),
+    },
+    namespaces={"shop": {}, "kube-system": {}},
 )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from netspec.probes import DnsProbe, FactProbe, FlowProbe
+from netspec.probes import DnsProbe, FlowProbe, PacketProbe
 from netspec.verify.model import Answer, Observation, Run, Status, explain
 
 VERSION = "verify/v1"
@@ -28,9 +28,14 @@ def as_json(run: Run) -> dict[str, Any]:
             "problem": run.canary.problem,
             "checks": [
                 {"name": c.name, "expect": c.expect.value, "observed": c.observed.value, "ok": c.ok, "detail": c.detail}
+                | {"from": c.source, "to": c.target, "says": c.says}
                 for c in run.canary.checks
             ],
         },
+        "causes": [
+            {"what": c.what, "command": c.command, "explains": c.extent, "flows": c.flows, "probes": list(c.probes)}
+            for c in run.causes
+        ],
         "observations": [observation_json(o) for o in run.observations],
     }
 
@@ -51,16 +56,7 @@ def observation_json(observation: Observation) -> dict[str, Any]:
             "deciding": list(probe.deciding),
             "reason": probe.reason,
             "control": observation.control,
-            "dials": [
-                {
-                    "address": d.address,
-                    "outcome": d.outcome.value,
-                    "sameNode": d.same_node,
-                    "start": d.start,
-                    "end": d.end,
-                }
-                for d in observation.dials
-            ],
+            "dials": _dials(observation),
         }
         if probe.via == "node-port":
             out["nodes"] = probe.nodes
@@ -73,6 +69,15 @@ def observation_json(observation: Observation) -> dict[str, Any]:
             "expect": list(probe.expect),
             "observed": observation.observed,
         }
+    elif isinstance(probe, PacketProbe):
+        out |= {
+            "kind": "packets",
+            "via": probe.via,
+            "protocol": probe.protocol,
+            "expect": probe.expect.value,
+            "observed": observation.observed.value,
+            "dials": _dials(observation),
+        }
     else:
         out |= {
             "kind": "fact",
@@ -81,9 +86,24 @@ def observation_json(observation: Observation) -> dict[str, Any]:
             "expect": probe.expect,
             "observed": observation.observed,
         }
-        if isinstance(probe, FactProbe) and probe.peer:
+        if probe.peer:
             out |= {"peer": probe.peer, "port": probe.port}
     out |= {"askedFrom": observation.asked_from, "attempts": observation.attempts, "detail": observation.detail}
     if observation.status in (Status.WRONG, Status.CHECK_FAILED):
         out["says"] = explain(observation)
     return out
+
+
+def _dials(observation: Observation) -> list[dict[str, Any]]:
+    return [
+        {
+            "from": d.source,
+            "to": d.target,
+            "address": d.address,
+            "outcome": d.outcome.value,
+            "sameNode": d.same_node,
+            "start": d.start,
+            "end": d.end,
+        }
+        for d in observation.dials
+    ]

@@ -13,7 +13,7 @@ def as_html(run: Run) -> str:
         "verification.html.j2",
         data=as_json(run),
         tables=[_table_data(t.title, t.rows, t.columns, t.cells) for t in tables(run)],
-        unexpected=[explain(o) for o in run.unexpected],
+        unexpected={o.probe.id: explain(o) for o in run.unexpected},
         rows=[_row(o) for o in sorted(run.observations, key=_worst_first)],
         legend=LEGEND,
         statuses=[(s.value, run.count(s)) for s in (Status.WRONG, Status.CHECK_FAILED, Status.SEEN, Status.PASS)],
@@ -78,6 +78,9 @@ def _described(observation: Observation) -> dict[str, Any]:
         if data["control"] and data["observed"] == "timed-out":
             why.append(f"control: {data['control']}")
         return {"data": data, "what": what, "why": " · ".join(w for w in why if w)}
+    if data["kind"] == "packets":
+        what = f"a payload of more than one packet, {data['protocol']}, between each pair of nodes"
+        return {"data": data, "what": what, "why": ""}
     if data["kind"] == "dns":
         return {"data": data, "what": f"{data['source']} looks up {data['name']}", "why": ""}
     return {"data": data, "what": f"{data['subject']} {data.get('peer', '')}".strip(), "why": ""}

@@ -1,5 +1,6 @@
 """The run for a terminal; plain text where it is not one."""
 
+from netspec.probes import FactProbe
 from netspec.verify.model import Answer, Run, Status, explain
 from netspec.verify.report.matrix import LEGEND, STYLES, Line, lines, tables
 
@@ -9,12 +10,12 @@ _SENTENCES = {
     Answer.INCONCLUSIVE: "nothing is proven: the canary failed",
 }
 _ANSWER_STYLES = {Answer.GREEN: "bold green", Answer.RED: "bold red", Answer.INCONCLUSIVE: "bold yellow"}
-#: A red run lists so many; the page has all.
-LISTED = 40
+#: A run that is not green begins with so many causes, and ends with so many flows; the page has all.
+CAUSES, LISTED = 5, 10
 
 
 def as_lines(run: Run) -> list[Line]:
-    out: list[Line] = []
+    out: list[Line] = _causes(run)
     if run.canary.ok:
         for table in tables(run):
             out += [*lines(table), []]
@@ -26,11 +27,33 @@ def as_lines(run: Run) -> list[Line]:
     else:
         if run.canary.problem:
             out.append([(run.canary.problem, "yellow")])
-        for check in run.canary.checks:
-            style = "green" if check.ok else "yellow"
-            out.append([(f"canary {check.name}: expected {check.expect.value}, saw {check.observed.value}", style)])
+        failed_first = sorted(run.canary.checks, key=lambda c: c.ok)
+        out += [[(f"canary: {c.says}", "green" if c.ok else "yellow")] for c in failed_first]
+    out += [[(told, "dim")] for told in listed(run)]
     out.append([(summary(run), _ANSWER_STYLES[run.answer])])
     return out
+
+
+def _causes(run: Run) -> list[Line]:
+    out: list[Line] = []
+    for cause in run.causes[:CAUSES]:
+        out += [
+            [(cause.what, "bold"), (f" ({cause.extent})", "dim")],
+            [("  to set it right: ", "dim"), (cause.command, "cyan")],
+        ]
+    if len(run.causes) > CAUSES:
+        out.append([(f"... and {len(run.causes) - CAUSES} more causes in the report", "dim")])
+    return [*out, []] if out else []
+
+
+def listed(run: Run) -> list[str]:
+    """What the cluster has besides, and opens nothing."""
+    facts = ("undeclared", "policies")
+    return [
+        f"{o.probe.subject}: {o.detail}"
+        for o in run.observations
+        if isinstance(o.probe, FactProbe) and o.probe.fact in facts and o.status is Status.PASS and o.detail
+    ]
 
 
 def summary(run: Run) -> str:

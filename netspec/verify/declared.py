@@ -1,0 +1,117 @@
+"""Declared things on the cluster against the spec's, field by field, whether or not a flow depends on them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from netspec.probes import ANY_NODE_PORT, FactProbe
+from netspec.verify.model import Observation, Status
+from netspec.verify.state import LiveService, Pod, State
+
+Pods = Mapping[str, tuple[Pod, ...]]
+
+
+def observe(probe: FactProbe, state: State, pods: Pods) -> Observation:
+    """`detail` names each field that differs, and what the spec says; an object that is missing is wrong."""
+    seen = FACTS[probe.fact](probe, state, pods)
+    if seen is None:
+        return Observation(probe, Status.WRONG, None, f"{_KINDS[probe.fact]} {probe.subject} is missing", "API server")
+    if probe.fact == "pod-labels":
+        odd = seen if seen is not probe.expect else {}
+        told = "; ".join(f"{pod}: {', '.join(differences(probe.expect, labels))}" for pod, labels in odd.items())
+    else:
+        told = "; ".join(differences(probe.expect, seen))
+    return Observation(probe, Status.WRONG if told else Status.PASS, seen, told, "API server")
+
+
+def differences(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
+    """One text a field.
+
+    >>> differences({"app": "web", "tier": "x"}, {"app": "api"})
+    ["app is 'api', the spec says 'web'", "tier is missing, the spec says 'x'"]
+    >>> differences({"labels": {"app": "web"}, "replicas": 1}, {"labels": {"app": None}, "replicas": 1})
+    ["labels: app is missing, the spec says 'web'"]
+    """
+    out = []
+    for key in sorted(wanted.keys() | seen.keys()):
+        is_, says = seen.get(key, _MISSING), wanted.get(key, _MISSING)
+        if isinstance(is_, Mapping) and isinstance(says, Mapping):
+            out += [f"{key}: {told}" for told in differences(says, is_)]
+        elif is_ != says:
+            out.append(f"{key} is {_text(is_)}, the spec says {_text(says)}")
+    return out
+
+
+_MISSING = object()
+
+
+def _text(value: object) -> str:
+    if value is _MISSING or value is None:
+        return "missing"
+    return repr(value) if value or value is False or value == 0 else "nothing"
+
+
+def _namespace(probe: FactProbe, state: State, _: Pods) -> dict[str, Any] | None:
+    """The declared labels alone: others' labels are no business of the spec's, unless they change a connection."""
+    labels = state.namespaces.get(probe.subject)
+    return None if labels is None else {key: labels[key] for key in probe.expect if key in labels}
+
+
+def _service(probe: FactProbe, state: State, _: Pods) -> dict[str, Any] | None:
+    service = state.services.get(probe.subject)
+    return None if service is None else service_fields(service, probe.expect["ports"])
+
+
+def service_fields(service: LiveService, wanted_ports: list[list[object]]) -> dict[str, Any]:
+    """In the probe's shape (netspec/probing/objects.py). A node port of the API server's choice is any but none."""
+    wanted = {tuple(key): number for *key, number, _ in wanted_ports}
+    ports: list[list[object]] = []
+    for (port, protocol), number in service.ports.items():
+        key = (service.names.get((port, protocol), ""), port, protocol)
+        any_will_do = wanted.get(key) == ANY_NODE_PORT and number
+        target = service.targets.get((port, protocol), port)
+        ports.append([*key, ANY_NODE_PORT if any_will_do else number, target])
+    is_name = service.type == "ExternalName"
+    return {
+        "type": service.type,
+        "headless": service.cluster_ip == "None",
+        "selector": {} if is_name else dict(sorted(service.selector.items())),
+        "ports": sorted(ports, key=str),
+        "externalTrafficPolicy": service.external_traffic_policy,
+        "externalIPs": list(service.external_ips),
+        "externalName": service.external_name if is_name else "",
+        "publishNotReadyAddresses": service.publish_not_ready,
+        "others": dict(service.others),
+    }
+
+
+def _workload(probe: FactProbe, state: State, _: Pods) -> dict[str, Any] | None:
+    deployment = state.deployments.get(probe.subject)
+    if deployment is None:
+        return None
+    return {
+        "replicas": deployment.replicas,
+        "labels": _labels(deployment.labels, probe.expect["labels"]),
+        "ports": sorted(map(list, deployment.ports), key=str),
+        "hostNetwork": deployment.host_network,
+    }
+
+
+def _pod_labels(probe: FactProbe, _: State, pods: Pods) -> dict[str, Any]:
+    """The expected labels where every pod has them, else those of the pods that differ, by pod."""
+    seen = {pod.id: _labels(pod.labels, probe.expect) for pod in pods[probe.subject]}
+    odd = {pod: labels for pod, labels in seen.items() if labels != probe.expect}
+    return odd or probe.expect
+
+
+def _labels(labels: Mapping[str, str], wanted: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Of the labels those that the spec declares, or that one of its selectors looks at."""
+    return {key: labels.get(key) for key in wanted}
+
+
+FACTS: Mapping[str, Callable[[FactProbe, State, Pods], Mapping[str, Any] | None]] = {
+    "namespace-labels": _namespace,
+    "service-spec": _service,
+    "workload-spec": _workload,
+    "pod-labels": _pod_labels,
+}
+_KINDS = {"namespace-labels": "namespace", "service-spec": "Service", "workload-spec": "Deployment"}

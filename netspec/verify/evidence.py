@@ -1,0 +1,144 @@
+"""Findings: what of the cluster's own objects is not as the spec has it, and could explain a wrong answer."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from netspec.ir.model import Ir
+from netspec.probes import FactProbe, Outcome
+from netspec.verify import declared
+from netspec.verify.drift import PROBE as POLICIES
+from netspec.verify.drift import Drift
+from netspec.verify.findings import Finding, delete, kubectl, probe_tag, set_back
+from netspec.verify.model import Canary, CanaryCheck, Cause, Observation, Status
+from netspec.verify.state import State, pods_by_workload
+from netspec.verify.undeclared import Undeclared
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was read of one cluster. `facts`: the observations of facts that the API server has answered."""
+
+    ir: Ir
+    state: State
+    drift: Drift
+    undeclared: Undeclared
+    facts: Mapping[str, Observation]
+
+    def findings(self) -> tuple[Finding, ...]:
+        wrong = [
+            (o, o.probe) for o in self.facts.values() if o.status is Status.WRONG and isinstance(o.probe, FactProbe)
+        ]
+        return (
+            *self._nodes(),
+            *self._pods(),
+            *(f for o, probe in wrong for f in self._of_fact(o, probe)),
+            *self.drift.findings,
+            *self._elsewhere(),
+            *(t.finding(self.ir.stack) for t in self.undeclared.things if t.opens),
+        )
+
+    def _nodes(self) -> Iterator[Finding]:
+        for node in self.state.nodes:
+            if not node.ready:
+                tags = frozenset({f"node:{node.name}", f"forwarding:{node.name}", probe_tag("fact:nodes:cluster")})
+                yield Finding(
+                    f"node {node.name} is not ready", kubectl(self.ir.stack, "describe node", node.name), tags
+                )
+
+    def _pods(self) -> Iterator[Finding]:
+        """A pod that is not ready: of a workload, it is missing there; one that serves its node (a CNI's agent,
+        kube-proxy) explains what goes wrong on it."""
+        owners = self._owners()
+        for pod in (p for p in self.state.pods if not p.ready):
+            owner = owners.get(pod.id)
+            what = f"pod {pod.id} on node {pod.node or '(none)'} is not ready"
+            if owner:
+                tags = frozenset({f"workload:{owner}", f"pod:{pod.id}"})
+                yield Finding(f"{what}, it is of {owner}", delete(self.ir.stack, "pod", pod.id), tags)
+            elif pod.host_network and pod.node:
+                tags = frozenset({f"node:{pod.node}", f"forwarding:{pod.node}"})
+                yield Finding(what, delete(self.ir.stack, "pod", pod.id), tags)
+
+    def _owners(self) -> dict[str, str]:
+        """Pod -> its workload, ready or not."""
+        found = pods_by_workload(self.state.pods, self.ir.inventory.workloads, ready_only=False)
+        return {p.id: w for w, pods in found.items() for p in pods}
+
+    def _of_fact(self, observation: Observation, probe: FactProbe) -> Iterator[Finding]:
+        own, up = probe_tag(probe.id), set_back(self.ir.stack)
+        if probe.fact == "pod-labels":
+            for pod, labels in observation.observed.items():
+                told = ", ".join(declared.differences(probe.expect, labels))
+                what = f"pod {pod} is not labelled as {probe.subject}: {told}"
+                yield Finding(what, delete(self.ir.stack, "pod", pod), frozenset({own, f"pod:{pod}"}))
+        elif probe.fact == "namespace-labels":
+            tags = {own, "stated"} | (set() if self.drift.findings else {probe_tag(POLICIES)})
+            what = f"namespace {probe.subject} is not labelled as the spec says: {observation.detail}"
+            yield Finding(what, up, frozenset(tags))
+        elif probe.fact == "service-spec":
+            what = f"Service {probe.subject} is not the spec's: {observation.detail}"
+            yield Finding(what, up, frozenset({own, f"service:{probe.subject}"}))
+        elif probe.fact == "workload-spec":
+            what = f"Deployment {probe.subject} is not the spec's: {observation.detail}"
+            yield Finding(what, up, frozenset({own, f"workload:{probe.subject}"}))
+        elif probe.fact == "service-endpoints":
+            yield from self._strangers_behind(probe)
+
+    def _strangers_behind(self, probe: FactProbe) -> Iterator[Finding]:
+        owners = self._owners()
+        for pod in sorted({e.pod for e in self.state.endpoints.get(probe.subject, ())} - owners.keys()):
+            what = f"{pod} belongs to no workload of the spec, and is behind Service {probe.subject}"
+            tags = frozenset({f"service:{probe.subject}", f"pod:{pod}", probe_tag(probe.id)})
+            # What is no pod has an address for a name: an EndpointSlice of somebody's own.
+            is_pod = any(p.id == pod for p in self.state.pods)
+            namespace, _, name = probe.subject.partition("/")
+            selector = f"kubernetes.io/service-name={name}"
+            command = (
+                delete(self.ir.stack, "pod", pod)
+                if is_pod
+                else kubectl(self.ir.stack, "delete endpointslice --namespace", namespace, "--selector", selector)
+            )
+            yield Finding(what, command, tags)
+
+    def _elsewhere(self) -> Iterator[Finding]:
+        """Connections that change though the spec's own policies are as they must be."""
+        labelled = any(
+            o.status is Status.WRONG and o.probe.id.startswith("fact:namespace-labels:") for o in self.facts.values()
+        )
+        if self.drift.connections and not self.drift.findings and not labelled:
+            what = f"policies or labels of other namespaces change connections: {'; '.join(self.drift.connections[:3])}"
+            yield Finding(
+                what, kubectl(self.ir.stack, "get networkpolicy -A"), frozenset({"stated", probe_tag(POLICIES)})
+            )
+
+
+def causes_of_canary(canary: Canary, evidence: Evidence, findings: Iterable[Finding]) -> tuple[Cause, ...]:
+    """Why a run is inconclusive: what was found that concerns the nodes whose controls failed or all of them, then the
+    controls by the node that they share."""
+    failed = [c for c in canary.checks if not c.ok]
+    void = any(c.expect is Outcome.TIMED_OUT for c in failed)
+    nodes = {node for c in failed for node in (c.source, c.target)} | set(canary.stuck)
+    concerned = {"cluster"} if void else {f"node:{node}" for node in nodes}
+    ranked = sorted(findings, key=lambda f: not (f.tags & concerned))
+    wrong = {o.probe.id for o in evidence.facts.values() if o.status is Status.WRONG}
+    found = [Cause(f.what, f.command, tuple(i for i in sorted(wrong) if probe_tag(i) in f.tags), 0) for f in ranked]
+    shared = canary.stuck[0] if canary.stuck else _shared_node(failed, [c for c in canary.checks if c.ok])
+    on = f"node {shared}" if shared else "the cluster"
+    look = ("describe node", shared) if shared else ("get pods -A -o wide",)
+    if canary.problem:
+        what = canary.problem
+    elif failed:
+        more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+        what = f"{on} {'does not enforce policy' if void else 'does not pass traffic'}: {failed[0].says}{more}"
+    else:
+        return tuple(found)
+    own = Cause(what, kubectl(evidence.ir.stack, *look), (), 0)
+    is_explained = bool(ranked) and bool(ranked[0].tags & concerned)
+    return (found[0], own, *found[1:]) if is_explained else (own, *found)
+
+
+def _shared_node(failed: list[CanaryCheck], good: list[CanaryCheck]) -> str:
+    """The node that every failed check has an end on, and fewest good ones."""
+    nodes = sorted({node for c in failed for node in (c.source, c.target)})
+    shared = [n for n in nodes if all(n in (c.source, c.target) for c in failed)]
+    return min(shared, key=lambda n: sum(n in (c.source, c.target) for c in good), default="")

@@ -1,0 +1,134 @@
+"""Things in the spec's namespaces that the spec does not have: those that open a way are wrong, others are listed."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from netspec.analysis.exposure import exposures
+from netspec.analysis.matrix import ports_text
+from netspec.ir.model import Inventory, Ir, Service
+from netspec.manifests.read import read_texts
+from netspec.probes import FactProbe
+from netspec.verify.drift import is_policy
+from netspec.verify.findings import Finding, delete, probe_tag
+from netspec.verify.model import Observation, Status
+from netspec.verify.objects import Item, Objects, id_of, of_group
+from netspec.verify.state import Pod, State, pods_by_workload
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """`opens`: the way that it opens, "" where it opens none. `resource`: as `kubectl delete` takes it."""
+
+    namespace: str
+    what: str
+    resource: str
+    id: str
+    opens: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what} is not in the spec and opens {self.opens}" if self.opens else self.what
+
+    def finding(self, stack: str) -> Finding:
+        tags = {probe_tag(f"fact:undeclared:{self.namespace}"), f"{self.resource}:{self.id}"}
+        return Finding(str(self), delete(stack, self.resource, self.id), frozenset(tags))
+
+
+@dataclass(frozen=True, slots=True)
+class Undeclared:
+    """`problem`: why the cluster could not be read."""
+
+    things: tuple[Thing, ...] = ()
+    problem: str = ""
+
+    def observe(self, probe: FactProbe) -> Observation:
+        """Of one namespace."""
+        if self.problem:
+            return Observation(probe, Status.CHECK_FAILED, None, self.problem, "API server")
+        there = [t for t in self.things if t.namespace == probe.subject]
+        listed = [t.what for t in there if not t.opens]
+        detail = f"not the spec's, and opens nothing: {', '.join(listed)}" if listed else ""
+        if doors := [str(t) for t in there if t.opens]:
+            return Observation(probe, Status.WRONG, doors, detail, "API server")
+        return Observation(probe, Status.PASS, probe.expect, detail, "API server")
+
+
+def find(ir: Ir, objects: Objects, state: State) -> Undeclared:
+    if objects.problem:
+        return Undeclared(problem=objects.problem)
+    own = {n.name for n in ir.namespaces if not n.system}
+    found = [*_services_and_routes(ir, own, objects.items, state), *_pods(ir, own, state)]
+    return Undeclared(tuple(sorted(found, key=lambda t: (t.namespace, not t.opens, t.what))))
+
+
+def _services_and_routes(ir: Ir, own: set[str], items: Sequence[Item], state: State) -> Iterator[Thing]:
+    known = [i for i in items if i["kind"] != "Namespace" and not is_policy(i)]
+    reading = read_texts([("the cluster", json.dumps({"kind": "List", "items": known}))])
+    declared = {s.id for s in ir.services}
+    strangers = [s for s in reading.inventory.services if s.namespace in own and s.id not in declared]
+    there = replace(ir.inventory, services=(*ir.services, *strangers))
+    for service in strangers:
+        yield Thing(service.namespace, f"Service {service.id}", "service", service.id, _doors(there, service, state))
+    resources = {(i["kind"], id_of(i)): f"{i['kind'].lower()}.{of_group(i)}" for i in known if of_group(i)}
+    for unread in (u for u in reading.inventory.unread if "routes" in u.makes and u.namespace in own):
+        id_ = f"{unread.namespace}/{unread.name}"
+        way = "a way in, as its kind says, which is not analysed"
+        yield Thing(unread.namespace, f"{unread.kind} {id_}", resources[unread.kind, id_], id_, way)
+    all_services = {s.id for s in reading.inventory.services}
+    routes = {(r.kind, r.id) for r in ir.inventory.routes}
+    for route in (r for r in reading.inventory.routes if (r.kind, r.id) not in routes):
+        targets = {f"{b.namespace}/{b.service}" for b in route.backends}
+        touched = sorted({route.namespace, *(b.namespace for b in route.backends)} & own)
+        led_to = sorted(t for t in targets & all_services if t.partition("/")[0] in own)
+        opens = f"a way from outside to Service {', '.join(led_to)}" if led_to else ""
+        for namespace in touched[:1]:
+            yield Thing(namespace, f"{route.kind} {route.id}", resources[route.kind, route.id], route.id, opens)
+
+
+def _doors(inventory: Inventory, service: Service, state: State) -> str:
+    """What a Service opens to the outside, in words; a ClusterIP Service opens nothing: who reaches a pod reaches it by
+    its own address too."""
+    if not service.entrances:
+        return ""
+    live = state.services.get(service.id)
+    numbers = ", ".join(sorted({str(number) for number in live.ports.values() if number})) if live else ""
+    words = {
+        "node-port": f"node port {numbers}".strip(),
+        "load-balancer": "a load balancer",
+        "external-ip": "an external IP",
+    }
+    led_to = dict.fromkeys(
+        f"{row.workload} {ports_text(row.ports)}" for row in exposures(inventory) if row.by == f"Service {service.id}"
+    )
+    strangers = sorted({e.pod for e in state.endpoints.get(service.id, ())} - _pods_of(inventory, state))
+    others = [f"{pod}, which belongs to no workload of the spec" for pod in strangers]
+    ways = " and ".join(words[way] for way in service.entrances)
+    return f"{ways} to {', '.join([*led_to, *others])}" if led_to or others else ""
+
+
+def _pods_of(inventory: Inventory, state: State) -> set[str]:
+    """The pods of the spec's workloads, ready or not."""
+    found = pods_by_workload(state.pods, inventory.workloads, ready_only=False)
+    return {p.id for pods in found.values() for p in pods}
+
+
+def _pods(ir: Ir, own: set[str], state: State) -> Iterator[Thing]:
+    all_pods = [p for p in state.pods if p.namespace in own]
+    found = pods_by_workload(all_pods, ir.inventory.workloads, ready_only=False)
+    owners = {p.id: w for w, pods in found.items() for p in pods}
+    on_host = {w.id for w in ir.inventory.workloads if w.host_network}
+    for pod in all_pods:
+        owner = owners.get(pod.id)
+        opens = _way_of(pod, owner in on_host)
+        if opens or owner is None:
+            yield Thing(pod.namespace, f"pod {pod.id}", "pod", pod.id, opens)
+
+
+def _way_of(pod: Pod, on_host: bool) -> str:
+    """A pod of its node's network is behind no policy, and what it serves the node serves."""
+    if pod.host_network:
+        return (
+            "" if on_host else f"its ports on node {pod.node}, in the node's own network, where no policy is enforced"
+        )
+    ports = ", ".join(f"{number}/{protocol}" for number, protocol in sorted(set(pod.host_ports)))
+    return f"host port {ports} on node {pod.node}" if ports else ""

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.stamp
 
-.PHONY: help env up verify test lint format golden browser bench down clean
+.PHONY: help env up verify faults test lint format golden browser bench down clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -22,6 +22,9 @@ up: $(STAMP)  ## bring stack $(STACK) up, verify it, say where the report is
 
 verify: $(STAMP)  ## verify the running stack again
 	$(VENV)/bin/netspec verify --stack $(STACK)
+
+faults: $(STAMP)  ## make the faults of tests/live/faults.py on the running stack, one by one: caught, cause, seconds
+	$(VENV)/bin/python tests/live
 
 test: $(STAMP)  ## run the tests (live ones where the cluster of `make up` runs)
 	$(VENV)/bin/pytest

@@ -6,12 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from live_cluster import STACK, Live
+from live_cluster import Live, open_live
 
-from netspec.backends.registry import REGISTRY
 from netspec.diagnostics import Problem
-from netspec.verify.access import Access, kubeconfig_for
-from netspec.verify.stack import load_stack
 
 
 def _engine_runs() -> bool:
@@ -43,15 +40,11 @@ def not_run() -> Callable[[str], None]:
 
 @pytest.fixture(scope="session")
 def live(not_run: Callable[[str], None]) -> Iterator[Live]:
-    from netspec.toolchain import activate
-
     if not _engine_runs():
         not_run("no cluster (make up)")
-    ir, probes = load_stack(STACK, None, REGISTRY)
     try:
-        activate(("kind", "kubectl"))
-        with kubeconfig_for(ir) as kubeconfig:
-            yield Live(ir, probes, kubeconfig, Access(kubeconfig))
+        with open_live() as found:
+            yield found
     except Problem as problem:
         not_run(f"no cluster (make up): {problem.message}")
 

@@ -1,13 +1,19 @@
 """The running stack, as live tests see it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from netspec.backends.registry import REGISTRY
 from netspec.ir.model import Ir
 from netspec.probes import Probe
-from netspec.verify.access import Access
+from netspec.toolchain import activate
+from netspec.verify.access import Access, kubeconfig_file
 from netspec.verify.model import Run
 from netspec.verify.runner import verify_cluster
+from netspec.verify.sites import site_of
+from netspec.verify.stack import load_stack
 
 STACK = "dev"
 
@@ -24,8 +30,24 @@ class Live:
     def verify(self) -> Run:
         return verify_cluster(self.ir, self.probes, self.kubeconfig)
 
+    def on_node(self, node: str, script: str) -> None:
+        """The test fails where the script does."""
+        host = site_of(self.ir).node(node)
+        assert host is not None, f"{node} cannot be entered"
+        done = host.run(script)
+        assert done.rc == 0, f"{script} on {node}: {done.stderr}"
+
     def kubectl(self, *args: str, stdin: str = "", limit: float = 120) -> str:
         """What it printed; the test fails where kubectl does."""
         done = self.access.kubectl(*args, stdin=stdin, limit=limit)
         assert done.returncode == 0, f"kubectl {' '.join(args)}: {done.stderr}"
         return done.stdout
+
+
+@contextmanager
+def open_live() -> Iterator[Live]:
+    """Moves this process into the cluster's network. Raises Problem without a cluster."""
+    ir, probes = load_stack(STACK, None, REGISTRY)
+    activate(("kind", "kubectl"))
+    with kubeconfig_file(site_of(ir).kubeconfig()) as kubeconfig:
+        yield Live(ir, probes, kubeconfig, Access(kubeconfig))

@@ -1,0 +1,87 @@
+"""Faults of DNS, of nodes, and of the paths between them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from faulting import NAME, Expected, cluster_ip, fault, kept, on_node, patched, rolled_out, settled, undone, worker
+from live_cluster import Live
+
+from netspec.verify.model import Answer
+
+
+@fault("a wrong DNS record")
+def wrong_dns_record(live: Live) -> Iterator[Expected]:
+    name = next(p.name for p in live.probes if p.id.startswith("dns:") and ":A:" in p.id and "svc" in p.name)  # type: ignore[union-attr]
+    restart = ("delete", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "--wait")
+
+    def reloaded() -> None:
+        live.kubectl(*restart)
+        rolled_out(live, "kube-system/coredns")
+
+    with undone(reloaded), kept(live, "configmap", "coredns", "-n", "kube-system") as config:
+        lie = f"    hosts {{\n        192.0.2.1 {name}\n        fallthrough\n    }}\n    ready\n"
+        corefile = config["data"]["Corefile"].replace("    ready\n", lie, 1)
+        patched(live, "configmap", "kube-system/coredns", {"data": {"Corefile": corefile}})
+        reloaded()
+        yield Expected([f"DNS answers 192.0.2.1 for {name}"])
+
+
+@fault("a stopped policy agent")
+def stopped_policy_agent(live: Live) -> Iterator[Expected]:
+    node = worker(live)
+    agents = "$(pgrep -f '[c]alico-node -felix')"
+    stopped = on_node(live, node, f"kill -STOP {agents}", f"kill -CONT {agents} || true")
+    with undone(lambda: settled(live, "calico-system/calico-node")), stopped:
+        yield Expected([node], Answer.INCONCLUSIVE)
+
+
+@contextmanager
+def kube_proxy_stopped(live: Live, node: str, script: str) -> Iterator[None]:
+    """With what the script does to its rules, which it would make again; afterwards a new one makes all of them."""
+
+    def restarted() -> None:
+        live.on_node(node, "kill -CONT $(pgrep -x kube-proxy) || true")
+        on_it = f"--field-selector=spec.nodeName={node}"
+        live.kubectl("delete", "pod", "-n", "kube-system", "-l", "k8s-app=kube-proxy", on_it)
+        settled(live, "kube-system/kube-proxy")
+
+    with undone(restarted):
+        live.on_node(node, f"kill -STOP $(pgrep -x kube-proxy) && {script}")
+        yield
+
+
+@fault("dead kube-proxy rules")
+def dead_service_rules(live: Live) -> Iterator[Expected]:
+    """Of the spec's Services: what the cluster itself needs goes on."""
+    node, namespace = worker(live), cluster_ip(live).namespace
+    rules = f"iptables -w -t nat -S KUBE-SERVICES | grep -F '{namespace}/' | sed 's/^-A/iptables -w -t nat -D/' | sh"
+    with kube_proxy_stopped(live, node, rules):
+        yield Expected([f"node {node} does not forward to Services"])
+
+
+@fault("no kube-proxy rules at all on a node")
+def no_service_rules(live: Live) -> Iterator[Expected]:
+    """Not even the CNI reaches the API server from there, so no pod starts: not the canary's either."""
+    node = worker(live)
+    with kube_proxy_stopped(live, node, "iptables -w -t nat -F KUBE-SERVICES"):
+        yield Expected([f"node {node}"], Answer.INCONCLUSIVE)
+
+
+@fault("a node that no longer forwards")
+def node_does_not_forward(live: Live) -> Iterator[Expected]:
+    node = worker(live)
+    setting = "sysctl -q -w net.ipv4.ip_forward"
+    with on_node(live, node, f"{setting}=0", f"{setting}=1"):
+        yield Expected([node], Answer.INCONCLUSIVE)
+
+
+@fault("a path that loses large packets")
+def path_loses_large_packets(live: Live) -> Iterator[Expected]:
+    node = worker(live)
+    # A table of its own: the CNI's chains come first in the others, and accept what the tunnel sends.
+    table = f"ip {NAME.replace('-', '_')}"
+    chain = "{\ntype filter hook output priority -400\nudp dport 4789 meta length > 1000 drop\n}"
+    made = f"nft -f - <<'END'\ntable {table} {{\nchain lossy {chain}\n}}\nEND"
+    with on_node(live, node, made, f"nft delete table {table} || true"):
+        ids = tuple(f"packets:{via}:{protocol}" for via in ("pod", "cluster-ip") for protocol in ("TCP", "UDP"))
+        yield Expected([f"node {node} loses packets of full size"], only=ids)

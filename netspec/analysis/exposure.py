@@ -24,8 +24,8 @@ Scope = Literal["cluster", "outside", "routes", Entrance, "pods"]
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """`peer` says who, for a reader; `present` how many workloads are like that now (where a rule describes them); `by`
-    is the rule, or what opens the way in; `place` that of the rule."""
+    """`peer` says who, for a reader; `present` how many workloads are like that now (where a rule describes them, and
+    labels are known); `by` is the rule, or what opens the way in; `place` that of the rule."""
 
     workload: str
     scope: Scope
@@ -95,7 +95,7 @@ def _entrances(reach: Reachability) -> dict[str, list[Exposure]]:
     return out
 
 
-def _described(reach: Reachability, key: SideKey) -> Iterator[tuple[str, int, int, RuleRef, Place]]:
+def _described(reach: Reachability, key: SideKey) -> Iterator[tuple[str, int, int | None, RuleRef, Place]]:
     """For each rule's peer that describes pods, as far as no rule before it decides for all of them: the peer in words,
     ports, how many are there, the rule."""
     rules = [
@@ -125,8 +125,13 @@ def _described(reach: Reachability, key: SideKey) -> Iterator[tuple[str, int, in
         for given in rule.peers:
             mask = 0 if given.ip_block or given.unread else ports.get((ref, _anywhere(given, policy)), 0)
             if mask:
-                present = len(reach.peers_in(reach.pods.peer(given, home)))
-                yield peer_text(given, home), mask, present, ref, rule.place
+                yield peer_text(given, home), mask, _present(reach, given, home), ref, rule.place
+
+
+def _present(reach: Reachability, peer: Peer, home: str | None) -> int | None:
+    """None where that depends on labels of namespaces that were not given."""
+    found = reach.pods.peer(peer, home)
+    return len(reach.peers_in(found)) if found == reach.pods.peer(peer, home, True) else None
 
 
 def _anywhere(peer: Peer, policy: AnyPolicy) -> Peer:

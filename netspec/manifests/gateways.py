@@ -8,19 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from netspec.diagnostics import Path
-from netspec.ir.model import NAME_LABEL, Place, Protocol, Route, RouteBackend
+from netspec.ir.model import NAME_LABEL, Place, Route, RouteBackend
 from netspec.ir.selectors import Labels, Selector
 from netspec.manifests.fields import Object, items, mapping, object_name, port_number, selector, text
+from netspec.manifests.kinds import GATEWAY_GROUP
+from netspec.manifests.services import GATEWAY_ROUTES
 
-GROUP = "gateway.networking.k8s.io"
-#: Routes -> the protocol that arrives at their backends.
-ROUTES: dict[str, Protocol] = {
-    "HTTPRoute": "TCP",
-    "GRPCRoute": "TCP",
-    "TCPRoute": "TCP",
-    "TLSRoute": "TCP",
-    "UDPRoute": "UDP",
-}
 _HTTP = frozenset(("HTTPRoute", "GRPCRoute"))
 #: What a listener's protocol carries where it does not say (ProtocolType, ListenerTLSConfig.mode). Others are the
 #: implementation's own.
@@ -100,7 +93,7 @@ def _listener(found: Object, path: Path) -> Listener:
         protocol,
         mode if protocol in ("HTTPS", "TLS") else "",
         text(found.get("hostname"), (*path, "hostname")).lower(),
-        tuple((_default(k.get("group"), GROUP), str(k.get("kind"))) for k in kinds) or None,
+        tuple((_default(k.get("group"), GATEWAY_GROUP), str(k.get("kind"))) for k in kinds) or None,
         text(namespaces.get("from"), (*at, "namespaces", "from")) or "Same",
         None if wanted is None else selector(wanted, (*at, "namespaces", "selector")),
     )
@@ -133,7 +126,7 @@ def gateway_route(kind: str, namespace: str, name: str, body: Object, place: Pla
     refs = (*path, "parentRefs")
     parents = enumerate(items(spec.get("parentRefs"), refs))
     return Attachable(
-        Route(kind, namespace, name, tuple(dict.fromkeys(found)), ROUTES[kind], place),
+        Route(kind, namespace, name, tuple(dict.fromkeys(found)), GATEWAY_ROUTES[kind], place),
         tuple(_parent(namespace, mapping(p, (*refs, i)), (*refs, i)) for i, p in parents),
         tuple(text(h, (*path, "hostnames", i)).lower() for i, h in enumerate(hostnames)),
     )
@@ -142,7 +135,7 @@ def gateway_route(kind: str, namespace: str, name: str, body: Object, place: Pla
 def _parent(namespace: str, found: Object, path: Path) -> Parent:
     number = found.get("port")
     return Parent(
-        _default(found.get("group"), GROUP),
+        _default(found.get("group"), GATEWAY_GROUP),
         _default(found.get("kind"), "Gateway"),
         _default(found.get("namespace"), namespace),
         object_name(found.get("name"), (*path, "name")),
@@ -186,7 +179,7 @@ def grants(namespace: str, body: Object) -> set[tuple[str, str, str, str | None]
         (str(f.get("kind")), str(f.get("namespace")), namespace, t.get("name") or None)
         for f in sources
         for t in targets
-        if f.get("group") == GROUP and (_default(t.get("group"), ""), t.get("kind")) == ("", "Service")
+        if f.get("group") == GATEWAY_GROUP and (_default(t.get("group"), ""), t.get("kind")) == ("", "Service")
     }
 
 
@@ -206,7 +199,7 @@ def _takes(
     if parent.kind == "Service":
         return False
     known = gateways.get((parent.namespace, parent.name))
-    if (parent.group, parent.kind) != (GROUP, "Gateway") or known is None:
+    if (parent.group, parent.kind) != (GATEWAY_GROUP, "Gateway") or known is None:
         return None
     return _any(
         _accepts(listener, known.namespace, found, labels_of)
@@ -220,7 +213,7 @@ def _accepts(listener: Listener, home: str, found: Attachable, labels_of: Labels
     carried = _CARRIES.get((listener.protocol, listener.mode))
     if carried is not None and kind not in carried:
         return False
-    if listener.kinds is not None and (GROUP, kind) not in listener.kinds:
+    if listener.kinds is not None and (GATEWAY_GROUP, kind) not in listener.kinds:
         return False
     both_named = kind in _NAMED and listener.hostname and found.hostnames
     if both_named and not any(_meet(listener.hostname, name) for name in found.hostnames):

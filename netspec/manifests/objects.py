@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from itertools import chain, count
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netspec.diagnostics import printable
 from netspec.ir.model import (
@@ -24,11 +24,14 @@ from netspec.ir.model import (
     Workload,
 )
 from netspec.ir.selectors import Labels, Selector
-from netspec.manifests import gateways, services, slices
+from netspec.manifests import services
 from netspec.manifests.fields import Bad, Missing, Object, address, items, labels, mapping, network, object_name
 from netspec.manifests.kinds import TIER_GROUP, Refused, Sort, holds_pods, lists_known, sort_of
 from netspec.manifests.policies import network_policy, tier_policy
 from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_workload
+
+if TYPE_CHECKING:
+    from netspec.manifests import gateways, slices
 
 #: A pod's address stands for its network of this length, by IP version: pods come and go in it.
 _AROUND = {4: 24, 6: 64}
@@ -64,9 +67,9 @@ class Objects:
     _late: list[tuple[str, str, Object, Place]] = field(default_factory=list)
     _tiers: list[TierPolicy] = field(default_factory=list)
     _routes: list[Route] = field(default_factory=list)
-    _attachable: list[gateways.Attachable] = field(default_factory=list)
-    _gateways: dict[tuple[str, str], gateways.Gateway] = field(default_factory=dict)
-    _slices: list[slices.Slice] = field(default_factory=list)
+    _attachable: list["gateways.Attachable"] = field(default_factory=list)
+    _gateways: dict[tuple[str, str], "gateways.Gateway"] = field(default_factory=dict)
+    _slices: list["slices.Slice"] = field(default_factory=list)
     _grants: set[tuple[str, str, str, str | None]] = field(default_factory=set)
     _nodes: list[tuple[Labels, tuple[IPNetwork, ...]]] = field(default_factory=list)
     _pod_cidrs: set[IPNetwork] = field(default_factory=set)
@@ -157,21 +160,26 @@ class Objects:
             self._namespaces[name] = Namespace(name, {**own, NAME_LABEL: name}, place=place)
         elif kind == "Ingress":
             self._routes.append(services.ingress(namespace, name, body, place))
-        elif kind in gateways.ROUTES:
-            self._attachable.append(gateways.gateway_route(kind, namespace, name, body, place))
-        elif kind == "Gateway":
-            self._gateways[namespace, name] = gateways.gateway(namespace, name, body)
-        elif kind == "ReferenceGrant":
-            self._grants |= gateways.grants(namespace, body)
-        elif kind == "EndpointSlice":
-            found_slice = slices.endpoint_slice(namespace, body)
-            self._slices += [found_slice] if found_slice else []
-        elif kind == "Endpoints":
-            self._slices += slices.endpoints(namespace, name, body)
+        elif kind in ("Gateway", "ReferenceGrant", *services.GATEWAY_ROUTES):
+            self._add_gateway_api(kind, namespace, name, body, place)
+        elif kind in ("EndpointSlice", "Endpoints"):
+            from netspec.manifests import slices  # most input does without
+
+            self._slices += slices.read(kind, namespace, name, body)
         elif kind == "Node":
             self._add_node(body)
         else:
             self._late.append((kind, name, body, place))
+
+    def _add_gateway_api(self, kind: str, namespace: str, name: str, body: Object, place: Place) -> None:
+        from netspec.manifests import gateways  # most input does without
+
+        if kind == "Gateway":
+            self._gateways[namespace, name] = gateways.gateway(namespace, name, body)
+        elif kind == "ReferenceGrant":
+            self._grants |= gateways.grants(namespace, body)
+        else:
+            self._attachable.append(gateways.gateway_route(kind, namespace, name, body, place))
 
     def _add_node(self, body: Object) -> None:
         own = labels(mapping(body.get("metadata"), ("metadata",)).get("labels"), ("metadata", "labels"))
@@ -231,9 +239,13 @@ class Objects:
 
     def _behind(self, workloads: tuple[Workload, ...]) -> tuple[EndpointSlice, ...]:
         """What EndpointSlices have; an address that one pod has is that pod."""
+        if not self._slices:
+            return ()
+        from netspec.manifests import slices
+
         pods = {f"{w.namespace}/{pod}": w.id for w in workloads for pod in w.pods}
         at: dict[IPAddress, set[str]] = {}
-        for found in self._found if self._slices else ():
+        for found in self._found:
             for one in found.addresses:
                 at.setdefault(one, set()).add(pods.get(f"{found.key.namespace}/{found.key.name}", ""))
         known = {one: next(iter(names)) for one, names in at.items() if len(names) == 1 and "" not in names}
@@ -273,9 +285,11 @@ class Objects:
         keys = {k for s in selectors for k, _ in s.match_labels} | {e.key for s in selectors for e in s.expressions}
         return collapse(self._found, frozenset(keys))
 
-    def _attached(self, found: gateways.Attachable) -> Route:
+    def _attached(self, found: "gateways.Attachable") -> Route:
         """With the backends that it leads to: none where no Gateway takes it, and of another namespace only those that
         a ReferenceGrant there lets it reach."""
+        from netspec.manifests import gateways
+
         route = found.route
         is_taken = gateways.attached(found, self._gateways, self._labels_of)
         if is_taken is False:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from netspec.diagnostics import Path
-from netspec.ir.model import IPNetwork, Place, Route, RouteBackend, Service, ServicePort, ServiceType
+from netspec.ir.model import IPNetwork, Place, Protocol, Route, RouteBackend, Service, ServicePort, ServiceType
 from netspec.ir.selectors import Selector
 from netspec.manifests.fields import (
     Bad,
@@ -20,6 +20,14 @@ from netspec.manifests.fields import (
 )
 
 _TYPES: dict[str, ServiceType] = {t: t for t in ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")}
+#: Gateway API routes -> the protocol that arrives at their backends.
+GATEWAY_ROUTES: dict[str, Protocol] = {
+    "HTTPRoute": "TCP",
+    "GRPCRoute": "TCP",
+    "TCPRoute": "TCP",
+    "TLSRoute": "TCP",
+    "UDPRoute": "UDP",
+}
 #: The older way to say loadBalancerSourceRanges, which counts where that is empty (k8s.io/cloud-provider).
 _SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 

@@ -29,6 +29,14 @@ class Slice(NamedTuple):
     own: bool
 
 
+def read(kind: str, namespace: str, name: str, body: Object) -> list[Slice]:
+    """An EndpointSlice or Endpoints object. Raises Bad."""
+    if kind == "Endpoints":
+        return list(endpoints(namespace, name, body))
+    found = endpoint_slice(namespace, body)
+    return [] if found is None else [found]
+
+
 def endpoint_slice(namespace: str, body: Object) -> Slice | None:
     """discovery.k8s.io EndpointSlice. None where it is no Service's, or its addresses are names. Raises Bad."""
     labels = mapping(mapping(body.get("metadata"), ("metadata",)).get("labels"), ("metadata", "labels"))

@@ -1,10 +1,11 @@
 """Checks the cluster's addresses: canonical, disjoint, and enough of them."""
 
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 
 from netspec.diagnostics import Path
 from netspec.ir.model import Ir
 from netspec.passes.context import Context
+from netspec.spec.types import network
 
 #: kube-apiserver takes a Service range of at most 20 bits.
 SERVICE_BITS = 20
@@ -54,7 +55,7 @@ def _ranges(context: Context) -> list[tuple[Path, str]]:
 
 
 def _ipv4(path: Path, text: str, context: Context) -> IPv4Network | None:
-    cidr = ip_network(text, strict=False)
+    cidr = network(text)
     if not isinstance(cidr, IPv4Network):
         context.report.error("NS109", path, f"{text} is IPv6; the cluster's family is ipv4", "give an IPv4 CIDR")
         return None
@@ -67,7 +68,7 @@ def _ipv4(path: Path, text: str, context: Context) -> IPv4Network | None:
 
 
 def check_canonical(path: Path, text: str, context: Context) -> None:
-    cidr = ip_network(text, strict=False)
+    cidr = network(text)
     if str(cidr) != text:
         context.report.error("NS101", path, f"{text} is not canonical: it means {cidr}", f"write {cidr}")
 

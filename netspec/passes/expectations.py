@@ -3,7 +3,7 @@
 A range of addresses or ports is asked at every edge that a policy has in it, so the answer holds for all of it."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.spaces import samples
@@ -12,6 +12,7 @@ from netspec.ir.model import Expectation, IntentPeer, Ir, PolicyPort, Protocol
 from netspec.passes.context import Context
 from netspec.passes.endpoints import behind, covers
 from netspec.passes.openings import EVERYWHERE
+from netspec.spec.types import network
 
 Flow = tuple[End, End, int, Protocol]
 
@@ -93,7 +94,7 @@ def _ends(ir: Ir, peer: IntentPeer) -> list[End]:
         case "service":
             return [PodEnd(w.id) for w in behind(ir, ir.services_by_id[peer.name])]
         case "cidr":
-            return _holders(ir, ip_network(peer.name, strict=False))
+            return _holders(ir, network(peer.name))
         case "outside":
             return _samples(ir, EVERYWHERE)
         case "anywhere":

@@ -1,11 +1,12 @@
 """Checks networkPolicies as the API server would, and what it takes without a word but cannot be meant."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 
 from netspec.diagnostics import Path
 from netspec.ir.model import Ir, NetworkPolicy
 from netspec.passes.context import Context
+from netspec.spec.types import network
 from netspec.spec.v1alpha1 import IpBlock, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort
 
 
@@ -49,16 +50,16 @@ def _peer(peer: NetworkPolicyPeer, path: Path, context: Context) -> None:
 
 
 def _block(block: IpBlock, path: Path, context: Context) -> None:
-    whole = ip_network(block.cidr, strict=False)
+    whole = network(block.cidr)
     for where, text in (
         ((*path, "cidr"), block.cidr),
         *(((*path, "except", i), c) for i, c in enumerate(block.except_)),
     ):
-        cidr = ip_network(text, strict=False)
+        cidr = network(text)
         if str(cidr) != text:
             context.report.warning("NS416", where, f"{text} is not canonical: it means {cidr}", f"write {cidr}")
     for index, text in enumerate(block.except_):
-        part = ip_network(text, strict=False)
+        part = network(text)
         if part == whole or not _within(part, whole):
             hint = "an exception is a strict part of the range"
             context.report.error("NS404", (*path, "except", index), f"{part} is not within {whole}", hint)

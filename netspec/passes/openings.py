@@ -8,7 +8,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 
 from netspec.ir.model import (
     NAME_LABEL,
@@ -26,6 +26,7 @@ from netspec.ir.model import (
 )
 from netspec.ir.selectors import Requirement, Selector
 from netspec.passes.endpoints import EVERY_PORT, behind, covers
+from netspec.spec.types import network
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")
 #: metadata.name of a NetworkPolicy is a DNS subdomain.
@@ -133,7 +134,7 @@ class Opener:
             case "namespace":
                 return [Leg(self._ir.workloads_in.get(peer.name, ()), peer.name)]
             case "cidr":
-                return [Leg(block=IpBlock(ip_network(peer.name, strict=False)))]
+                return [Leg(block=IpBlock(network(peer.name)))]
             case "outside":
                 inside = self._ir.network.pod_cidrs + self._ir.network.service_cidrs
                 return [Leg(block=IpBlock(EVERYWHERE, inside))]

@@ -4,7 +4,7 @@ What names something that does not exist is left out of the IR."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 
 from netspec.diagnostics import Path
 from netspec.ir.model import (
@@ -21,6 +21,7 @@ from netspec.passes.addresses import check_canonical
 from netspec.passes.context import Context
 from netspec.passes.endpoints import covers
 from netspec.passes.objects import BUILT_IN
+from netspec.spec.types import network
 
 _SECTIONS = {"workload": "workloads", "namespace": "namespaces", "service": "services"}
 #: Peers that are not pods of the spec: a policy can be written only on the other side.
@@ -72,7 +73,7 @@ def _both_ends(ir: Ir, source: IntentPeer, destination: IntentPeer, path: Path, 
 
 def _peer(ir: Ir, peer: IntentPeer, path: Path, context: Context) -> bool:
     if peer.kind == "cidr":
-        cidr = ip_network(peer.name, strict=False)
+        cidr = network(peer.name)
         if not isinstance(cidr, IPv4Network):
             context.report.error("NS109", path, f"{cidr} is IPv6; the cluster's family is ipv4", "give an IPv4 CIDR")
             return False

@@ -1,7 +1,6 @@
 """The first step: the file's models as IR, every default filled in. Checks nothing; places are kept."""
 
 from collections.abc import Iterator
-from ipaddress import ip_network
 from typing import Literal
 
 from netspec.diagnostics import Path
@@ -11,7 +10,7 @@ from netspec.passes.context import Context
 from netspec.passes.endpoints import EVERY_PORT
 from netspec.spec import v1alpha1 as spec
 from netspec.spec.model import Model
-from netspec.spec.types import PeerRef, PortRange
+from netspec.spec.types import PeerRef, PortRange, network
 
 _DIRECTIONS: dict[str, ir.Direction] = {"ingress": "Ingress", "egress": "Egress"}
 #: kubeadm's GetDNSIP: CoreDNS gets the tenth address of the Service network.
@@ -35,22 +34,18 @@ def resolve(file: spec.NetworkSpec, context: Context) -> ir.Ir:
     )
 
 
-def _cidr(text: str) -> ir.IPNetwork:
-    return ip_network(text, strict=False)
-
-
-def _network(network: spec.Network) -> ir.Network:
+def _network(given: spec.Network) -> ir.Network:
     return ir.Network(
-        pod_cidrs=tuple(_cidr(c) for c in network.pod_cidrs),
-        service_cidrs=tuple(_cidr(c) for c in network.service_cidrs),
-        proxy_mode=network.proxy.mode,
-        node_mask=network.node_cidr_mask,
-        max_pods=network.max_pods,
+        pod_cidrs=tuple(network(c) for c in given.pod_cidrs),
+        service_cidrs=tuple(network(c) for c in given.service_cidrs),
+        proxy_mode=given.proxy.mode,
+        node_mask=given.node_cidr_mask,
+        max_pods=given.max_pods,
     )
 
 
 def _dns(file: spec.NetworkSpec) -> ir.Dns:
-    services = _cidr(file.network.service_cidrs[0])
+    services = network(file.network.service_cidrs[0])
     index = min(_DNS_INDEX, services.num_addresses - 1)
     return ir.Dns(
         ndots=file.dns.ndots,
@@ -185,5 +180,5 @@ def _rule_peer(peer: spec.NetworkPolicyPeer) -> ir.Peer:
     return ir.Peer(
         None if peer.pod_selector is None else _selector(peer.pod_selector),
         None if peer.namespace_selector is None else _selector(peer.namespace_selector),
-        None if block is None else ir.IpBlock(_cidr(block.cidr), tuple(_cidr(c) for c in block.except_)),
+        None if block is None else ir.IpBlock(network(block.cidr), tuple(network(c) for c in block.except_)),
     )

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import AddressValueError, NetmaskValueError, ip_address, ip_network
+from ipaddress import AddressValueError, IPv4Network, IPv6Network, NetmaskValueError, ip_address, ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, PlainValidator, WithJsonSchema
@@ -163,10 +163,15 @@ def _cidr(value: str) -> str:
         if not (prefix.isascii() and prefix.isdigit()):
             raise ValueError
         _unscoped(address)
-        ip_network(value, strict=False)
+        network(value)
     except (ValueError, AddressValueError, NetmaskValueError):
         raise problem("NS012", f"{_short(value)} is not a CIDR", "an address and a prefix: 10.0.0.0/16") from None
     return value
+
+
+def network(cidr: str) -> IPv4Network | IPv6Network:
+    """What a CIDR of a spec means: bits behind the mask are dropped. `cidr` is one that `Cidr` takes."""
+    return ip_network(cidr, strict=False)
 
 
 def _address(value: str) -> str:

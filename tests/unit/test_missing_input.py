@@ -8,6 +8,7 @@ from analysis_support import Run
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.explain import Explainer
+from netspec.analysis.exposure import exposures
 from netspec.analysis.lint import lint
 from netspec.analysis.verdict import AddressEnd, Answer, End, PodEnd
 from netspec.manifests.missing import missing
@@ -134,3 +135,12 @@ def test_no_finding_rests_on_what_is_not_known() -> None:
     assert {"NL001", "NL002", "NL010"}.isdisjoint(f.code for f in quiet)
     sure = lint(read(policy(selector(TEAM)), namespace("blue"), namespace("data")).inventory)
     assert "NL002" in {f.code for f in sure}
+
+
+def test_how_many_pods_a_rule_describes_is_not_known_either() -> None:
+    objects = [policy(selector(TEAM)), namespace("blue", "{team: blue}")]
+    rows = [e.present for e in exposures(read(*objects).inventory) if e.workload == "data/b" and e.scope == "pods"]
+    assert rows == [None]
+    objects.append(namespace("data"))
+    rows = [e.present for e in exposures(read(*objects).inventory) if e.workload == "data/b" and e.scope == "pods"]
+    assert rows == [1]

@@ -78,7 +78,7 @@ class Objects:
     def add(self, body: Any, place: Place) -> None:
         """Raises Bad for what the API server would not take, Refused, or Duplicate."""
         if not isinstance(body, dict):
-            raise Bad((), "is no Kubernetes object")
+            raise Bad((), "is not a Kubernetes object")
         kind, version = body.get("kind"), body.get("apiVersion")
         if not kind or not version or not isinstance(kind, str) or not isinstance(version, str):
             self._without_kind(body)

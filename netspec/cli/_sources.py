@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import posixpath
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -19,6 +20,7 @@ from netspec.ir.model import Inventory, Place
 from netspec.manifests.documents import Broken
 from netspec.manifests.kinds import full_name, resources
 from netspec.manifests.missing import missing
+from netspec.manifests.objects import DEFAULT
 from netspec.manifests.read import MAX_BYTES, SUFFIXES, Reading, decode, read, read_texts, texts
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _API_GROUP = "netspec.dev/"
 #: How much of a file is looked at to tell a spec from manifests.
 _HEAD = 4096
+_NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 #: The mode of a symbolic link in a git tree.
 _LINK = "120000"
 _GIT_TIMEOUT, _KUBECTL_TIMEOUT = 60, 300
@@ -69,9 +72,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="Kubernetes YAML or JSON: files, directories, - for standard input",
     )
+    namespace_argument(where)
     where.add_argument("--kubeconfig", metavar="FILE", help="read the objects of a live cluster with kubectl")
     where.add_argument("--context", help="the kubeconfig's context (default: its current one)")
     cni_argument(where)
+
+
+def namespace_argument(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--namespace", metavar="NS", help="of manifests that name none, as kubectl apply's (default: default)"
+    )
 
 
 def cni_argument(parser: argparse._ActionsContainer) -> None:
@@ -91,25 +101,36 @@ def chosen(args: argparse.Namespace, spec: str | None) -> Source:
             "for instance stacks/shop.yaml, or --manifests DIR",
         )
     if spec:
-        return from_path(spec, args.stack, args.cni)
+        return from_path(spec, args.stack, args.cni, args.namespace)
     if args.manifests:
-        return _of_reading(" ".join(args.manifests), read(args.manifests, sys.stdin), args.cni)
+        found = read(args.manifests, sys.stdin, _namespace(args.namespace))
+        return _of_reading(" ".join(args.manifests), found, args.cni)
+    if args.namespace:
+        raise Problem("--namespace is for manifests: the objects of a cluster name theirs", "leave it out")
     return _of_reading(args.kubeconfig, read_texts(_cluster(args.kubeconfig, args.context)), args.cni)
 
 
-def from_path(name: str, stack: str | None, cni: str | None) -> Source:
+def _namespace(given: str | None) -> str:
+    """Raises Problem."""
+    if given is not None and not _NAMESPACE.match(given):
+        raise Problem(f"{given!r} is not a namespace", "small letters, digits and - in between, up to 63")
+    return given or DEFAULT
+
+
+def from_path(name: str, stack: str | None, cni: str | None, namespace: str | None = None) -> Source:
     """A spec or manifests by path; where nothing has that path, `revision:path` in the git repository here."""
+    default = _namespace(namespace)
     path = Path(name)
     if name == "-":
-        return _of_texts(name, list(texts([name], sys.stdin)), stack, cni)
+        return _of_texts(name, list(texts([name], sys.stdin)), stack, cni, default)
     if path.is_dir():
-        return _of_reading(name, read([name], sys.stdin), cni)
+        return _of_reading(name, read([name], sys.stdin, default), cni)
     if path.exists() or ":" not in name:
         try:
             with path.open(errors="replace") as stream:
                 head = stream.read(_HEAD)
                 if not path.is_file():  # a pipe, as in `netspec diff <(kustomize build old) new`, is read once
-                    return _of_texts(name, [(name, head + stream.read(MAX_BYTES))], stack, cni)
+                    return _of_texts(name, [(name, head + stream.read(MAX_BYTES))], stack, cni, default)
         except FileNotFoundError:
             raise Problem(f"there is no file {name}", "name a spec, manifests, or revision:path") from None
         except OSError as error:
@@ -118,17 +139,19 @@ def from_path(name: str, stack: str | None, cni: str | None) -> Source:
             from netspec.spec.load import load
 
             return _of_spec(name, load(name), stack)
-        return _of_reading(name, read([name], sys.stdin), cni)
-    return _of_texts(name, list(_revision(name)), stack, cni)
+        return _of_reading(name, read([name], sys.stdin, default), cni)
+    return _of_texts(name, list(_revision(name)), stack, cni, default)
 
 
-def _of_texts(name: str, given: Sequence[tuple[str, str | Broken]], stack: str | None, cni: str | None) -> Source:
+def _of_texts(
+    name: str, given: Sequence[tuple[str, str | Broken]], stack: str | None, cni: str | None, namespace: str
+) -> Source:
     file, content = given[0]
     if len(given) == 1 and isinstance(content, str) and _is_spec(content[:_HEAD]):
         from netspec.spec.load import loads
 
         return _of_spec(name, loads(content, file), stack)
-    return _of_reading(name, read_texts(given), cni)
+    return _of_reading(name, read_texts(given, namespace), cni)
 
 
 def _is_spec(head: str) -> bool:

@@ -24,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("old", metavar="OLD", help=side)
     parser.add_argument("new", metavar="NEW", help="likewise")
     parser.add_argument("--stack", help="the specs' stack (default: their only one)")
+    _sources.namespace_argument(parser)
     _sources.cni_argument(parser)
     parser.add_argument(
         "--fail-on", choices=("any", "opened"), default="any", help="what exit code 4 means (default: any difference)"
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0: no difference; 4: some (with --fail-on opened, only where something opens); 1: bad input."""
     if args.old == args.new == "-":
         raise Problem("standard input is one side", "name a file for the other")
-    sides = [_sources.from_path(name, args.stack, args.cni) for name in (args.old, args.new)]
+    sides = [_sources.from_path(name, args.stack, args.cni, args.namespace) for name in (args.old, args.new)]
     for side in sides:
         side.complain()
     diff = Diff(*alike(*(side.inventory for side in sides)))

@@ -33,6 +33,8 @@ from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_worklo
 if TYPE_CHECKING:
     from netspec.manifests import gateways, slices
 
+#: The namespace of an object that names none.
+DEFAULT = "default"
 #: A pod's address stands for its network of this length, by IP version: pods come and go in it.
 _AROUND = {4: 24, 6: 64}
 #: DaemonSets by which a CNI is known.
@@ -53,8 +55,10 @@ class Failure(NamedTuple):
 
 @dataclass(slots=True)
 class Objects:
-    """Collects objects one by one; `inventory` is what they amount to, once `conclude` was called."""
+    """Collects objects one by one; `inventory` is what they amount to, once `conclude` was called. `default`: the
+    namespace of those that name none."""
 
+    default: str = DEFAULT
     skipped: Counter[str] = field(default_factory=Counter)
     count: int = 0
     #: What is odd about an object that is used all the same.
@@ -97,7 +101,7 @@ class Objects:
             self.remarks.append((sort.remark, place))
         metadata = mapping(body.get("metadata"), ("metadata",))
         cluster_wide = kind in ("Namespace", "Node") or group == TIER_GROUP
-        namespace = object_name(metadata.get("namespace") or "default", ("metadata", "namespace"))
+        namespace = object_name(metadata.get("namespace") or self.default, ("metadata", "namespace"))
         kinds = (group.replace("extensions", "apps"), kind, "" if cluster_wide else namespace)
         if not metadata.get("name") and metadata.get("generateName"):
             called = self._generated(kinds, object_name(metadata["generateName"], ("metadata", "generateName")))
@@ -137,7 +141,7 @@ class Objects:
             return
         metadata = body.get("metadata")
         found = metadata if isinstance(metadata, dict) else {}
-        named = (found.get("namespace") or "default", found.get("name") or "(no name)")
+        named = (found.get("namespace") or self.default, found.get("name") or "(no name)")
         namespace, name = (printable(part if isinstance(part, str) else "(no name)") for part in named)
         self._unread.append(Unread(printable(kind), namespace, name, makes, place))
 

@@ -10,9 +10,11 @@ from typing import Any, TextIO
 
 from netspec.diagnostics import Diagnostic, Path, Position, Problem, Report, Severity, render_path
 from netspec.ir.model import Inventory, Place
+from netspec.ir.ranges import unusual
 from netspec.manifests.documents import Broken, Document, Loaded, split
 from netspec.manifests.fields import Bad, Missing
-from netspec.manifests.objects import Objects, code_of, describe
+from netspec.manifests.objects import DEFAULT, Objects, code_of, describe
+from netspec.manifests.trees import Trees
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_BYTES = 256 << 20
@@ -39,26 +41,32 @@ class Reading:
         return document.locate(place.path) if document else place.position
 
 
-def read(paths: Sequence[str], stdin: TextIO | None = None) -> Reading:
-    """Reads files, directories (all YAML and JSON below them) and `-`. Raises Problem for a path that is not there."""
-    return read_texts(texts(paths, stdin))
+def read(paths: Sequence[str], stdin: TextIO | None = None, namespace: str = DEFAULT) -> Reading:
+    """Reads files, directories (all YAML and JSON below them) and `-`. Raises Problem for a path that is not there.
+
+    `namespace`: of objects that name none, as kubectl's."""
+    return read_texts(texts(paths, stdin), namespace)
 
 
-def read_texts(given: Iterable[tuple[str, str | Broken]]) -> Reading:
+def read_texts(given: Iterable[tuple[str, str | Broken]], namespace: str = DEFAULT) -> Reading:
     """As `read`, from (file name, text); Broken stands for a file that is no text."""
     report = Report()
-    objects = Objects()
+    objects = Objects(namespace)
+    trees = Trees()
     documents: dict[Position, Document] = {}
     for file, content in given:
         if isinstance(content, Broken):
             _complain(report, "NM001", Position(file, content.line), f"file {content.message}")
+            continue
+        if trees.skips(file, content):
             continue
         for document in split(content, file):
             try:
                 for loaded in document.load():
                     _add(loaded, objects, documents, report)
             except Broken as broken:
-                _complain(report, "NM001", Position(file, broken.line), f"document {broken.message}")
+                if not trees.is_template(file, document.text):
+                    _complain(report, "NM001", Position(file, broken.line), f"document {broken.message}")
     said: set[str] = set()
     for failure in objects.conclude():
         place, fault = failure.place, failure.bad
@@ -69,7 +77,12 @@ def read_texts(given: Iterable[tuple[str, str | Broken]]) -> Reading:
         if place.position is not None:
             at = documents[place.position].locate((*place.path, "apiVersion"))
             report.add(Diagnostic("NM007", Severity.WARNING, remark, (), at))
-    return Reading(objects.inventory(), report.sorted(), objects.skipped, objects.count, documents, objects.cni())
+    inventory = objects.inventory()
+    for cidr in inventory.pod_cidrs:
+        if said_of := unusual(cidr):
+            report.add(Diagnostic("NM009", Severity.WARNING, f"the pods' range {cidr} {said_of}", ()))
+    found = trees.told(report.sorted())
+    return Reading(inventory, found, objects.skipped, objects.count, documents, objects.cni())
 
 
 def _add(loaded: Loaded, objects: Objects, documents: dict[Position, Document], report: Report) -> None:

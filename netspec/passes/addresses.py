@@ -4,6 +4,7 @@ from ipaddress import IPv4Network
 
 from netspec.diagnostics import Path
 from netspec.ir.model import Ir
+from netspec.ir.ranges import HINT, unusual
 from netspec.passes.context import Context
 from netspec.spec.types import network
 
@@ -35,6 +36,10 @@ def addresses(ir: Ir, context: Context) -> Ir:
             if first.overlaps(other):
                 names = f"{other} overlaps {first}"
                 context.report.error("NS102", path, names, "pods, Services and nodes need ranges of their own")
+    for path, cidr in usable:
+        said = unusual(cidr) if path[:2] == PODS else None
+        if said:
+            context.report.warning("NS114", path, f"{cidr} {said}", HINT)
     _services(usable, context)
     _pods(ir, usable, context)
     return ir

@@ -10,16 +10,16 @@ from netspec.ir.model import Place
 from netspec.manifests.documents import Broken, Document
 from netspec.manifests.read import objects_of
 
-#: What `of_kinds` is asked for, seen without parsing.
+#: What `of_the_cluster` looks for, seen without parsing.
 _MENTIONED = re.compile(r"\b(ServiceCIDR|ServiceCIDRList|kubeadm-config|ClusterConfiguration)\b")
 
 
 class Bodies:
-    """Reads a document when an object of it is asked for, and keeps the one that was read last."""
+    """Reads a document when an object of it is asked for, and keeps lists, of which more will be asked."""
 
     def __init__(self, documents: Mapping[Position, Document]) -> None:
         self._documents = documents
-        self._last: tuple[Position, Any] | None = None
+        self._lists: dict[Position, Any] = {}
 
     def at(self, place: Place) -> dict[str, Any]:
         """The object at a place; empty where it cannot be read again."""
@@ -32,14 +32,17 @@ class Bodies:
         return value if isinstance(value, dict) else {}
 
     def _load(self, position: Position) -> Any:
-        if self._last is None or self._last[0] != position:
-            document = self._documents.get(position)
-            try:
-                loaded = next(document.load(), None) if document else None  # the reading holds one for each value
-                self._last = (position, loaded.value if loaded else None)
-            except Broken:
-                self._last = (position, None)
-        return self._last[1]
+        if position in self._lists:
+            return self._lists[position]
+        document = self._documents.get(position)
+        try:
+            loaded = next(document.load(), None) if document else None  # the reading holds one for each value
+        except Broken:
+            return None
+        value = loaded.value if loaded else None
+        if isinstance(value, dict) and "items" in value:
+            self._lists[position] = value
+        return value
 
     @cached_property
     def of_the_cluster(self) -> tuple[tuple[Position, dict[str, Any]], ...]:

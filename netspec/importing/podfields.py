@@ -10,9 +10,9 @@ from netspec.manifests.workloads import TEMPLATES
 _DNS = {"dnsPolicy": ("ClusterFirst", "Default"), "dnsConfig": (None, {}), "hostAliases": (None, [])}
 
 
-def unsaid(body: dict[str, Any]) -> Iterator[tuple[Path, str]]:
-    """(path in the object, why), of a pod or of what makes pods."""
-    path = (*(TEMPLATES.get(str(body.get("kind"))) or ()), "spec")
+def unsaid(body: dict[str, Any], kind: str) -> Iterator[tuple[Path, str]]:
+    """(path in the object, why), of a pod or of what makes pods. `kind`: of an item of a typed list."""
+    path = (*(TEMPLATES.get(str(body.get("kind") or kind)) or ()), "spec")
     spec: Any = body
     for part in path:
         spec = spec.get(part) if isinstance(spec, dict) else None
@@ -21,10 +21,10 @@ def unsaid(body: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     for field, silent in _DNS.items():
         if field in spec and spec[field] not in silent and spec[field] is not None:
             yield (*path, field), f"a workload has no {field}"
-    for kind in ("initContainers", "containers"):
-        containers = spec.get(kind)
+    for listed in ("initContainers", "containers"):
+        containers = spec.get(listed)
         for i, container in enumerate(containers if isinstance(containers, list) else ()):
             ports = container.get("ports") if isinstance(container, dict) else None
             for j, port in enumerate(ports if isinstance(ports, list) else ()):
                 if isinstance(port, dict) and port.get("hostPort"):
-                    yield (*path, kind, i, "ports", j, "hostPort"), "a workload has no hostPort"
+                    yield (*path, listed, i, "ports", j, "hostPort"), "a workload has no hostPort"

@@ -50,7 +50,7 @@ def add_workloads(draft: Draft, inventory: Inventory, bodies: Bodies, locate: Lo
         elif not labels:
             draft.lost(_what(workload), "its pods have no labels, and a workload has some", locate(workload.place))
         else:
-            for path, why in unsaid(bodies.at(workload.place)):
+            for path, why in unsaid(bodies.at(workload.place), workload.kind):
                 place = Place((*workload.place.path, *path), workload.place.position)
                 draft.lost(_what(workload), why, locate(place))
             groups[workload.namespace, frozenset(labels.items())].append(workload)

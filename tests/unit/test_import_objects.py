@@ -8,7 +8,9 @@ from import_support import (
     imported,
     meaning,
     namespace,
+    of_reading,
     policy,
+    reading,
     said,
     service,
     spec,
@@ -17,6 +19,7 @@ from import_support import (
 
 from netspec.diagnostics import Position
 from netspec.importing.convert import Imported
+from netspec.manifests.documents import Document
 
 SHOP = namespace("shop")
 POD_LABELS = {"app": "web", "pod-template-hash": "5d4f8", "controller-revision-hash": "1"}
@@ -159,6 +162,28 @@ spec:
         ("a workload has no dnsConfig", 9),
         ("a workload has no hostPort", 15),
     ]
+
+
+def test_each_list_is_read_once_more_and_its_items_need_no_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two lists whose objects alternate in the order of the spec: a list of thousands is not read for each of them."""
+    ports = [{"containerPort": 80, "hostPort": 80}]
+    lists = [
+        {"apiVersion": "apps/v1", "kind": "DeploymentList", "items": [_kindless(i, ports) for i in range(start, 8, 2)]}
+        for start in range(2)
+    ]
+    found = reading([SHOP, *lists])
+    loads: list[int] = []
+    load = Document.load
+    monkeypatch.setattr(Document, "load", lambda self: (loads.append(self.line), load(self))[1])
+    result = of_reading(found)
+    assert len(workloads(result)) == 8
+    assert len([r for r in result.draft.remarks if r.why == "a workload has no hostPort"]) == 8
+    assert len(loads) == 2
+
+
+def _kindless(number: int, ports: list[dict[str, Any]]) -> dict[str, Any]:
+    body = workload("Deployment", f"w{number}", "shop", {"app": f"w{number}"}, ports)
+    return {key: value for key, value in body.items() if key not in ("kind", "apiVersion")}
 
 
 def test_the_clusters_own_dns_is_not_a_workload() -> None:

@@ -12,7 +12,7 @@ from netspec.verify.model import Dial, Observation, Status
 from netspec.verify.state import Pod, State, pods_by_workload
 
 #: Where a lookup goes.
-_DNS = "service:kube-system/kube-dns"
+DNS_TAG = "service:kube-system/kube-dns"
 
 
 def is_opened(observation: Observation) -> bool:
@@ -93,7 +93,7 @@ class About:
         if isinstance(probe, FlowProbe):
             tags |= self._of_flow(probe, dials, askers, opened=is_opened(observation))
         elif isinstance(probe, DnsProbe):
-            tags |= {f"name:{probe.name}", f"from:{probe.source}", _DNS}
+            tags |= {f"name:{probe.name}", f"from:{probe.source}", DNS_TAG}
             # A lookup that succeeds says little of the Services on its node: DNS is one of them.
             tags |= self._on_nodes("forwarding", askers) if observation.status is not Status.PASS else set()
         elif probe.peer:

@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from netspec.catalogue import IMAGES
 from netspec.ir.model import Ir
 from netspec.probes import FactProbe, Outcome
+from netspec.target import NodeRead
 from netspec.verify import declared
+from netspec.verify.about import DNS_TAG
 from netspec.verify.drift import PROBE as POLICIES
 from netspec.verify.drift import Drift
 from netspec.verify.findings import Finding, delete, kubectl, probe_tag, set_back
@@ -81,8 +84,27 @@ class Evidence:
         elif probe.fact == "workload-spec":
             what = f"Deployment {probe.subject} is not the spec's: {observation.detail}"
             yield Finding(what, up, frozenset({own, f"workload:{probe.subject}"}))
+        elif isinstance(probe.read, NodeRead):
+            yield from self._odd_nodes(observation, probe)
+        elif probe.fact == "dns-settings":
+            what = f"the DNS server is not set as the spec says: {observation.detail}"
+            yield Finding(what, up, frozenset({own, DNS_TAG}))
         elif probe.fact == "service-endpoints":
             yield from self._strangers_behind(probe)
+
+    def _odd_nodes(self, observation: Observation, probe: FactProbe) -> Iterator[Finding]:
+        """The nodes that gave another answer; all of them where they agree."""
+        seen = observation.observed
+        odd = {n: v for n, v in seen.items() if v != probe.expect} if isinstance(seen, dict) else {}
+        for node, value in (odd or {n.name: seen for n in self.state.nodes}).items():
+            what = f"{probe.fact} of node {node} is {value!r}, and must be {probe.expect!r}"
+            command = kubectl(self.ir.stack, "describe node", node)
+            if probe.fact == "ip-forward":
+                what = f"node {node} does not forward packets: net.ipv4.ip_forward is {value}"
+                as_root = f"debug node/{node} --profile=sysadmin --image={IMAGES['agnhost']} --"
+                command = kubectl(self.ir.stack, as_root, "busybox sysctl -w net.ipv4.ip_forward=1")
+            tags = {f"node:{node}", f"forwarding:{node}", probe_tag(probe.id)}
+            yield Finding(what, command, frozenset(tags))
 
     def _strangers_behind(self, probe: FactProbe) -> Iterator[Finding]:
         owners = self._owners()

@@ -183,4 +183,9 @@ def explain(observation: Observation) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """As a line can hold it: `detail` says what differs in a text of several."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, str) and "\n" in value:
+        return f"a text of {len(value.splitlines())} lines"
     return value.value if isinstance(value, Outcome) else value

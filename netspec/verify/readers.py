@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from difflib import ndiff
 from typing import Any
 
 from netspec.probes import FactProbe, Probe
@@ -15,6 +16,8 @@ from netspec.verify.model import Observation, Status
 from netspec.verify.sites import Site
 from netspec.verify.state import State
 
+#: Lines of a text that differ: so many are told.
+_TOLD = 6
 #: The interface that pods' packets leave a node by.
 _MTU = "cat /sys/class/net/eth0/mtu"
 
@@ -59,8 +62,24 @@ class Readings:
 
 
 def _compared(probe: FactProbe, seen: Any, asked_from: str) -> Observation:
-    status = Status.PASS if seen == probe.expect else Status.WRONG
-    return Observation(probe, status, seen, asked_from=asked_from)
+    """What differs in texts of several lines is told line by line."""
+    if seen == probe.expect:
+        return Observation(probe, Status.PASS, seen, asked_from=asked_from)
+    told = []
+    if isinstance(seen, dict) and isinstance(probe.expect, dict):
+        texts = [(v, seen.get(k)) for k, v in probe.expect.items() if isinstance(v, str) and "\n" in v]
+        told = [line for wanted, text in texts for line in _lines_that_differ(wanted, str(text or ""))]
+    return Observation(probe, Status.WRONG, seen, "; ".join(told[:_TOLD]), asked_from)
+
+
+def _lines_that_differ(wanted: str, text: str) -> list[str]:
+    """
+    >>> _lines_that_differ("a {\\n  cache 30\\n}", "a {\\n  cache 60\\n}")
+    ["not in the spec: 'cache 60'", "missing: 'cache 30'"]
+    """
+    lines = [line for line in ndiff(wanted.splitlines(), text.splitlines()) if line[2:].strip() not in ("", "}")]
+    added, removed = ([line[2:].strip() for line in lines if line.startswith(sign)] for sign in "+-")
+    return [*(f"not in the spec: {line!r}" for line in added), *(f"missing: {line!r}" for line in removed)]
 
 
 def read_facts(access: Access, site: Site, state: State, probes: Sequence[Probe]) -> Readings:

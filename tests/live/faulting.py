@@ -58,6 +58,11 @@ class Fault:
         return self.make.__module__
 
     @property
+    def lasts(self) -> bool:
+        """Whether its traces may outlast it: nodes and DNS servers need a while to be as before."""
+        return self.module == "faults_paths"
+
+    @property
     def id(self) -> str:
         return self.make.__name__.replace("_", "-")
 

@@ -6,12 +6,15 @@ from contextlib import contextmanager
 from faulting import NAME, Expected, cluster_ip, fault, kept, on_node, patched, rolled_out, settled, undone, worker
 from live_cluster import Live
 
+from netspec.probes import DnsProbe
+from netspec.probing.services import dns_name
 from netspec.verify.model import Answer
 
 
 @fault("a wrong DNS record")
 def wrong_dns_record(live: Live) -> Iterator[Expected]:
-    name = next(p.name for p in live.probes if p.id.startswith("dns:") and ":A:" in p.id and "svc" in p.name)  # type: ignore[union-attr]
+    service = cluster_ip(live)
+    name = dns_name(live.ir, service)
     restart = ("delete", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "--wait")
 
     def reloaded() -> None:
@@ -23,7 +26,9 @@ def wrong_dns_record(live: Live) -> Iterator[Expected]:
         corefile = config["data"]["Corefile"].replace("    ready\n", lie, 1)
         patched(live, "configmap", "kube-system/coredns", {"data": {"Corefile": corefile}})
         reloaded()
-        yield Expected([f"DNS answers 192.0.2.1 for {name}"])
+        said = f"not in the spec: '192.0.2.1 {name}'"
+        lookup = next(p.id for p in live.probes if isinstance(p, DnsProbe) and (p.name, p.record) == (name, "A"))
+        yield Expected(["the DNS server is not set as the spec says", said], says={lookup: "192.0.2.1"})
 
 
 @fault("a stopped policy agent")
@@ -72,7 +77,7 @@ def node_does_not_forward(live: Live) -> Iterator[Expected]:
     node = worker(live)
     setting = "sysctl -q -w net.ipv4.ip_forward"
     with on_node(live, node, f"{setting}=0", f"{setting}=1"):
-        yield Expected([node], Answer.INCONCLUSIVE)
+        yield Expected([f"node {node} does not forward packets: net.ipv4.ip_forward is 0"], Answer.INCONCLUSIVE)
 
 
 @fault("a path that loses large packets")

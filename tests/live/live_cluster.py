@@ -28,7 +28,7 @@ class Live:
     access: Access
 
     def verify(self) -> Run:
-        return verify_cluster(self.ir, self.probes, self.kubeconfig)
+        return verify_cluster(self.ir, self.probes, site_of(self.ir), self.kubeconfig)
 
     def on_node(self, node: str, script: str) -> None:
         """The test fails where the script does."""

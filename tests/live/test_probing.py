@@ -11,6 +11,7 @@ from netspec.verify.asking import is_asked_of_pod, source_of
 from netspec.verify.ephemeral import NAME
 from netspec.verify.model import Answer, explain
 from netspec.verify.runner import verify_cluster
+from netspec.verify.sites import site_of
 
 
 def test_a_pod_that_is_not_a_stand_in_is_probed_from_an_ephemeral_container(live: Live) -> None:
@@ -22,10 +23,10 @@ def test_a_pod_that_is_not_a_stand_in_is_probed_from_an_ephemeral_container(live
     assert {p.expect for p in probes if isinstance(p, FlowProbe)} >= {Outcome.CONNECTED, Outcome.TIMED_OUT}
     selector = f"{WORKLOAD_LABEL}={target.name}"
     try:
-        run = verify_cluster(ir, probes, live.kubeconfig)
+        run = verify_cluster(ir, probes, site_of(ir), live.kubeconfig)
         names = "-o=jsonpath={.items[*].spec.ephemeralContainers[*].name}"
         assert live.kubectl("get", "pods", "-n", target.namespace, "-l", selector, names) == NAME
-        again = verify_cluster(ir, probes, live.kubeconfig)
+        again = verify_cluster(ir, probes, site_of(ir), live.kubeconfig)
     finally:  # an ephemeral container goes with its pod only
         live.kubectl("delete", "pods", "-n", target.namespace, "-l", selector, "--timeout=60s")
         deployment = f"deployment/{target.name}"

@@ -11,6 +11,7 @@ from netspec.ir.model import ContainerPort, Ir, Namespace, NetworkPolicy, Servic
 from netspec.ir.selectors import Selector
 from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe, Probe
 from netspec.probing import derive_probes
+from netspec.target import NodeRead
 from netspec.verify.about import About
 from netspec.verify.causes import Causes
 from netspec.verify.declared import observe
@@ -352,3 +353,32 @@ def test_a_canary_that_does_not_start_names_the_node() -> None:
         "the pods on node w1 do not become ready",
         "netspec exec --stack dev -- kubectl describe node w1",
     )
+
+
+def fact(name: str, expect: Any, seen: Any, read: Any, detail: str = "") -> Observation:
+    probe = FactProbe(f"fact:{name}:x", name, "x", expect, read=read)
+    return Observation(probe, Status.WRONG, seen, detail)
+
+
+@pytest.mark.parametrize(
+    ("seen", "whats"),
+    [
+        ({"w1": "1", "w2": "0"}, ["node w2 does not forward packets: net.ipv4.ip_forward is 0"]),
+        ("0", [f"node {n} does not forward packets: net.ipv4.ip_forward is 0" for n in ("cp", "w1", "w2")]),
+    ],
+)
+def test_the_nodes_that_do_not_forward_are_evidence(seen: Any, whats: list[str]) -> None:
+    odd = fact("ip-forward", "1", seen, NodeRead("cat"))
+    found = replace(evidence(GOOD), facts={odd.probe.id: odd}).findings()
+    assert [f.what for f in found] == whats
+    assert found[-1].tags >= {"node:w2", "forwarding:w2", f"probe:{odd.probe.id}"}
+    assert found[-1].command.endswith("busybox sysctl -w net.ipv4.ip_forward=1")
+
+
+def test_dns_settings_explain_wrong_names() -> None:
+    odd = fact("dns-settings", {"Corefile": "a"}, {"Corefile": "b"}, None, "not in the spec: 'hosts {'")
+    (finding,) = replace(evidence(GOOD), facts={odd.probe.id: odd}).findings()
+    assert finding.what == "the DNS server is not set as the spec says: not in the spec: 'hosts {'"
+    name = "b.shop.svc.cluster.local"
+    (cause,) = causes(lambda p: Outcome.UNRESOLVED if isinstance(p, DnsProbe) and p.name == name else None, (finding,))
+    assert cause.what == finding.what

@@ -15,7 +15,7 @@ from netspec.backends.dns.coredns import CoreDns
 from netspec.probes import FactProbe
 from netspec.probing.facts import fact_probe
 from netspec.target import Fact, Field, NodeRead, ObjectRead, Read, ReadyRead
-from netspec.verify.model import Status
+from netspec.verify.model import Status, explain
 from netspec.verify.readers import Readings, at, parse_corefile, read_facts
 
 
@@ -133,7 +133,7 @@ def test_stub_domains_are_read_from_the_corefile() -> None:
     corefile += "corp.example:53 {\n    cache 30\n    forward . 10.0.0.54 10.0.0.53\n}\n"
     assert parse_corefile(corefile)["corp.example"] == ["10.0.0.53", "10.0.0.54"]
     spec = ir(dns=replace(ir().dns, stub_domains=(("corp.example", ("10.0.0.54", "10.0.0.53")),)))
-    asked = fact_probe(CoreDns().facts(spec, None)[1])
+    asked = fact_probe(CoreDns().facts(spec, None)[2])
     assert Cluster({"configmaps": {"data": {"Corefile": corefile}}}).status(asked) is Status.PASS
     assert Cluster({"configmaps": {"data": {"Corefile": ".:53 {\n}\n"}}}).status(asked) is Status.WRONG
     assert Cluster().status(asked) is Status.CHECK_FAILED
@@ -143,3 +143,18 @@ def test_a_path_goes_through_what_is_not_there() -> None:
     assert at({"a": {"b.c": [1]}}, 'a."b.c"') == [1]
     assert at({"a": 1}, "a.b.c", "none") == "none"
     assert at({"a": {"b": False}}, "a.b", True) is False
+
+
+def test_any_other_line_of_the_corefile_is_told() -> None:
+    spec = ir()
+    asked = fact_probe(CoreDns().facts(spec, None)[1])
+    right = asked.expect["Corefile"]
+    assert Cluster({"configmaps": {"data": {"Corefile": right}}}).status(asked) is Status.PASS
+    lie = right.replace("    ready\n", "    hosts {\n        192.0.2.1 web.shop\n    }\n    ready\n", 1)
+    state = Readings({}, {asked.read: [{"data": {"Corefile": lie}}]})  # type: ignore[dict-item]
+    seen = state.observe(asked, STATE)
+    assert (seen.status, seen.detail) == (
+        Status.WRONG,
+        "not in the spec: 'hosts {'; not in the spec: '192.0.2.1 web.shop'",
+    )
+    assert "expected {'Corefile': 'a text of" in explain(seen)

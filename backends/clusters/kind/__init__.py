@@ -21,6 +21,8 @@ NAME_LIMIT = 63 - len("-control-plane")
 OTHER_ADDRESSES = 4
 #: kube-proxy answers this on every node's loopback (healthz and metrics server, /proxyMode).
 _PROXY_MODE = "curl -s --max-time 3 http://127.0.0.1:10249/proxyMode"
+#: Without it a node passes nothing on, neither to its pods nor from them (net.ipv4.ip_forward).
+_IP_FORWARD = "cat /proc/sys/net/ipv4/ip_forward"
 
 
 class Kind(Backend):
@@ -67,7 +69,8 @@ class Kind(Backend):
 
     def facts(self, ir: Ir, settings: KindSettings) -> tuple[Fact, ...]:
         mode = ir.network.proxy_mode
-        return () if mode == "none" else (Fact("proxy-mode", "nodes", mode, NodeRead(_PROXY_MODE)),)
+        forwards = Fact("ip-forward", "nodes", "1", NodeRead(_IP_FORWARD))
+        return (forwards,) if mode == "none" else (Fact("proxy-mode", "nodes", mode, NodeRead(_PROXY_MODE)), forwards)
 
 
 def _path(ir: Ir, setting: str) -> Path:

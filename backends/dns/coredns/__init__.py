@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from netspec.backends.dns.coredns.objects import NAMESPACE, coredns
+from netspec.backends.dns.coredns.objects import NAMESPACE, coredns, corefile
 from netspec.ir.model import Ir
 from netspec.plan import Node
 from netspec.target import Backend, Fact, Feature, Field, Needs, ObjectRead, ReadyRead
@@ -16,11 +16,12 @@ class CoreDns(Backend):
         return coredns(ir)
 
     def facts(self, ir: Ir, settings: Any) -> tuple[Fact, ...]:
-        facts = [Fact("dns-replicas", f"{NAMESPACE}/coredns", ir.dns.replicas, ReadyRead())]
+        text = ObjectRead("configmaps", (("Corefile", Field("data.Corefile")),), "coredns", NAMESPACE)
+        facts = [
+            Fact("dns-replicas", f"{NAMESPACE}/coredns", ir.dns.replicas, ReadyRead()),
+            Fact("dns-settings", "dns", {"Corefile": corefile(ir.dns)}, text),
+        ]
         if ir.dns.stub_domains:
-            corefile = ObjectRead(
-                "configmaps", (("Corefile", Field("data.Corefile")),), "coredns", NAMESPACE, parse="corefile"
-            )
             wanted = {domain: sorted(servers) for domain, servers in ir.dns.stub_domains}
-            facts.append(Fact("stub-domains", "dns", wanted, corefile))
+            facts.append(Fact("stub-domains", "dns", wanted, text._replace(parse="corefile")))
         return tuple(facts)

@@ -93,4 +93,5 @@ def _words(value: Any) -> str:
         return ", ".join(map(str, value)) or "nothing"
     if isinstance(value, dict):
         return ", ".join(f"{key}: {_words(v)}" for key, v in value.items())
-    return str(value)
+    text = str(value)
+    return text if "\n" not in text else f"a text of {len(text.splitlines())} lines"

@@ -193,7 +193,7 @@ def enter_private() -> None:
 
 def kind_overrides() -> Mapping[str, Any]:
     """What kind's config needs on this machine beyond the plan: merged when a cluster is made, never stored."""
-    if os.environ.get(VARIABLE) != "private":
+    if os.environ.get(VARIABLE) != "private" or not project.has_airgap():
         return {}
     from airgap import engine
 

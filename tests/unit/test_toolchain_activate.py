@@ -183,8 +183,12 @@ def test_a_disk_that_cannot_be_looked_at_is_no_reason(tmp_path: Path, monkeypatc
     engine.check_disk("docker")
 
 
-def test_users_on_docker_get_nothing_of_the_private_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_users_on_docker_get_nothing_of_the_private_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(engine.VARIABLE, "docker")
+    assert engine.kind_overrides() == {}
+    monkeypatch.setenv(engine.VARIABLE, "private")  # by hand, where there is none: docker itself says what is wrong
+    monkeypatch.setattr(project, "AIRGAP", tmp_path / "airgap")
+    monkeypatch.setattr(private, "kind_config", lambda: {"ours": True})
     assert engine.kind_overrides() == {}
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -117,14 +116,9 @@ def _mind_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def installed_plugin() -> tuple[str, ...]:
-    """What loads the plugin in an environment that was made before the package had it."""
-    return () if entry_points(group="pytest11", name="netspec") else ("-p", "netspec.verify.plugin")
-
-
 def by_pytest(how: str, tmp_path: Path, *words: str) -> "subprocess.Popen[str]":
     (tmp_path / "own").mkdir()  # no test of ours is to run there too
-    plain = ("-m", "pytest", "-p", "made_up_cluster", "-p", "no:cacheprovider", "-q", *installed_plugin())
+    plain = ("-m", "pytest", "-p", "made_up_cluster", "-p", "no:cacheprovider", "-q")
     words = tuple("--netspec-report" if word == "--report" else word for word in words)
     return in_a_process(
         how, tmp_path, *plain, str(tmp_path / "own"), *("--netspec-spec", SPEC, "--stack", stack_name()), *words

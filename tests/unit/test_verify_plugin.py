@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_verify_commands import PLUGIN, SPEC, installed_plugin, stack_name
+from test_verify_commands import PLUGIN, SPEC, stack_name
 
 HEAVY = ("pulumi", "testinfra", "pydantic", "yaml", "rich", "jinja2", "netspec.verify.items", "netspec.toolchain")
 
@@ -33,7 +33,6 @@ def run(suite: Path, *words: str, how: str = "green") -> "subprocess.CompletedPr
             "no:cacheprovider",
             "-p",
             "no:pytest11.testinfra",
-            *installed_plugin(),
             *words,
         ],
         env={**{k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}, "PYTHONPATH": path, "MADE_UP": how},

@@ -153,8 +153,9 @@ class Cluster:
     ) -> Json:
         """One request. Raises `ApiException` with the server's own message as its reason."""
         headers = {"Content-Type": content, "Accept": "application/json"}
-        if token := self.api.configuration.get_api_key_with_prefix("authorization"):
-            headers["Authorization"] = token
+        for setting in self.api.configuration.auth_settings().values():  # a token, or a name and password
+            if setting["in"] == "header" and setting["value"]:
+                headers[setting["key"]] = setting["value"]
         response = self.api.rest_client.pool_manager.request(
             method,
             self.api.configuration.host + path + query,

@@ -6,7 +6,7 @@ A value that exists only once a node is applied is a `Ref`; `netspec.deploy` tur
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 #: Barriers that backends of one layer depend on and another layer's backend provides: the cluster answers, its nodes
 #: have joined, and pods get an address and policies are enforced.
@@ -34,6 +34,8 @@ class ResourceNode:
     inputs that `netspec compile` writes as YAML files of their own, input -> file name.
     """
 
+    found_again: ClassVar[bool] = True
+
     id: str
     token: str
     properties: Mapping[str, Any]
@@ -50,6 +52,8 @@ class ManifestNode:
 
     `wait` False: the apply does not wait for the object to be ready (something later in the plan makes it so).
     """
+
+    found_again: ClassVar[bool] = True
 
     id: str
     manifest: Mapping[str, Any]
@@ -77,6 +81,8 @@ class Condition:
 class ReadyNode:
     """A barrier: done when every condition holds; `timeout` in seconds, then an error that names what is missing."""
 
+    found_again: ClassVar[bool] = True
+
     id: str
     conditions: tuple[Condition, ...]
     depends_on: tuple[str, ...] = ()
@@ -97,6 +103,12 @@ class Plan:
     stack: str
     nodes: tuple[Node, ...] = field(default=())
     network: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def found_again(self) -> bool:
+        """Whether an apply that was cut converges when nothing of it was recorded: everything that it made is found
+        again by what the plan says of it (a name, a label), and taken over or replaced."""
+        return all(node.found_again for node in self.nodes)
 
     def manifests(self) -> tuple[Mapping[str, Any], ...]:
         return tuple(n.manifest for n in self.nodes if isinstance(n, ManifestNode))

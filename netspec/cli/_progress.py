@@ -93,7 +93,7 @@ class Progress:
     def step(self, step: Step) -> None:
         """One resource began, ended or failed."""
         layer = self._layers.get(step.name)
-        if layer is None or step.operation in ("replace", "delete-replaced"):
+        if layer is None or step.operation in ("replace", "delete-replaced", "refresh"):
             return
         if step.phase == "started":
             self._active[step.name] = time.monotonic()

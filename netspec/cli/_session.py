@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netspec.cli._progress import Log, Progress
 from netspec.compiler import CompileResult, compile_spec
@@ -14,6 +15,9 @@ from netspec.deploy.events import Event, Message, Step
 from netspec.diagnostics import Problem
 from netspec.spec.load import load
 from netspec.toolchain import Tools, project
+
+if TYPE_CHECKING:
+    from netspec.deploy.session import Outcome
 
 
 def spec_path(stack: str, given: str | None) -> Path:
@@ -103,6 +107,13 @@ def stack_argument(parser: argparse.ArgumentParser, spec: bool = True) -> None:
             help="the spec file (default: netspec:spec of stacks/Pulumi.<stack>.yaml)",
         )
     parser.add_argument("--stack", required=True, help="which stack")
+    if spec:
+        parser.add_argument(
+            "--no-refresh",
+            dest="refresh",
+            action="store_false",
+            help="do not look for what somebody else changed since the last apply",
+        )
     parser.add_argument("--output", choices=("text", "json"), default="text", help="how to print (default: text)")
 
 
@@ -116,6 +127,18 @@ def summary(changes: Mapping[str, int], past: bool) -> str:
         word = "unchanged" if operation == "same" else f"{operation.rstrip('e')}ed" if past else f"to {operation}"
         found += [f"{count} {word}"] if count else []
     return ", ".join(found) or "nothing to do"
+
+
+def drift_lines(outcome: "Outcome") -> list[str]:
+    """What somebody else changed and is set back, an object a line."""
+    return [f"set back  {difference}" for difference in outcome.differences or ()]
+
+
+def drift_data(outcome: "Outcome") -> list[dict[str, object]] | None:
+    """The same as data; None when nobody looked, or the cluster did not answer."""
+    if outcome.differences is None:
+        return None
+    return [{"name": d.kept.name, "changes": list(d.changes)} for d in outcome.differences]
 
 
 def show(args: argparse.Namespace, text: str, **data: object) -> None:

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 from netspec.cli import FAILED, OK
 from netspec.cli._options import install_argument
-from netspec.cli._session import Operation, compiled, reported, show, spec_path, stack_argument, summary
+from netspec.cli._session import (
+    Operation,
+    compiled,
+    drift_data,
+    drift_lines,
+    reported,
+    show,
+    spec_path,
+    stack_argument,
+    summary,
+)
 from netspec.compiler import CompileResult
 from netspec.deploy.events import Step
 from netspec.report.listing import Listing, text
@@ -40,13 +50,15 @@ def run(args: argparse.Namespace) -> int:
     with reported(args.stack, f"preview {args.stack}", layers(result.plan), tools) as (progress, log):
         operation = Operation(args.stack, None, progress, log)
         flows = _flows(result, operation.session.applied(), args.stack)
-        changes = operation.session.preview(result.plan, operation.on_event, operation.output)
+        outcome = operation.session.preview(result.plan, operation.on_event, operation.output, args.refresh)
     steps = [step for step in operation.steps if step.phase == "started" and step.operation in _SHOWN]
     table = "nothing is applied to compare with\n" if flows is None else "".join(text(flows))
-    lines = [f"who reaches whom:\n{table}", *map(_line, steps), f"{args.stack}: {summary(changes, past=False)}"]
+    lines = [f"who reaches whom:\n{table}", *drift_lines(outcome), *map(_line, steps)]
+    lines.append(f"{args.stack}: {summary(outcome.changes, past=False)}")
     listed = [{"operation": s.operation, "name": s.name, "type": s.type, "because": list(s.keys)} for s in steps]
     reachability = None if flows is None else json.loads("".join(flows.json()))
-    show(args, "\n".join(lines), reachability=reachability, changes=changes, steps=listed)
+    data = {"changes": outcome.changes, "setBack": drift_data(outcome), "steps": listed}
+    show(args, "\n".join(lines), reachability=reachability, **data)
     return OK
 
 

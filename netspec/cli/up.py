@@ -4,7 +4,18 @@ import argparse
 
 from netspec.cli import FAILED, OK
 from netspec.cli._options import install_argument
-from netspec.cli._session import Operation, compiled, recorded, reported, show, spec_path, stack_argument, summary
+from netspec.cli._session import (
+    Operation,
+    compiled,
+    drift_data,
+    drift_lines,
+    recorded,
+    reported,
+    show,
+    spec_path,
+    stack_argument,
+    summary,
+)
 
 EXAMPLES = """\
   netspec up --stack dev
@@ -35,14 +46,20 @@ def run(args: argparse.Namespace) -> int:
     check_disk(tools.engine)
     with reported(args.stack, f"up {args.stack}", layers(plan), tools) as (progress, log):
         operation = Operation(args.stack, recorded(spec), progress, log)
-        changes = operation.session.up(plan, operation.on_event, operation.output)
-    done = f"{args.stack}: {summary(changes, past=True)} in {progress.elapsed():.0f} s"
-    data: dict[str, object] = {"changes": changes, "seconds": round(progress.elapsed(), 1), "log": str(log.path)}
+        outcome = operation.session.up(plan, operation.on_event, operation.output, args.refresh)
+    took = progress.elapsed()
+    lines = [*drift_lines(outcome), f"{args.stack}: {summary(outcome.changes, past=True)} in {took:.0f} s"]
+    data: dict[str, object] = {
+        "changes": outcome.changes,
+        "setBack": drift_data(outcome),
+        "seconds": round(took, 1),
+        "log": str(log.path),
+    }
     if args.output == "text" or args.no_verify:
-        show(args, done, **data)
+        show(args, "\n".join(lines), **data)
         return OK if args.no_verify else verify_stack(args.stack, str(spec))
     # One JSON object for the whole command.
     run = verified(args.stack, str(spec))
-    show(args, done, **data, verification=as_json(run))
+    show(args, "", **data, verification=as_json(run))
     write_reports(run, None)
     return EXIT_CODES[run.answer]

@@ -10,14 +10,16 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pulumi.automation import EngineEvent, LocalWorkspace, OutputMap, Stack
+from pulumi.automation import EngineEvent, LocalWorkspace, OutputMap, Stack, UpdateSummary
+from pulumi.automation._stack import StackInitMode
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackNotFoundError
 
-from netspec.deploy import kind, leftovers
+from netspec.deploy import drift, kind, leftovers
 from netspec.deploy.command import Command
 from netspec.deploy.events import Event, Message, translate
 from netspec.deploy.explain import explain
@@ -26,6 +28,8 @@ from netspec.diagnostics import Problem
 from netspec.plan import Plan
 from netspec.toolchain import engine, project
 
+#: Operations at a time. Most of each is waiting, for the API server or for something to be ready.
+PARALLEL = 32
 #: What Pulumi itself writes into a stack's configuration file.
 _SALT = "encryptionsalt"
 _PULUMI_KEYS = (_SALT, "secretsprovider", "encryptedkey")
@@ -49,10 +53,23 @@ class Applied:
     network: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`changes`: how many resources had which operation. `differences`: objects that somebody else had changed since
+    the last apply, which are set back; None when nobody looked, or the cluster did not answer."""
+
+    changes: Mapping[str, int]
+    differences: tuple[drift.Difference, ...] | None = None
+
+
 class _Stack(Stack):
+    """Runs Pulumi once for an operation, and not three times more for outputs and history that nobody reads."""
+
     def outputs(self) -> OutputMap:
-        """Nothing: `up` would run Pulumi twice more for what nobody reads."""
         return {}
+
+    def info(self, show_secrets: bool = True) -> UpdateSummary:
+        return UpdateSummary("", datetime.now(UTC), "", {}, {}, "")
 
 
 class Session:
@@ -62,29 +79,45 @@ class Session:
         self._name, self._say = stack, say
         self._work_dir = prepare(stack, spec)
         self._errors: list[str] = []
+        self._counted: Mapping[str, int] = {}
 
-    def up(self, plan: Plan, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
-        """Apply; returns how many resources had which operation."""
+    def up(self, plan: Plan, on_event: OnEvent, on_output: Say, refresh: bool = True) -> Outcome:
+        """Apply. `refresh`: look for what somebody else changed, and set it back."""
         with self._working(create=True, plan=plan) as stack:
-            done = self._again(
-                lambda: stack.up(on_event=self._relay(on_event), on_output=on_output, suppress_outputs=True)
+            differences, others = self._look(stack, set_back=True) if refresh else (None, False)
+            self._again(
+                lambda: stack.up(
+                    refresh=others,
+                    parallel=PARALLEL,
+                    on_event=self._relay(on_event),
+                    on_output=on_output,
+                    suppress_outputs=True,
+                )
             )
-        return _counts(done.summary.resource_changes)
+        return Outcome(self._counted, differences)
 
-    def preview(self, plan: Plan, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
+    def preview(self, plan: Plan, on_event: OnEvent, on_output: Say, refresh: bool = True) -> Outcome:
+        """What `up` would do: nothing is set back, and the state stays what it is."""
         with self._working(create=True, plan=plan) as stack:
-            done = self._again(
-                lambda: stack.preview(on_event=self._relay(on_event), on_output=on_output, suppress_outputs=True)
+            differences, others = self._look(stack, set_back=False) if refresh else (None, False)
+            self._again(
+                lambda: stack.preview(
+                    refresh=others,
+                    parallel=PARALLEL,
+                    on_event=self._relay(on_event),
+                    on_output=on_output,
+                    suppress_outputs=True,
+                )
             )
-        return _counts(done.change_summary)
+        return Outcome(self._counted, differences)
 
     def down(self, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
         """Destroy, and remove what a cut run made and could not record; nothing to do for a stack never made."""
         try:
             with self._working(create=False, plan=None) as stack:
-                done = self._again(lambda: stack.destroy(on_event=self._relay(on_event), on_output=on_output))
+                self._again(lambda: stack.destroy(on_event=self._relay(on_event), on_output=on_output))
                 kind.remove_all_of(f"{project.owner()}/{self._name}", self._say)
-            changes = _counts(done.summary.resource_changes)
+            changes = self._counted
         except StackNotFoundError:
             changes = {}
         forget_spec(self._name)
@@ -111,6 +144,24 @@ class Session:
             outputs.get("network") or {},
         )
 
+    def _look(self, stack: Stack, set_back: bool) -> tuple[tuple[drift.Difference, ...] | None, bool]:
+        """What somebody else changed, and whether Pulumi has to refresh its state for some of it.
+
+        The first thing that is asked of the cluster: when it does not answer, why is for the apply to find.
+        """
+        kubeconfig, kept = drift.kept_in(self._pulumi(stack, "stack", "export", "--show-secrets"))
+        if kubeconfig is None or not kept:
+            return (), False
+        with tempfile.NamedTemporaryFile("w", dir=project.scratch_dir(self._name), suffix=".kubeconfig") as file:
+            file.write(kubeconfig)  # mode 0600
+            file.flush()
+            found = drift.look(file.name, kept)
+            if found is None:
+                self._say("the cluster does not answer: nobody looks for what was changed in it")
+                return None, False
+            rest = drift.set_back(file.name, found) if set_back and found else [d for d in found if d.is_other]
+        return tuple(found), bool(rest)
+
     @contextlib.contextmanager
     def _working(self, create: bool, plan: Plan | None) -> Iterator[Stack]:
         with leftovers.exclusive(self._name, self._say) as was_killed:
@@ -126,13 +177,17 @@ class Session:
                 raise self._explained(error) from error
 
     def _stack(self, create: bool, plan: Plan | None) -> Stack:
+        env = {leftovers.MARK: leftovers.mark(self._name), "TMPDIR": str(project.scratch_dir(self._name))}
+        if plan and plan.found_again:
+            # With state of one's own the engine writes all of it at each step (pulumi#10960): most of what it does.
+            env["PULUMI_SKIP_CHECKPOINTS"] = "true"
         workspace = LocalWorkspace(
             work_dir=str(self._work_dir),
             program=(lambda: apply(plan)) if plan else None,
-            env_vars={leftovers.MARK: leftovers.mark(self._name), "TMPDIR": str(project.scratch_dir(self._name))},
+            env_vars=env,
             pulumi_command=Command(self._say),
         )
-        return (_Stack.create_or_select if create else _Stack.select)(self._name, workspace)
+        return _Stack(self._name, workspace, StackInitMode.CREATE_OR_SELECT if create else StackInitMode.SELECT)
 
     def _again(self, operation: Callable[[], T]) -> T:
         """Once more when a lock is in the way whose process is gone."""
@@ -165,7 +220,11 @@ class Session:
         return command.run([*words, "--stack", stack.name], stack.workspace.work_dir, stack.workspace.env_vars).stdout
 
     def _relay(self, on_event: OnEvent) -> Callable[[EngineEvent], None]:
+        self._counted = {}
+
         def relay(event: EngineEvent) -> None:
+            if event.summary_event:
+                self._counted = _counts(event.summary_event.resource_changes)
             for translated in translate(event):
                 if isinstance(translated, Message) and translated.severity == "error":
                     self._errors.append(translated.text)

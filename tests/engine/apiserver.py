@@ -1,8 +1,10 @@
 """An API server in memory: discovery, server-side apply, get and delete, enough for the kubernetes plugin."""
 
+import copy
 import json
 import threading
 import uuid
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -38,9 +40,10 @@ class ApiServer:
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.requests: list[str] = []
+        self._writes = 0
         #: How many writes are being held back.
         self.held = 0
-        self._hold, self._released = "", threading.Event()
+        self._hold, self._after, self._released = "", False, threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -66,17 +69,17 @@ class ApiServer:
         self.objects.clear()
         self.requests.clear()
 
-    def hold(self, part: str) -> None:
-        """Answer no write to a path that contains `part`, until `release`."""
-        self._hold = part
+    def hold(self, part: str, after: bool = False) -> None:
+        """Answer no write to a path that contains `part`, until `release`; `after`: it is done, but not answered."""
+        self._hold, self._after = part, after
         self._released.clear()
 
     def release(self) -> None:
         self._hold = ""
         self._released.set()
 
-    def pause(self, path: str) -> None:
-        if self._hold and self._hold in path:
+    def pause(self, path: str, is_done: bool) -> None:
+        if self._hold and self._hold in path and is_done == self._after:
             self.held += 1
             self._released.wait(600)
 
@@ -86,10 +89,20 @@ class ApiServer:
 
     def apply(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         old = self.objects.get(path, {"metadata": {"uid": str(uuid.uuid4())}})
-        metadata = {**body["metadata"], "uid": old["metadata"]["uid"], "generation": 1}
+        self._writes += 1
+        own = {"uid": old["metadata"]["uid"], "generation": 1, "resourceVersion": str(self._writes)}
+        metadata = {**body["metadata"], **own}
         replicas = body.get("spec", {}).get("replicas", 1) if body["kind"] == "Deployment" else 0
         status = {"observedGeneration": 1, "updatedReplicas": replicas, "availableReplicas": replicas}
         return {**body, "metadata": metadata, "status": status}
+
+    def change(self, path: str, change: Callable[[dict[str, Any]], None]) -> None:
+        """As somebody else does."""
+        changed = copy.deepcopy(self.objects[path])
+        change(changed)
+        self._writes += 1
+        changed["metadata"]["resourceVersion"] = str(self._writes)
+        self.objects[path] = changed
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
@@ -100,7 +113,9 @@ class ApiServer:
             def do_GET(self) -> None:
                 path = urlsplit(self.path).path
                 version = path.removeprefix("/apis/").removeprefix("/api/")
-                if version in KINDS:
+                if path == "/objects":  # not Kubernetes': for the stand-in of kubectl
+                    self._answer(200, {"items": list(server.objects.values())})
+                elif version in KINDS:
                     self._answer(200, {"resources": resources(version)})
                 elif path in server.objects:
                     self._answer(200, server.objects[path])
@@ -110,11 +125,12 @@ class ApiServer:
             def do_PATCH(self) -> None:
                 split = urlsplit(self.path)
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                server.pause(split.path)
+                server.pause(split.path, is_done=False)
                 made = server.apply(split.path, body)
                 if "dryRun" not in parse_qs(split.query):
                     server.requests.append(f"PATCH {split.path}")
                     server.objects[split.path] = made
+                server.pause(split.path, is_done=True)
                 self._answer(200, made)
 
             def do_DELETE(self) -> None:

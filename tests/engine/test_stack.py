@@ -1,5 +1,6 @@
 """The commands against the real Pulumi engine and kubernetes plugin; docker, kind and the API server are stand-ins."""
 
+import json
 import re
 import signal
 from pathlib import Path
@@ -136,7 +137,47 @@ def test_wrong_passphrase(world: World) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("moment", ["creating the cluster", "waiting", "creating objects"])
+def test_what_somebody_else_changed_is_set_back_and_named(world: World) -> None:
+    made = world.up()["create"]
+    policy = next(p for p in world.api.objects if "/namespaces/shop/networkpolicies/" in p)
+    service = next(p for p in world.api.objects if p.endswith("/namespaces/shop/services/api"))
+    before = {path: world.api.objects[path] for path in (policy, service)}
+    del world.api.objects[policy]
+    world.api.change(service, lambda o: o["spec"]["ports"][0].update(port=8081))
+    world.api.change("/api/v1/namespaces/shop", lambda o: o["metadata"]["labels"].clear())
+    name = f"networkpolicy:shop/{policy.rpartition('/')[2]}"
+    port = before[service]["spec"]["ports"][0]["port"]
+
+    assert world.up("--no-refresh") == {"same": made}
+    foreseen = world.preview()
+    assert foreseen["changes"]["create"] == 1 and policy not in world.api.objects
+    done = json.loads(world.run("up", "--stack", "shop", "--no-verify", "--output", "json").stdout)
+    found = {entry["name"]: entry["changes"] for entry in done["setBack"]}
+    assert found == {entry["name"]: entry["changes"] for entry in foreseen["setBack"]}
+    assert found[name] == ["was deleted"]
+    assert found["service:shop/api"] == [f"spec.ports[0].port 8081 -> {port}"]
+    assert [c.partition(" nothing -> ")[0] for c in found["namespace:shop"]] == ["metadata.labels.team"]
+    assert len(found) == 3
+    assert done["changes"] == {"create": 1, "update": 2, "same": made - 3}
+    for path in before:
+        assert world.api.objects[path]["spec"] == before[path]["spec"]
+
+    again = json.loads(world.run("up", "--stack", "shop", "--no-verify", "--output", "json").stdout)
+    assert again["changes"] == {"same": made} and again["setBack"] == []
+
+
+#: Until when a run gets before it is killed -> what the API server holds back, and whether before or after it is done.
+MOMENTS = {
+    "creating the cluster": None,
+    "waiting": None,
+    "before the objects": ("/clusterroles/", False),
+    "within the objects": ("/networkpolicies/", False),
+    "creating objects": ("/deployments/", False),
+    "after the objects": ("/deployments/web", True),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_kill_then_up_converges(world: World, adopter: None, tmp_path: Path, moment: str) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
@@ -145,7 +186,8 @@ def test_kill_then_up_converges(world: World, adopter: None, tmp_path: Path, mom
     elif moment == "waiting":
         world.steer("not-ready")
     else:
-        world.api.hold("/deployments/")
+        part, after = MOMENTS[moment] or ("", False)
+        world.api.hold(part, after)
     process = world.start("up", "--stack", "shop", "--no-verify", TMPDIR=str(temporary))
     if moment == "creating the cluster":
         world.wait_for((world.state / "kind-made-nodes").exists)
@@ -155,6 +197,8 @@ def test_kill_then_up_converges(world: World, adopter: None, tmp_path: Path, mom
         world.wait_for(lambda: world.api.held > 0)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    # Nothing is recorded before the end, so what is there is found again.
+    assert not any("shop-shop" in file.read_text() for file in world.project.rglob("stacks/netspec/shop.json"))
     for name in ("kind-hangs", "not-ready"):
         world.steer(name, None)
     world.api.release()

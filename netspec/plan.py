@@ -31,10 +31,10 @@ class ResourceNode:
     """A resource of a provider: Pulumi's type `token` and its inputs, by the provider's own names.
 
     `secrets` are outputs that are never shown. `provides`: the barriers that are reached with this node. `files`:
-    inputs that `netspec compile` writes as YAML files of their own, input -> file name.
+    inputs that `netspec compile` writes as YAML files of their own, input -> file name. `found_again`: one that was
+    made and not recorded is found by its inputs when it is made once more, and taken over or replaced: say so only
+    where that is tested, for anything else would be made twice.
     """
-
-    found_again: ClassVar[bool] = True
 
     id: str
     token: str
@@ -43,12 +43,13 @@ class ResourceNode:
     secrets: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    found_again: bool = False
     kind: Literal["resource"] = "resource"
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestNode:
-    """One Kubernetes object, applied through the cluster's kubeconfig.
+    """One Kubernetes object, applied through the cluster's kubeconfig. One that is there already is taken over.
 
     `wait` False: the apply does not wait for the object to be ready (something later in the plan makes it so).
     """

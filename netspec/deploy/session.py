@@ -177,17 +177,20 @@ class Session:
                 raise self._explained(error) from error
 
     def _stack(self, create: bool, plan: Plan | None) -> Stack:
+        workspace = LocalWorkspace(
+            work_dir=str(self._work_dir),
+            program=(lambda: apply(plan)) if plan else None,
+            env_vars=self._environment(plan),
+            pulumi_command=Command(self._say),
+        )
+        return _Stack(self._name, workspace, StackInitMode.CREATE_OR_SELECT if create else StackInitMode.SELECT)
+
+    def _environment(self, plan: Plan | None) -> dict[str, str]:
         env = {leftovers.MARK: leftovers.mark(self._name), "TMPDIR": str(project.scratch_dir(self._name))}
         if plan and plan.found_again:
             # With state of one's own the engine writes all of it at each step (pulumi#10960): most of what it does.
             env["PULUMI_SKIP_CHECKPOINTS"] = "true"
-        workspace = LocalWorkspace(
-            work_dir=str(self._work_dir),
-            program=(lambda: apply(plan)) if plan else None,
-            env_vars=env,
-            pulumi_command=Command(self._say),
-        )
-        return _Stack(self._name, workspace, StackInitMode.CREATE_OR_SELECT if create else StackInitMode.SELECT)
+        return env
 
     def _again(self, operation: Callable[[], T]) -> T:
         """Once more when a lock is in the way whose process is gone."""

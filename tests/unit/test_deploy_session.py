@@ -34,6 +34,14 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_the_state_is_written_at_each_step_unless_every_node_is_found_again(checkout: Path) -> None:
+    working = session.Session("dev", None, print)
+    found, other = (ResourceNode("cluster", "x:y:Cluster", {}, found_again=again) for again in (True, False))
+    assert working._environment(Plan("p", "dev", (found,)))["PULUMI_SKIP_CHECKPOINTS"] == "true"
+    assert "PULUMI_SKIP_CHECKPOINTS" not in working._environment(Plan("p", "dev", (found, other)))
+    assert "PULUMI_SKIP_CHECKPOINTS" not in working._environment(None)
+
+
 def manifest(kind: str, name: str, namespace: str | None, *depends_on: str, wait: bool = True) -> ManifestNode:
     metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
     body = {"apiVersion": "v1", "kind": kind, "metadata": metadata}

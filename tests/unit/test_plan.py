@@ -102,6 +102,14 @@ def test_an_output_is_written_as_what_it_will_be() -> None:
     assert yaml.safe_load(files["manifests/002-configmap-a.yaml"])["data"] == {"id": "${cluster.id}"}
 
 
+def test_state_between_is_needed_unless_every_node_is_found_again() -> None:
+    found = ResourceNode("cluster", "x:y:Cluster", {}, found_again=True)
+    other = ResourceNode("vpc", "x:y:Vpc", {})
+    on_it = (_node("configmap:c"), ReadyNode("ready", ()))
+    assert Plan("shop", "dev", (found, *on_it)).found_again
+    assert not Plan("shop", "dev", (found, other, *on_it)).found_again
+
+
 def test_manifest_id_has_the_namespace_only_where_the_object_has_one() -> None:
     scoped = {"kind": "NetworkPolicy", "metadata": {"name": "deny", "namespace": "shop"}}
     assert manifest_id(scoped) == "networkpolicy:shop/deny"

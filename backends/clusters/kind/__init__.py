@@ -63,7 +63,13 @@ class Kind(Backend):
         }
         return (
             ResourceNode(
-                CLUSTER, TOKEN, properties, secrets=("kubeconfig",), provides=(NODES,), files={"config": "kind.yaml"}
+                CLUSTER,
+                TOKEN,
+                properties,
+                secrets=("kubeconfig",),
+                provides=(NODES,),
+                files={"config": "kind.yaml"},
+                found_again=True,  # by the labels of its network
             ),
         )
 

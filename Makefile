@@ -3,6 +3,10 @@ STACK ?= dev
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.stamp
+# What commands and their plugins import is compiled once, also where Python is told not to keep what it compiles: each
+# of the three processes of `up` would compile it anew. (All that is installed would take a minute.)
+IMPORTED := netspec.cli.up, netspec.program, netspec.deploy.session, netspec.verify.runner, netspec.verify.report, \
+  pulumi.dynamic, pulumi.runtime.proto.provider_pb2_grpc, pulumi_kubernetes, kubernetes.config, testinfra
 
 .PHONY: help env up verify faults test lint format golden browser bench down clean
 
@@ -13,6 +17,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -W ignore -c "import $(IMPORTED)"
 	@touch $@
 
 env: $(STAMP)  ## only the Python environment: .venv with the netspec command

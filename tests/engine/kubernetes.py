@@ -89,7 +89,7 @@ def serving(folder: Path) -> Iterator[Path]:
 
 def _wait(kubectl: Path, kubeconfig: Path) -> None:
     deadline = time.monotonic() + PATIENCE
-    asked = [kubectl, f"--kubeconfig={kubeconfig}", "get", "--raw", "/readyz"]
+    asked = [str(kubectl), f"--kubeconfig={kubeconfig}", "get", "--raw", "/readyz"]
     while subprocess.run(asked, capture_output=True, check=False).returncode:
         assert time.monotonic() < deadline, "the API server does not answer"
         time.sleep(0.2)

@@ -327,7 +327,7 @@ def _is_in(wanted: Peer, party: _Party) -> _Maybe:
 
 
 def _unread(wanted: Peer, party: _Party) -> _Maybe:
-    """A node's address is no pod's but one on the host network."""
+    """A node's address belongs to no pod, except one on the host network."""
     is_own_pod = party.workload is not None and not party.host_network
     return False if wanted.unread == "nodes" and is_own_pod else None
 

@@ -200,7 +200,7 @@ def _leads_outside(endpoints: Endpoints, service: Service) -> Problem:
     inside = service_of_name(service.external_name or "")
     if inside is None:
         return Problem(
-            f"Service {service.id} is a name for {service.external_name}: its traffic goes outside",
+            f"Service {service.id} is an alias of {service.external_name}: its traffic goes outside",
             "explain to the address",
         )
     if endpoints.find(inside) is None:

@@ -6,7 +6,7 @@ from netspec.ir.model import IPNetwork
 
 #: Docker's default address of docker0 (Docker docs, "Bridge network driver").
 DOCKER_BRIDGE = IPv4Network("172.17.0.0/16")
-HINT = "take a private range: 10.0.0.0/8, 172.16.0.0/12 but for 172.17.0.0/16, 192.168.0.0/16, 100.64.0.0/10"
+HINT = "take a private range: 10.0.0.0/8, 172.16.0.0/12 except 172.17.0.0/16, 192.168.0.0/16, 100.64.0.0/10"
 
 
 def unusual(cidr: IPNetwork) -> str | None:

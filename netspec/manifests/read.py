@@ -49,7 +49,7 @@ def read(paths: Sequence[str], stdin: TextIO | None = None, namespace: str = DEF
 
 
 def read_texts(given: Iterable[tuple[str, str | Broken]], namespace: str = DEFAULT) -> Reading:
-    """As `read`, from (file name, text); Broken stands for a file that is no text."""
+    """As `read`, from (file name, text); Broken stands for a file that is not text."""
     report = Report()
     objects = Objects(namespace)
     trees = Trees()

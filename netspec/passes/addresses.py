@@ -14,7 +14,7 @@ SERVICE_BITS = 20
 NODE_MASK_BITS = 16
 #: kubeadm's MinimumAddressesInServiceSubnet, which the DNS address (the tenth) needs too; rounded up to a mask.
 SERVICE_MASK_MAX = 28
-#: Addresses that are no host's, or each host's own: pods at them would be refused as endpoints, or never be reached.
+#: Addresses of no host, or of each host itself: pods at them would be refused as endpoints or never reached.
 UNUSABLE = {
     IPv4Network("0.0.0.0/8"): "this network",
     IPv4Network("127.0.0.0/8"): "loopback",
@@ -54,7 +54,7 @@ def _ranges(context: Context) -> list[tuple[Path, str]]:
             continue
         if len(family) > 1:
             hint = "keep one; dual-stack is not in this version"
-            context.report.error("NS110", (*path, 1), "one CIDR of each family is what Kubernetes takes", hint)
+            context.report.error("NS110", (*path, 1), "Kubernetes takes one CIDR of each family", hint)
         found += [((*path, i), text) for i, text in enumerate(family[:1])]
     return found
 

@@ -20,7 +20,7 @@ from netspec.verify.script import LANES, Question, Reply, outcome, replies, scri
 PODS_AT_ONCE = 8
 AGAIN_AT_ONCE = 16
 #: Failures of one cause: so many are asked again, from pods as different as there are. If they all fail again, the
-#: cause is no accident and speaks for the others; if not, those are asked again as well.
+#: cause is not an accident and speaks for the others; if not, those are asked again as well.
 SAMPLE = 3
 #: Seconds that a flow gets when it is asked again, and the questions that one pod gets then: one for each lane, or what
 #: waits in the second row would make a red run slower.

@@ -51,7 +51,7 @@ def _text(value: object) -> str:
 
 
 def _namespace(probe: FactProbe, state: State, _: Pods) -> dict[str, Any] | None:
-    """The declared labels alone: others' labels are no business of the spec's, unless they change a connection."""
+    """The declared labels alone: other labels are not the spec's business, unless they change a connection."""
     labels = state.namespaces.get(probe.subject)
     return None if labels is None else {key: labels[key] for key in probe.expect if key in labels}
 

@@ -49,7 +49,7 @@ class Judge:
             status = Status.CHECK_FAILED
         elif seen is Outcome.TIMED_OUT and probe.expect is not Outcome.CONNECTED and not control:
             status, seen = Status.CHECK_FAILED, Outcome.CHECK_FAILED
-            detail = f"timed out, but so did the control, so this is no denial: {control_failure}"
+            detail = f"timed out, but so did the control, so this is not a denial: {control_failure}"
         else:
             status = Status.PASS if seen is probe.expect else Status.WRONG
         return Observation(probe, status, seen, detail, asked_from, dials, n, control)

@@ -81,7 +81,7 @@ class LiveWorkload:
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A ready pod behind a port of a Service, from an EndpointSlice; `pod` is "namespace/name", or an address where
-    the endpoint is no pod. `name` is the Service port's, "" for none."""
+    the endpoint is not a pod. `name` is the Service port's, "" for none."""
 
     name: str
     pod: str

@@ -155,7 +155,8 @@ def _of_texts(
 
 
 def _is_spec(head: str) -> bool:
-    return any(line.startswith("apiVersion:") and _API_GROUP in line for line in head.splitlines())
+    lines = head.removeprefix("\ufeff").splitlines()
+    return any(line.startswith("apiVersion:") and _API_GROUP in line for line in lines)
 
 
 def _of_reading(name: str, reading: Reading, cni: str | None) -> Source:

@@ -33,6 +33,8 @@ from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_worklo
 if TYPE_CHECKING:
     from netspec.manifests import gateways, slices
 
+#: The label of a namespace whose pods have a network of their own (OVN-Kubernetes, user-defined networks).
+_PRIMARY_NETWORK = "k8s.ovn.org/primary-user-defined-network"
 #: The namespace of an object that names none.
 DEFAULT = "default"
 #: A pod's address stands for its network of this length, by IP version: pods come and go in it.
@@ -78,6 +80,7 @@ class Objects:
     _nodes: list[tuple[Labels, tuple[IPNetwork, ...]]] = field(default_factory=list)
     _pod_cidrs: set[IPNetwork] = field(default_factory=set)
     _unread: list[Unread] = field(default_factory=list)
+    _elsewhere: list[tuple[Object, Place]] = field(default_factory=list)
 
     def add(self, body: Any, place: Place) -> None:
         """Raises Bad for what the API server would not take, Refused, or Duplicate."""
@@ -157,11 +160,15 @@ class Objects:
                 self.skipped["Pod (ended)"] += 1
             else:
                 self._found.append(found)
+                if found.has_other_networks:
+                    self._elsewhere.append((body, place))
         elif kind == "Service":
             self._services.append(services.service(namespace, name, body, place))
         elif kind == "Namespace":
             own = labels(mapping(body.get("metadata"), ("metadata",)).get("labels"), ("metadata", "labels"))
             self._namespaces[name] = Namespace(name, {**own, NAME_LABEL: name}, place=place)
+            if _PRIMARY_NETWORK in own:
+                self._elsewhere.append((body, place))
         elif kind == "Ingress":
             self._routes.append(services.ingress(namespace, name, body, place))
         elif kind in ("Gateway", "ReferenceGrant", *services.GATEWAY_ROUTES):
@@ -219,6 +226,12 @@ class Objects:
                 found.append(bad)
             yield from (Failure(body, place, bad) for bad in found)
         self._late.clear()
+        if self._elsewhere:  # once, however many they are
+            body, place = self._elsewhere[0]
+            others = f" and {len(self._elsewhere) - 1} more" if len(self._elsewhere) > 1 else ""
+            said = f"{others} ask{'s' * (not others)} for networks beside the cluster's, which are not analysed"
+            hint = "what is said holds for the cluster's own network"
+            yield Failure(body, place, Refused((), said.lstrip(), hint))
 
     def _node_addresses(self, selector: Selector) -> tuple[IPNetwork, ...] | None:
         """None where a node has none, or no node was given."""

@@ -7,6 +7,7 @@ from netspec.diagnostics import Path
 from netspec.ir.model import EndpointSlice, IPAddress, Protocol, Service
 from netspec.manifests.fields import Object, address, items, mapping, port_number, protocol, text
 
+_LAST_PORT = 65535
 _SERVICE = "kubernetes.io/service-name"
 _MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 #: Who writes the slices of a Service's own pods, and copies those of Endpoints.
@@ -88,6 +89,8 @@ def _ports(value: object, path: Path) -> tuple[tuple[str, Protocol, int | None],
         number = found.get("port")
         name = text(found.get("name"), (*at, "name"))
         kind = protocol(found.get("protocol"), (*at, "protocol"), empty=True)
+        if isinstance(number, int) and not isinstance(number, bool) and not 1 <= number <= _LAST_PORT:
+            continue  # the API server takes it, and nothing can be there
         out.append((name, kind, None if number is None else port_number(number, (*at, "port"))))
     return tuple(out)
 

@@ -50,6 +50,7 @@ OF_CONTROLLERS = frozenset(
         "batch.kubernetes.io/job-completion-index",
     )
 )
+_OTHER_NETWORKS = ("k8s.v1.cni.cncf.io/networks", "v1.multus-cni.io/default-network")
 #: So many pods of one StatefulSet are told apart where only its template is known.
 _MOST_ORDINALS = 1000
 #: A DaemonSet has a pod on every node: more than one, for all that we know.
@@ -72,6 +73,7 @@ class Found(NamedTuple):
     place: Place
     addresses: tuple[IPv4Address | IPv6Address, ...] = ()
     ordinals: range = range(0)
+    has_other_networks: bool = False
 
 
 def found_workload(kind: str, namespace: str, name: str, body: Object, place: Place) -> Found | None:
@@ -84,7 +86,8 @@ def found_workload(kind: str, namespace: str, name: str, body: Object, place: Pl
         if status.get("phase") in ("Succeeded", "Failed"):
             return None
         pod = _pod(namespace, name, body, (), kind, place)
-        return Found(Owner(namespace, name, kind), owner, pod, place, tuple(_addresses(status)))
+        own, asks = tuple(_addresses(status)), _asks_for_networks(body)
+        return Found(Owner(namespace, name, kind), owner, pod, place, own, has_other_networks=asks)
     inner = body
     for i, part in enumerate(template):
         inner = mapping(inner.get(part), template[: i + 1])
@@ -99,7 +102,16 @@ def found_workload(kind: str, namespace: str, name: str, body: Object, place: Pl
     elif kind == "StatefulSet":
         first = _count(mapping(spec.get("ordinals"), ("spec", "ordinals")), ("spec", "ordinals", "start"), 0)
         ordinals = range(first, first + min(replicas, _MOST_ORDINALS))
-    return Found(Owner(namespace, name, kind), owner, pod, place, ordinals=ordinals)
+    asks = _asks_for_networks(inner)
+    return Found(Owner(namespace, name, kind), owner, pod, place, ordinals=ordinals, has_other_networks=asks)
+
+
+def _asks_for_networks(pod: Object) -> bool:
+    """Whether a pod, or a template, asks for networks beside the cluster's (Network Plumbing Working Group's
+    specification: the annotation; older Multus: another network in place of the cluster's)."""
+    metadata = pod.get("metadata")
+    asked = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return isinstance(asked, dict) and any(asked.get(name) not in (None, "", "[]") for name in _OTHER_NETWORKS)
 
 
 def _addresses(status: Object) -> Iterable[IPv4Address | IPv6Address]:

@@ -49,9 +49,11 @@ def run(args: argparse.Namespace, name: str) -> int:
 
 def _reading(args: argparse.Namespace) -> Reading:
     if args.kubeconfig:
+        if args.namespace:
+            raise Problem("--namespace is for manifests: the objects of a cluster name theirs", "leave it out")
         reading = read_texts(_sources.whole_cluster(args.kubeconfig, args.context))
     else:
-        reading = read(args.from_manifests, sys.stdin)
+        reading = read(args.from_manifests, sys.stdin, _sources.default_namespace(args.namespace))
     return _sources.with_cni(reading, args.cni)
 
 

@@ -103,14 +103,14 @@ def chosen(args: argparse.Namespace, spec: str | None) -> Source:
     if spec:
         return from_path(spec, args.stack, args.cni, args.namespace)
     if args.manifests:
-        found = read(args.manifests, sys.stdin, _namespace(args.namespace))
+        found = read(args.manifests, sys.stdin, default_namespace(args.namespace))
         return _of_reading(" ".join(args.manifests), found, args.cni)
     if args.namespace:
         raise Problem("--namespace is for manifests: the objects of a cluster name theirs", "leave it out")
     return _of_reading(args.kubeconfig, read_texts(_cluster(args.kubeconfig, args.context)), args.cni)
 
 
-def _namespace(given: str | None) -> str:
+def default_namespace(given: str | None) -> str:
     """Raises Problem."""
     if given is not None and not _NAMESPACE.match(given):
         raise Problem(f"{given!r} is not a namespace", "small letters, digits and - in between, up to 63")
@@ -119,7 +119,7 @@ def _namespace(given: str | None) -> str:
 
 def from_path(name: str, stack: str | None, cni: str | None, namespace: str | None = None) -> Source:
     """A spec or manifests by path; where nothing has that path, `revision:path` in the git repository here."""
-    default = _namespace(namespace)
+    default = default_namespace(namespace)
     path = Path(name)
     if name == "-":
         return _of_texts(name, list(texts([name], sys.stdin)), stack, cni, default)

@@ -23,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--kubeconfig", metavar="FILE", help="read the objects of a live cluster with kubectl")
     there.add_argument("--context", help="the kubeconfig's context (default: its current one)")
     _sources.cni_argument(there)
+    _sources.namespace_argument(there)
     there.add_argument("--output", choices=("text", "json"), default="text", help="how to print (default: text)")
 
 

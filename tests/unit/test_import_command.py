@@ -167,6 +167,15 @@ def test_a_wrong_call_writes_nothing(
     assert [p.name for p in here.iterdir()] == ["empty.yaml"]
 
 
+def test_manifests_that_name_no_namespace_are_of_the_one_given(here: Path) -> None:
+    bare = deployment("web")
+    del bare["metadata"]["namespace"]
+    assert main(["init", "--from-manifests", manifests(here, namespace("team"), bare), "--namespace", "team"]) == OK
+    (web,) = yaml.safe_load((here / "stacks" / "shop-net.yaml").read_text())["workloads"]
+    assert web["namespace"] == "team"
+    assert main(["init", "other", "--kubeconfig", "kubeconfig", "--namespace", "team"]) == USAGE
+
+
 def test_the_first_stack_keeps_clear_of_the_inputs_addresses(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}, "spec": {"podCIDRs": ["172.30.4.0/24"]}}
     assert main(["init", "--from-manifests", manifests(here, *SHOP, node)]) == OK

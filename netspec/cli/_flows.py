@@ -9,9 +9,10 @@ from netspec.analysis.evaluate import Evaluator
 from netspec.analysis.explain import Explainer, Explanation
 from netspec.analysis.matrix import ports_text
 from netspec.analysis.services import Endpoint, service_dialect
+from netspec.analysis.spaces import samples
 from netspec.analysis.unread import but_for
 from netspec.analysis.verdict import AddressEnd, End, PodEnd
-from netspec.cli._ends import INGRESS, Dialled, Port, Target, ends, targets
+from netspec.cli._ends import EXTERNAL, INGRESS, Dialled, Port, Target, ends, targets
 from netspec.diagnostics import Problem
 from netspec.ir.model import Inventory, Service
 
@@ -64,7 +65,7 @@ def flows(inventory: Inventory, source: str, destination: str, port: Port | None
         for target in found:
             yield asking.flow(name, start, target)
     if any(isinstance(start, AddressEnd) for _, start in starts):
-        yield from asking.by_doors(starts, found)
+        yield from asking.by_doors(starts, found, is_everyone=source == EXTERNAL)
 
 
 class _Asking:
@@ -120,17 +121,25 @@ class _Asking:
             for door in leading:
                 yield self._by_door(name, None, door, target)
 
-    def by_doors(self, starts: list[tuple[str, End]], found: list[Target]) -> Iterator[Found]:
-        """From addresses outside by every door: by routes once, whoever it is; else from each."""
+    def by_doors(self, starts: list[tuple[str, End]], found: list[Target], *, is_everyone: bool) -> Iterator[Found]:
+        """From addresses outside by every door: by routes once, whoever it is; else from each that may use it.
+        `is_everyone`: the starts stand for all addresses, so for those of a door of its own sources too."""
         addresses = [(name, start) for name, start in starts if isinstance(start, AddressEnd)]
         for target in found:
             for door in self._to(target):
                 if door.way == "routes":
                     yield self._by_door("the outside", None, door, target)
                     continue
-                for name, start in addresses:
-                    if not door.sources or any(start.address in network for network in door.sources):
-                        yield self._by_door(name, start, door, target)
+                using = [
+                    (name, start)
+                    for name, start in addresses
+                    if not door.sources or any(start.address in network for network in door.sources)
+                ]
+                if is_everyone and door.sources:
+                    inside = (a for network in door.sources for a in samples(network, self._inventory))
+                    using = [(str(address), AddressEnd(address)) for address in dict.fromkeys(inside)]
+                for name, start in using:
+                    yield self._by_door(name, start, door, target)
 
     def _to(self, target: Target) -> list[Door]:
         """The doors that lead to it: to the port that is asked about, through the Service that is."""

@@ -8,6 +8,7 @@ Service, a name.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 
 from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
 from netspec.verify.about import About, is_opened
@@ -44,21 +45,27 @@ class Causes:
     def _by_findings(self, left: dict[str, Observation]) -> list[Cause]:
         """Greedy: the finding that explains most of what is left, until none explains anything. One whose probe another
         one has explained already (two policies that differ are one fact) is a cause all the same."""
-        tags = {id_: self.about.evidence_tags(o) for id_, o in left.items()}
-        unexplained = set(left)
-        open_ = list({f.what: f for f in self.findings}.values())
+        by_tag: dict[str, set[str]] = defaultdict(set)
+        for id_, observation in left.items():
+            for tag in self.about.evidence_tags(observation):
+                by_tag[tag].add(id_)
+        findings = list({f.what: f for f in self.findings}.values())
+        explains = [set[str]().union(*(by_tag.get(tag, ()) for tag in f.tags)) for f in findings]
+        order = {id_: n for n, id_ in enumerate(left)}
+        # What a finding explains only shrinks: the heap's top is the best one once its number is up to date.
+        heap = [(-len(ids), n) for n, ids in enumerate(explains)]
+        heapify(heap)
         causes: list[Cause] = []
-        while open_:
-            explains = [[id_ for id_ in left if id_ in unexplained and tags[id_] & f.tags] for f in open_]
-            best = max(range(len(open_)), key=lambda i: len(explains[i]))
-            finding, ids = open_.pop(best), explains[best]
-            own = [id_ for id_ in left if f"probe:{id_}" in finding.tags]
-            if ids or own:
-                causes.append(_cause(finding.what, finding.command, [left[i] for i in ids]))
-            unexplained -= set(ids)
-        for id_ in list(left):
-            if id_ not in unexplained:
-                del left[id_]
+        while heap:
+            count, n = heappop(heap)
+            explains[n] &= left.keys()
+            if len(explains[n]) < -count:
+                heappush(heap, (-len(explains[n]), n))
+                continue
+            finding = findings[n]
+            theirs = [left.pop(id_) for id_ in sorted(explains[n], key=order.__getitem__)]
+            if theirs or any(f"probe:{id_}" in finding.tags for id_ in order):
+                causes.append(_cause(finding.what, finding.command, theirs))
         return causes
 
     def _by_common_tag(

@@ -24,7 +24,7 @@ AGAIN_AT_ONCE = 16
 SAMPLE = 3
 #: Seconds that a flow gets when it is asked again, and the questions that one pod gets then: one for each lane, or what
 #: waits in the second row would make a red run slower.
-AGAIN_TIMEOUT = 2.0
+AGAIN_TIMEOUT = 1.5
 AGAIN_LIMIT = LANES
 #: Questions in one exec: its command line must stay below the system's 128 KiB for one argument, and if all of them
 #: are denials, the exec within its time.

@@ -20,6 +20,8 @@ TIMEOUT = 1.0
 LANES = 10
 #: Resolvers wait longer than this before they ask again; a name that takes this long counts as unresolved.
 NAME_TIMEOUT = 2
+#: To get a line over HTTP: a flow like any other.
+GET_TIMEOUT = 1
 #: Seconds for a large payload. TCP: less than a sender needs that shrinks its segments because nothing comes back
 #: (tcp_mtu_probing, after three retransmissions). UDP has no such thing, and agnhost takes longer to start than wget.
 LARGE_TCP_TIMEOUT, LARGE_UDP_TIMEOUT = 1, 1.5
@@ -42,7 +44,7 @@ n() { now; s=$t; o=$(timeout NAME_TIMEOUT AGNHOST connect "$2" --protocol="$3" -
 say name-flow "$1" "$s" "$r" "${o%%"$nl"*}"; }
 d() { now; s=$t; o=$(timeout NAME_TIMEOUT busybox nslookup -type="$3" "$2" 2>&1 | tr "\n\t" "| "); now
 say lookup "$1" "$s" 0 "$o"; }
-w() { now; s=$t; o=$(timeout NAME_TIMEOUT busybox wget -q -O - "$2" 2>&1); r=$?; now
+w() { now; s=$t; o=$(timeout GET_TIMEOUT busybox wget -q -O - "$2" 2>&1); r=$?; now
 say client-address "$1" "$s" "$r" "${o%%"$nl"*}"; }
 l() { now; s=$t; if [ "$3" = tcp ]; then
 o=$(timeout LARGE_TCP_TIMEOUT busybox wget -q -O - "http://$2/echo?msg=$big" 2>&1); r=$?
@@ -54,6 +56,7 @@ c() { now; s=$t; o=$(tr "\n\t" "| " <"$2" 2>&1); r=$?; now; say file "$1" "$s" "
 """
 for _name, _seconds in (
     ("NAME_TIMEOUT", NAME_TIMEOUT),
+    ("GET_TIMEOUT", GET_TIMEOUT),
     ("LARGE_TCP_TIMEOUT", LARGE_TCP_TIMEOUT),
     ("LARGE_UDP_TIMEOUT", LARGE_UDP_TIMEOUT),
 ):

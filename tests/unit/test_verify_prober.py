@@ -26,7 +26,7 @@ from verify_support import (
 from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome
 from netspec.probing import derive_probes
 from netspec.verify.about import About
-from netspec.verify.asking import SAMPLE, Prober, is_asked_of_pod
+from netspec.verify.asking import AGAIN_TIMEOUT, SAMPLE, Prober, is_asked_of_pod
 from netspec.verify.causes import Causes
 from netspec.verify.ephemeral import ProbeContainers
 from netspec.verify.judge import Judge
@@ -191,7 +191,7 @@ def test_failures_of_one_cause_are_asked_again_by_sample(tmp_path: Path) -> None
     assert {o.status for o in seen.values()} == {Status.WRONG}
     assert sorted(o.attempts for o in seen.values()) == [1] * (20 - SAMPLE) + [2] * SAMPLE
     assert len(host.scripts) == 2
-    assert host.scripts[1].count("tcp 2s") == SAMPLE
+    assert host.scripts[1].count(f"tcp {AGAIN_TIMEOUT:g}s") == SAMPLE
 
 
 def test_a_cause_whose_sample_does_better_is_none_and_all_of_it_is_asked_again(tmp_path: Path) -> None:

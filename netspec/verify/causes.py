@@ -12,6 +12,7 @@ from heapq import heapify, heappop, heappush
 
 from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
 from netspec.verify.about import About, is_opened
+from netspec.verify.declared import differences
 from netspec.verify.findings import Finding, kubectl, set_back
 from netspec.verify.model import Cause, Observation, Status, explain
 from netspec.verify.state import State
@@ -106,7 +107,7 @@ class Causes:
         for key, theirs in groups.items():
             first = theirs[0]
             if len(theirs) == 1:
-                what = explain(first)
+                what = _fact(first, first.probe) if isinstance(first.probe, FactProbe) else explain(first)
             elif isinstance(first.probe, FactProbe) and first.status is Status.WRONG:
                 what = f"{first.probe.fact} of {_few(sorted(_subject(o) for o in theirs))} is not as the spec has it"
             else:
@@ -205,6 +206,21 @@ def _is_wrong_name(observation: Observation, tag: str) -> bool:
 def _cause(what: str, command: str, observations: Sequence[Observation]) -> Cause:
     flows = sum(isinstance(o.probe, FlowProbe) for o in observations)
     return Cause(what, command, tuple(o.probe.id for o in observations), flows)
+
+
+def _fact(observation: Observation, probe: FactProbe) -> str:
+    """One fact that is wrong: the fields that differ, where it has some."""
+    seen, expect = observation.observed, probe.expect
+    if observation.status is not Status.WRONG or not isinstance(seen, Mapping) or not isinstance(expect, Mapping):
+        return explain(observation)
+    # A list may go on: the kubelet appends the node's own search domains.
+    as_said = {
+        k: expect[k] if isinstance(v, list) and v[: len(expect[k])] == expect[k] else v
+        for k, v in seen.items()
+        if k in expect
+    }
+    told = "; ".join(differences(expect, as_said))
+    return f"{probe.fact} of {probe.subject} is not as the spec has it: {told}" if told else explain(observation)
 
 
 def _subject(observation: Observation) -> str:

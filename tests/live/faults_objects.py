@@ -164,6 +164,6 @@ def changed_ndots(live: Live) -> Iterator[Expected]:
     probe = f"fact:resolv-conf:{target.id}"
     try:
         configure({"options": [{"name": "ndots", "value": "7"}]})
-        yield Expected([probe, "'ndots': 7"], only=(probe,))
+        yield Expected([f"resolv-conf of {target.id} is not as the spec has it: ndots is 7"], only=(probe,))
     finally:
         configure(before)

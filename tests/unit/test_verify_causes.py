@@ -399,3 +399,11 @@ def test_many_findings_are_ranked_in_little_time() -> None:
     assert time.process_time() - started < 5
     assert (found[0].what, len(found)) == (label.what, 1001)
     assert sum(len(c.probes) for c in found[1:]) == 1
+
+
+def test_one_fact_says_which_field_differs() -> None:
+    probe = next(p for p in PROBES if p.id == "fact:resolv-conf:shop/a")
+    assert isinstance(probe, FactProbe)
+    seen = {**probe.expect, "search": [*probe.expect["search"], "example.com"], "ndots": 7, "other": 1}
+    (cause,) = Causes(About(SPEC, CLUSTER)).of([Observation(probe, Status.WRONG, seen)])
+    assert cause.what == "resolv-conf of shop/a is not as the spec has it: ndots is 7, the spec says 2"

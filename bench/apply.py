@@ -87,18 +87,17 @@ def _measure(folder: Path, kubeconfig: Path, kubectl: Path) -> None:
     def netspec(prefix: str, count: int = SERVICES) -> float:
         return seconds(python("-m", "bench.apply", prefix, str(count)), env)
 
-    def apply(prefix: str) -> float:
+    def kubectl_does(prefix: str, *words: str) -> float:
         file = folder / f"{prefix}.json"
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": services(prefix, SERVICES)}))
-        words = [f"--kubeconfig={kubeconfig}", "apply", "--server-side", "--filename", str(file)]
-        return seconds([str(kubectl), *words])
+        return seconds([str(kubectl), f"--kubeconfig={kubeconfig}", *words, "--filename", str(file)])
 
     netspec("n", 1)  # the stack, and what Pulumi and Python keep from then on
-    made, unchanged = apply("k"), apply("k")
-    against = f"kubectl apply --server-side of {SERVICES}"
-    _print(f"up makes {SERVICES} Services", netspec("n"), against, made)
-    _print(f"up of {SERVICES} Services, unchanged", netspec("n"), f"{against}, unchanged", unchanged)
-    _print(f"up makes {SERVICES} and deletes {SERVICES}", netspec("m"), against, made)
+    apply = ("apply", "--server-side")
+    made, unchanged, deleted = (kubectl_does("k", *words) for words in (apply, apply, ("delete",)))
+    _print(f"up makes {SERVICES} Services", netspec("n"), "kubectl apply --server-side", made)
+    _print(f"up of {SERVICES} Services, unchanged", netspec("n"), "the same kubectl again", unchanged)
+    _print(f"up makes {SERVICES} and deletes {SERVICES}", netspec("m"), "kubectl apply and delete", made + deleted)
 
 
 def _print(name: str, subject: float, against: str, baseline: float) -> None:

@@ -20,7 +20,7 @@ import grpc
 import urllib3
 import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2  # type: ignore[import-untyped]
-from kubernetes import config
+from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
@@ -47,6 +47,7 @@ REPLACES = {
 MUTABLE = {"ConfigMap": "enableConfigMapMutable", "Secret": "enableSecretMutable"}
 ABSENT = "is not in this test stand-in for the kubernetes plugin"
 VERSION = "4.34.2"
+LANES = 64
 
 
 def ints(value: Any) -> Any:
@@ -137,9 +138,12 @@ class Cluster:
         text = settings.get("kubeconfig") or os.environ.get("KUBECONFIG") or "~/.kube/config"
         if "\n" not in text and not text.lstrip().startswith("{"):
             text = Path(text).expanduser().read_text(encoding="utf-8")
-        self.api: Any = config.new_client_from_config_dict(  # type: ignore[no-untyped-call]
-            yaml.safe_load(text), context=settings.get("context"), persist_config=False
+        given = client.Configuration()
+        given.connection_pool_maxsize = LANES  # a request beyond the pool pays for a TLS handshake of its own
+        config.load_kube_config_from_dict(  # type: ignore[no-untyped-call]
+            yaml.safe_load(text), context=settings.get("context"), persist_config=False, client_configuration=given
         )
+        self.api: Any = client.ApiClient(given)
         self.namespace = settings.get("namespace") or "default"
         self.force = "true" in (settings.get("enablePatchForce"), os.environ.get("PULUMI_K8S_ENABLE_PATCH_FORCE"))
         self.upsert = settings.get("upsertExistingObjects") == "true"
@@ -369,7 +373,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         obj = load(request.properties)
         deadline = time.monotonic() + (request.timeout or 300)
         uid = obj.get("metadata", {}).get("uid")
-        asked = False
+        asked, pause = False, 0.1
         while live := self.cluster.get(obj, request.id):
             if uid and live["metadata"]["uid"] != uid:
                 break
@@ -380,7 +384,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 context.abort(
                     grpc.StatusCode.DEADLINE_EXCEEDED, f"{request.id} still there: {json.dumps(live.get('status'))}"
                 )
-            time.sleep(0.2)
+            time.sleep(pause)
+            pause = min(2 * pause, 2.0)
         return empty_pb2.Empty()
 
     @staticmethod
@@ -393,7 +398,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 def main() -> None:
     """Serve on a free loopback port, whose number is the first line on stdout."""
     server = grpc.server(
-        concurrent.futures.ThreadPoolExecutor(64),
+        concurrent.futures.ThreadPoolExecutor(LANES),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
     )
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)

@@ -17,8 +17,8 @@ from netspec.verify.canary import ECHO, NODES_AT_ONCE, CanaryPods
 from netspec.verify.model import Dial, Observation, Status
 from netspec.verify.script import Question, Reply, outcome, replies, script
 
-#: A payload that did not arrive is sent again, so often.
-AGAIN = 2
+#: A payload that did not arrive is sent again, so often: each time costs a time-out.
+AGAIN = 1
 #: Where the kernel counts the fragments of a pod.
 COUNTERS = "/proc/net/snmp"
 _ONE_NODE = "the cluster has one node: there is no path between nodes"

@@ -3,7 +3,7 @@
 Compared are the object as the last apply left it, which Pulumi's state holds, and the object now: one list call for all
 kinds. So what an API server adds or writes in another way is no difference. What counts:
 
-- a field that the stack declares, or the whole list where it declares one;
+- a field that the stack declares, or the whole list where it declares one; not the labels of a custom resource;
 - in the kinds of `WHOLE` all of the section: there an undeclared field opens a way too (a second port, externalIPs).
 
 It is set back to what the apply left. Applying the manifest again would not do: server-side apply neither removes what
@@ -106,7 +106,8 @@ def difference(kept: Kept, now: Json | None) -> Difference | None:
     """
     >>> left = {"metadata": {"resourceVersion": "1"}, "spec": {"type": "ClusterIP", "ports": [{"port": 80}]}}
     >>> now = {"metadata": {"resourceVersion": "2"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}}
-    >>> str(difference(Kept("a::service:shop/web", {"spec": {"type": "ClusterIP"}}, left), now))
+    >>> wanted = {"apiVersion": "v1", "spec": {"type": "ClusterIP"}}
+    >>> str(difference(Kept("a::service:shop/web", wanted, left), now))
     'service:shop/web: spec.type "NodePort" -> "ClusterIP"'
     """
     if now is None:
@@ -117,12 +118,18 @@ def difference(kept: Kept, now: Json | None) -> Difference | None:
     if mine.get("resourceVersion") == theirs.get("resourceVersion"):
         return None
     section = WHOLE.get(str(kept.declared.get("kind")), "")
-    wanted = {key: value for key, value in kept.declared.items() if key != section}
+    wanted = {key: value for key, value in kept.declared.items() if key not in (section, *_not_ours(kept.declared))}
     changes = [*_declared((), wanted, kept.left, now), *_whole((section,), kept.left.get(section), now.get(section))]
     operations = tuple(change.operation for change in changes)
     is_secret = kept.declared.get("kind") == "Secret"
     words = tuple(change.place if is_secret else str(change) for change in changes)
     return Difference(kept, words, operations) if words else None
+
+
+def _not_ours(declared: Json) -> tuple[str, ...]:
+    """A custom resource's labels and annotations are its operator's: Calico keeps them in an annotation of its own."""
+    group = str(declared["apiVersion"]).rpartition("/")[0]
+    return ("metadata",) if "." in group and not group.endswith(".k8s.io") else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,16 @@ def test_a_list_that_a_controller_completed_is_compared_where_it_is_declared() -
     assert found is not None and found.operations[0]["path"] == "/spec/pools/0/cidr"
 
 
+def test_the_labels_of_a_custom_resource_are_its_operators() -> None:
+    """calico-node moves those of a FelixConfiguration into an annotation when it starts (libcalico-go, backend/k8s)."""
+    labels = {"name": "default", "labels": {"a": "b"}, "annotations": {"pulumi.com/patchForce": "true"}}
+    of = kept({"apiVersion": "crd.projectcalico.org/v1", "kind": "FelixConfiguration", "metadata": labels}, {})
+    moved = {"labels": None, "annotations": {"projectcalico.org/metadata": "{}"}}
+    assert difference(of, now(of, metadata=moved)) is None
+    policy = kept({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": labels, "spec": {}}, {})
+    assert difference(policy, now(policy, metadata=moved)) is not None
+
+
 def test_a_secrets_content_is_compared_and_not_shown() -> None:
     of = kept({"kind": "Secret", "stringData": {"key": "geheim"}}, {"stringData": None, "data": {"key": "Z2VoZWlt"}})
     found = difference(of, now(of, data={"key": "b2ZmZW4="}))

@@ -37,22 +37,20 @@ KUBERNETES = Release(
 )
 
 #: What runs on the cluster. `airgap` may build an older source under the tag that users pull: docs/where-run.md.
-CALICO = Release("3.29.2", "3.28.5", "https://github.com/projectcalico/calico/releases/tag/v3.29.2")
-TIGERA_OPERATOR = Release("1.36.5", "1.36.5", "https://github.com/tigera/operator/releases/tag/v1.36.5")
+#: The operator decides the release of Calico: it is compiled in.
+CALICO = Release("3.32.1", "3.28.5", "https://github.com/projectcalico/calico/releases/tag/v3.32.1")
+TIGERA_OPERATOR = Release("1.42.4", "1.36.5", "https://github.com/tigera/operator/releases/tag/v1.42.4")
 #: The one that Kubernetes 1.37 installs.
 COREDNS = Release(
     "1.14.6", "1.14.7", "https://github.com/kubernetes/kubernetes/blob/v1.37.2/cmd/kubeadm/app/constants/constants.go"
 )
 AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")
 
-#: Image references are the same in both columns: `airgap/` tags what it builds with the name users pull.
+#: The images that plans name: the same in both columns, for `airgap/` tags what it builds with the name users pull.
+#: Calico's other images are named by its operator.
 IMAGES: dict[str, str] = {
     "node": f"kindest/node:v{KUBERNETES.official}",
     "tigera-operator": f"quay.io/tigera/operator:v{TIGERA_OPERATOR.official}",
-    "calico-node": f"docker.io/calico/node:v{CALICO.official}",
-    "calico-cni": f"docker.io/calico/cni:v{CALICO.official}",
-    "calico-typha": f"docker.io/calico/typha:v{CALICO.official}",
-    "calico-kube-controllers": f"docker.io/calico/kube-controllers:v{CALICO.official}",
     "coredns": f"registry.k8s.io/coredns/coredns:v{COREDNS.official}",
     "agnhost": f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST.official}",
 }

@@ -50,8 +50,19 @@ def _kubernetes(context: Context, work: Path) -> list[Image]:
     return images
 
 
+def operators_images(listed: list[str]) -> dict[str, str]:
+    """Name (node, cni, ...) -> the reference that an operator asks for, of what it lists (`--print-images`).
+
+    >>> operators_images(["docker.io/calico/cni:v1", "docker.io/calico/cni:v1-fips"])
+    {'cni': 'docker.io/calico/cni:v1'}
+    """
+    plain = [reference for reference in listed if not reference.endswith("-fips")]
+    return {reference.rpartition("/")[2].partition(":")[0]: reference for reference in plain}
+
+
 def _calico(context: Context, work: Path) -> list[Image]:
     binaries = context.needs["calico"] / "bin"
+    program = context.needs["tigera-operator"] / "bin" / "operator"
     source = PACKAGE / "src" / "calico"
     node, cni, typha, controllers, operator = (
         work / f"calico-{name}.tar" for name in ("node", "cni", "typha", "kube-controllers", "operator")
@@ -77,27 +88,27 @@ def _calico(context: Context, work: Path) -> list[Image]:
         layer.text("status/status.json", "", owner=CALICO_USER)
         layer.directory("profiles", owner=CALICO_USER)
     with Layer(operator) as layer:
-        layer.file(context.needs["tigera-operator"] / "bin" / "operator", "usr/bin/operator")
+        layer.file(program, "usr/bin/operator")
         layer.directory("tmp", 0o1777)
     path = "PATH=/opt/cni/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    names = catalogue.IMAGES
+    # Compiled in, and of another release than the one that users get.
+    listed = subprocess.run([program, "--print-images=listcalico"], capture_output=True, text=True, check=True)
+    names = operators_images(listed.stdout.split())
     return [
+        Image(names["node"], [context.needs["base"] / "net.tar", node], {"Cmd": ["/usr/local/bin/start-calico"]}),
         Image(
-            names["calico-node"], [context.needs["base"] / "net.tar", node], {"Cmd": ["/usr/local/bin/start-calico"]}
-        ),
-        Image(
-            names["calico-cni"],
+            names["cni"],
             [cni],
             {"Cmd": ["/opt/cni/bin/install"], "WorkingDir": "/opt/cni/bin", "Env": [path]},
         ),
-        Image(names["calico-typha"], [typha], {"Cmd": ["/usr/bin/calico-typha"], "User": str(CALICO_USER)}),
+        Image(names["typha"], [typha], {"Cmd": ["/usr/bin/calico-typha"], "User": str(CALICO_USER)}),
         Image(
-            names["calico-kube-controllers"],
+            names["kube-controllers"],
             [controllers],
             {"Entrypoint": ["/usr/bin/kube-controllers"], "User": str(CALICO_USER)},
         ),
         Image(
-            names["tigera-operator"],
+            catalogue.IMAGES["tigera-operator"],
             [operator],
             {"Entrypoint": ["/usr/bin/operator"], "User": f"{OPERATOR_USER}:{OPERATOR_USER}"},
         ),

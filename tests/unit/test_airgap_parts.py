@@ -89,6 +89,15 @@ def test_kubeadm_asking_for_an_image_that_is_not_built_is_an_error() -> None:
         images.check_kubeadm(["a:1", "c:2"], ["a:1"])
 
 
+def test_calico_s_images_are_named_as_the_built_operator_asks_for_them() -> None:
+    listed = [
+        "docker.io/calico/node:v3.29.2",
+        "quay.io/calico/node:v3.29.2-fips",
+        "docker.io/calico/node-windows:v3.29.2",
+    ]
+    assert images.operators_images(listed) == {"node": listed[0], "node-windows": listed[2]}
+
+
 def test_the_front_removes_what_cannot_be_granted(tmp_path: Path) -> None:
     process = {
         "capabilities": {"bounding": ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"], "ambient": None},

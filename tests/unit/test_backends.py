@@ -10,7 +10,6 @@ import yaml
 from netspec.backends.clusters.kind import Kind, cluster_config, kubeadm_patches, tainted
 from netspec.backends.clusters.kind.settings import KindSettings
 from netspec.backends.cni.calico import Calico
-from netspec.backends.cni.calico.operator import cluster_role, installation
 from netspec.backends.cni.calico.settings import CalicoSettings
 from netspec.backends.common import Common
 from netspec.backends.common.namespaces import namespace_manifest
@@ -38,17 +37,13 @@ from netspec.ir.model import (
 )
 from netspec.ir.selectors import Selector
 from netspec.passes.system import system
-from netspec.plan import CNI_READY, ManifestNode, Node, ReadyNode, ResourceNode
+from netspec.plan import CNI_READY, ManifestNode, Node, ResourceNode
 from netspec.target import Needs, Taint, Traits
 
 NETWORK = Network((IPv4Network("10.244.0.0/16"),), (IPv4Network("10.96.0.0/16"),))
 DNS = Dns(address="10.96.0.10")
 NEEDS = Needs()
 IR = Ir("shop", "dev", NETWORK, DNS, Traits(nodes=3), {"cluster": "kind", "cni": "calico"})
-
-
-def calico(ir: Ir = IR, **settings: Any) -> tuple[Node, ...]:
-    return Calico().lower(ir, CalicoSettings(**settings), NEEDS)
 
 
 def kind(needs: Needs = NEEDS, **settings: Any) -> ResourceNode:
@@ -128,45 +123,6 @@ class TestKind:
         control_plane = patches["InitConfiguration"]
         assert len(control_plane["nodeRegistration"]["taints"]) == 1 + own
         assert control_plane["nodeRegistration"]["taints"][-1] == given and "skipPhases" in control_plane
-
-
-class TestCalico:
-    def test_the_operator_finds_no_default_to_write_into_a_pool(self) -> None:
-        """pkg/controller/ippool/defaults.go of the operator: what it would fill in is given."""
-        (pool,) = installation(NETWORK, CalicoSettings())["spec"]["calicoNetwork"]["ipPools"]
-        defaulted = {"name", "encapsulation", "natOutgoing", "nodeSelector", "blockSize", "disableNewAllocations"}
-        assert defaulted | {"allowedUses", "disableBGPExport"} <= pool.keys()
-
-    def test_the_mtu_is_the_interface_s_unless_given(self) -> None:
-        assert "mtu" not in installation(NETWORK, CalicoSettings())["spec"]["calicoNetwork"]
-        assert installation(NETWORK, CalicoSettings(mtu=1400))["spec"]["calicoNetwork"]["mtu"] == 1400
-
-    @pytest.mark.parametrize(("mode", "dataplane"), [("iptables", "Iptables"), ("nftables", "Nftables")])
-    def test_the_data_plane_is_kube_proxy_s(self, mode: Any, dataplane: str) -> None:
-        made = installation(replace(NETWORK, proxy_mode=mode), CalicoSettings())
-        assert made["spec"]["calicoNetwork"]["linuxDataplane"] == dataplane
-
-    def test_felix_is_configured_before_the_operator_writes_the_same_object(self) -> None:
-        nodes = {node.id: node for node in calico()}
-        assert "felixconfiguration:default" in nodes["installation:default"].depends_on
-        assert nodes["felixconfiguration:default"].depends_on == ("calico-crds",)
-        assert isinstance(nodes["calico-crds"], ReadyNode)
-
-    @pytest.mark.parametrize("workers", [0, 3])
-    def test_ready_means_every_node(self, workers: int) -> None:
-        ready = next(node for node in calico(replace(IR, traits=Traits(nodes=workers + 1))) if node.id == CNI_READY)
-        assert isinstance(ready, ReadyNode)
-        assert {c.resource: c.at_least for c in ready.conditions} == {"tigerastatus/calico": 1, "nodes": workers + 1}
-
-    def test_the_operator_s_role_has_no_wildcard(self) -> None:
-        rules = cluster_role()["rules"]
-        assert not any(
-            "*" in entry for rule in rules for entry in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])
-        )
-
-    def test_the_operator_enters_no_pod_and_no_node(self) -> None:
-        resources = {name for rule in cluster_role()["rules"] for name in rule["resources"]}
-        assert not {"pods/exec", "nodes/proxy", "serviceaccounts/token"} & resources
 
 
 class TestCoreDns:

@@ -1,15 +1,16 @@
-"""Calico's own operator, installed from objects of ours; no Helm.
+"""Calico's own operator, installed from objects of ours; no Helm. They fit two operators: 1.42.4, which users get, and
+1.36.5, which `airgap/` builds.
 
 Order: the operator makes the CRDs, then the FelixConfiguration (before the operator writes its part of it), then the
-Installation, from which the operator runs calico-node, typha and kube-controllers. Source of the operator's needs:
-github.com/tigera/operator at the catalogue's version (controllers, pkg/render, pkg/crds).
+Installation, from which the operator runs calico-node, typha and kube-controllers. Source of the operators' needs:
+github.com/tigera/operator at both versions (pkg/controller, pkg/render, pkg/crds; in 1.42 pkg/imports/crds).
 """
 
 from typing import Any
 
 from netspec.backends.cni.calico.settings import CalicoSettings
 from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
-from netspec.catalogue import IMAGES, TIGERA_OPERATOR
+from netspec.catalogue import IMAGES
 from netspec.ir.model import Ir, Network
 from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Node, ReadyNode
 
@@ -56,8 +57,10 @@ def operator(ir: Ir, settings: CalicoSettings) -> tuple[Node, ...]:
 
 
 def installation(network: Network, settings: CalicoSettings) -> Manifest:
-    """Every field of a pool that the operator would default is written out: the list has one owner, and the defaults
-    that the operator writes back change nothing."""
+    """Every field of a pool that both operators would default is written out: the defaults that they write back change
+    nothing there. 1.42 defaults `assignmentMode` too: it is left to it, for server-side apply refuses a field that
+    1.36's CRD does not declare. A field that only the operator wrote is no difference to `up`, and one that an apply
+    of the list takes away is defaulted again to the same (pkg/controller/ippool/defaults.go)."""
     calico_network: dict[str, Any] = {
         "bgp": "Disabled",
         "linuxDataplane": _DATAPLANE[network.proxy_mode],
@@ -156,7 +159,6 @@ def _container(name: str, argument: str) -> dict[str, Any]:
             {"name": "WATCH_NAMESPACE", "value": ""},
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             {"name": "OPERATOR_NAME", "value": OPERATOR},
-            {"name": "TIGERA_OPERATOR_INIT_IMAGE_VERSION", "value": f"v{TIGERA_OPERATOR.official}"},
         ],
         # An API server address to use instead of the cluster IP; absent unless somebody makes it.
         "envFrom": [{"configMapRef": {"name": "kubernetes-services-endpoint", "optional": True}}],
@@ -176,7 +178,12 @@ _OWN = (*_READ, "create", "update", "delete")
 
 
 def cluster_role() -> Manifest:
-    """What the operator's Calico controllers use; nothing for Calico Enterprise, OpenShift or the Calico API server.
+    """What the operators' Calico controllers use; nothing for Calico Enterprise, OpenShift or the Calico API server.
+
+    The union of both: a kind that a controller watches must be readable even where there is no object of it, for the
+    operator waits for its caches. Source: what the controllers that pkg/controller adds without Enterprise's CRDs
+    watch, read and write, at v1.36.5 and v1.42.4; compared with charts/tigera-operator of
+    github.com/projectcalico/calico.
 
     Cluster-wide, because its caches list whole kinds. It grants calico-node, typha and kube-controllers roles that it
     does not hold itself: `escalate` and `bind`.
@@ -200,14 +207,18 @@ def cluster_role() -> Manifest:
             rule(["apiextensions.k8s.io"], ["customresourcedefinitions"], (*_READ, "create", "update")),
             rule(["coordination.k8s.io"], ["leases"], ["get", "create", "update"]),
             rule(["certificates.k8s.io"], ["certificatesigningrequests"], ["list", "watch"]),
-            # Without the CSI driver it deletes what an earlier configuration may have left.
-            rule(["storage.k8s.io"], ["csidrivers"], ["delete"]),
+            # Without the CSI driver it deletes what an earlier configuration may have left; 1.42 looks first.
+            rule(["storage.k8s.io"], ["csidrivers"], (*_READ, "delete")),
             rule([operator], ["installations"], (*_READ, "update", "patch")),
             rule([operator], ["tigerastatuses"], _OWN),
             rule([operator], ["installations/status", "tigerastatuses/status"], ["update", "patch"]),
             rule([operator], ["apiservers", "imagesets"], _READ),
+            # 1.42: features that are off until such an object is made.
+            rule([operator], ["gatewayapis", "goldmanes", "istios", "managementclusterconnections", "whiskers"], _READ),
             rule([calico], ["felixconfigurations"], (*_READ, "create", "patch")),
             rule([calico], ["ippools"], (*_READ, "create", "update")),
-            rule([calico], ["bgpconfigurations", "kubecontrollersconfigurations"], _READ),
+            rule([calico], ["bgpconfigurations", "clusterinformations", "kubecontrollersconfigurations"], _READ),
+            # 1.42 asks at its start whether Calico's objects move to another API group.
+            rule(["migration.projectcalico.org"], ["datastoremigrations"], _READ),
         ],
     )

@@ -14,17 +14,8 @@ from faults import FAULTS, Fault
 from live_cluster import STACK, Live
 
 from netspec.verify.model import Answer, explain
-from netspec.verify.script import TIMEOUT
 
 ROOT = Path(__file__).resolve().parents[2]
-#: A red run may take so many denials longer than a green one.
-SLOWER = 3
-
-
-@pytest.fixture(scope="module")
-def green(live: Live) -> float:
-    """Seconds of a green run."""
-    return min(live.verify().seconds for _ in range(2))
 
 
 def test_the_untouched_cluster_is_green(live: Live) -> None:
@@ -39,12 +30,10 @@ def test_the_untouched_cluster_is_green(live: Live) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.id)
-def test_a_fault_is_caught_and_its_cause_named(live: Live, green: float, fault: Fault) -> None:
+def test_a_fault_is_caught_and_its_cause_named(live: Live, fault: Fault) -> None:
     with fault.make(live) as expected:
         run = live.verify()
     assert not expected.missed(run)
-    if run.answer is Answer.RED:
-        assert run.seconds < green + SLOWER * TIMEOUT + green / 3  # what a busy machine adds to any run
 
 
 @pytest.mark.parametrize(

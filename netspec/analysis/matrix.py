@@ -6,7 +6,6 @@ from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 
-from netspec.analysis.doors import Passing, doors
 from netspec.analysis.engine import Connection, Reachability, Rows
 from netspec.analysis.spaces import Ranges
 from netspec.analysis.unread import to_json as unread_json
@@ -90,6 +89,10 @@ class Matrix:
     def ingress_connections(self) -> list[Connection]:
         """What the outside reaches through Ingress and Gateway routes. The pods of the proxy are not known: allow is
         what any pod of the cluster may, undefined what some pod may, or what a Gateway may lead there."""
+        if not self.inventory.routes:
+            return []
+        from netspec.analysis.doors import Passing, doors  # for those who have routes
+
         number = {w.id: i for i, w in enumerate(self.reach.workloads)}
         allow: dict[int, int] = {}
         undefined: dict[int, int] = {}

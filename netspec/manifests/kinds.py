@@ -4,7 +4,6 @@ A kind that is not known is judged by what it is called and by its group, not by
 somebody's network plugin that is overlooked would read as "allowed".
 """
 
-import difflib
 import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
@@ -289,6 +288,8 @@ def _wrong(api_version: str, kind: str) -> Bad:
     if meant is None:
         group = api_version.rpartition("/")[0]
         near = sorted({k for g, k in _READ if g == group} | _OTHERS.get(group, frozenset()))
+        import difflib  # for a mistake only
+
         meant = next(iter(difflib.get_close_matches(kind, near, n=1, cutoff=0.75)), None)
         hint = f"did you mean {meant}?" if meant else None
     else:

@@ -5,8 +5,6 @@ was written (8080, 8.08e3, 0x1f90), a date is text, `yes` is true.
 tests/property/test_reach_kubectl.py holds them against that code.
 """
 
-import base64
-import binascii
 import math
 import re
 import struct
@@ -85,6 +83,9 @@ def tagged(tag: str, text: str) -> Scalar:
     (16, '1', '1')
     """
     if tag == f"{_TAG}binary":
+        import base64  # hardly ever
+        import binascii
+
         try:
             return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode(errors="replace")
         except binascii.Error:

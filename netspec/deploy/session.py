@@ -84,31 +84,32 @@ class Session:
     def up(self, plan: Plan, on_event: OnEvent, on_output: Say, refresh: bool = True) -> Outcome:
         """Apply. `refresh`: look for what somebody else changed, and set it back."""
         with self._working(create=True, plan=plan) as stack:
-            differences, others = self._look(stack, set_back=True) if refresh else (None, False)
-            self._again(
-                lambda: stack.up(
-                    refresh=others,
-                    parallel=PARALLEL,
-                    on_event=self._relay(on_event),
-                    on_output=on_output,
-                    suppress_outputs=True,
-                )
-            )
-        return Outcome(self._counted, differences)
+            return self._changing(stack, stack.up, True, on_event, on_output, refresh)
 
     def preview(self, plan: Plan, on_event: OnEvent, on_output: Say, refresh: bool = True) -> Outcome:
         """What `up` would do: nothing is set back, and the state stays what it is."""
         with self._working(create=True, plan=plan) as stack:
-            differences, others = self._look(stack, set_back=False) if refresh else (None, False)
-            self._again(
-                lambda: stack.preview(
-                    refresh=others,
-                    parallel=PARALLEL,
-                    on_event=self._relay(on_event),
-                    on_output=on_output,
-                    suppress_outputs=True,
-                )
+            return self._changing(stack, stack.preview, False, on_event, on_output, refresh)
+
+    def _changing(
+        self,
+        stack: Stack,
+        operation: Callable[..., object],
+        set_back: bool,
+        on_event: OnEvent,
+        on_output: Say,
+        refresh: bool,
+    ) -> Outcome:
+        differences, others = self._look(stack, set_back=set_back) if refresh else (None, False)
+        self._again(
+            lambda: operation(
+                refresh=others,
+                parallel=PARALLEL,
+                on_event=self._relay(on_event),
+                on_output=on_output,
+                suppress_outputs=True,
             )
+        )
         return Outcome(self._counted, differences)
 
     def down(self, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:

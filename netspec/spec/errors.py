@@ -53,10 +53,15 @@ def annotation_at(model: type[BaseModel], path: Path) -> Any:
     return current
 
 
+def field_names(model: type[BaseModel]) -> list[str]:
+    """What its fields are called in the file."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
 def _fields(model: type[BaseModel], path: Path) -> list[str]:
     for candidate in _arguments(annotation_at(model, path)):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return [f.alias or name for name, f in candidate.model_fields.items()]
+            return field_names(candidate)
     return []
 
 

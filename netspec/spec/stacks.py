@@ -6,9 +6,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from netspec.diagnostics import Path
-from netspec.spec.errors import Finding, choice, describe, findings, unknown_field
+from netspec.spec.errors import Finding, choice, describe, field_names, findings, unknown_field
 from netspec.spec.load import LoadedSpec
-from netspec.spec.model import Settings
 from netspec.target import LAYERS, Backend, Layer, Part, Registry
 
 
@@ -64,13 +63,8 @@ def _of_another(finding: Finding, backend: Backend, path: Path, providers: Mappi
     """An unknown setting that other backends have is one of theirs."""
     if finding.code != "NS010" or len(finding.path) != len(path) + 1:
         return finding
-    theirs = [n for n, other in providers.items() if finding.path[-1] in settings_fields(other.settings)]
+    theirs = [n for n, other in providers.items() if finding.path[-1] in field_names(other.settings)]
     if not theirs:
         return finding
     message = f"{backend.name} has no such setting; {' and '.join(theirs)} {'has' if len(theirs) == 1 else 'have'}"
     return finding._replace(message=message, hint=finding.hint if "mean" in (finding.hint or "") else "remove it")
-
-
-def settings_fields(settings: type[Settings]) -> list[str]:
-    """The names of the settings in the file."""
-    return [field.alias or name for name, field in settings.model_fields.items()]

@@ -16,9 +16,9 @@ from netspec.ir.features import required
 from netspec.plan import CLUSTER, CNI_READY, NODES, ManifestNode, Plan, ResourceNode, needs_of, providers
 from netspec.planfiles import render
 from netspec.probes import FactProbe
+from netspec.spec.errors import field_names
 from netspec.spec.reference import render as render_reference
 from netspec.spec.schema import definition_of, schema
-from netspec.spec.stacks import settings_fields
 from netspec.target import LAYERS, Backend, Feature, Layer, ObjectRead
 from netspec.verify.readers import PARSERS
 
@@ -284,7 +284,7 @@ def test_settings_are_described_in_the_schema_and_the_reference(layer: Layer, ba
     name = definition_of(layer, backend)
     definition = schema(TOYS)["$defs"][name]
     assert definition["properties"][layer.key]["const"] == backend.name
-    assert set(definition["properties"]) == {layer.key, *settings_fields(backend.settings)}
+    assert set(definition["properties"]) == {layer.key, *field_names(backend.settings)}
     assert all(field.get("description") for field in definition["properties"].values())
     page = render_reference(TOYS)
     assert f"## {name}\n" in page and (backend.settings.__doc__ or "?") in page
@@ -295,7 +295,7 @@ def test_settings_are_described_in_the_schema_and_the_reference(layer: Layer, ba
 
 @pytest.mark.parametrize(("layer", "backend"), CHOSEN, ids=_id)
 def test_a_typo_in_a_setting_has_its_place_and_what_was_meant(layer: Layer, backend: Backend) -> None:
-    field = settings_fields(backend.settings)[0]
+    field = field_names(backend.settings)[0]
     typo = field[:-1] + field[-1] * 2
     said = given(backend.name)
     whole = {layer.key: said} if isinstance(said, str) else said

@@ -1,4 +1,5 @@
-"""The IR: what a spec means for one stack. Frozen, every default filled in, every reference resolved.
+"""The IR: what a spec means for one stack. Frozen, every default filled in, every reference resolved. All of it is
+imported from here.
 
 `Inventory` is the part that reachability needs; plain Kubernetes manifests are read into the same shape.
 """
@@ -6,35 +7,36 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal
 
-from netspec.diagnostics import Path, Position
+from netspec.diagnostics import Path
+from netspec.ir.base import Direction as Direction
+from netspec.ir.base import IPAddress as IPAddress
+from netspec.ir.base import IPNetwork as IPNetwork
+from netspec.ir.base import Place as Place
+from netspec.ir.base import Protocol as Protocol
+from netspec.ir.policies import Action as Action
+from netspec.ir.policies import IpBlock as IpBlock
+from netspec.ir.policies import NetworkPolicy as NetworkPolicy
+from netspec.ir.policies import Peer as Peer
+from netspec.ir.policies import PolicyPort as PolicyPort
+from netspec.ir.policies import Rule as Rule
+from netspec.ir.policies import Tier as Tier
+from netspec.ir.policies import TierPolicy as TierPolicy
+from netspec.ir.policies import TierRule as TierRule
 from netspec.ir.selectors import Labels, Selector
 from netspec.target import Dialect, Traits
 
-Protocol = Literal["TCP", "UDP", "SCTP"]
 #: How Service traffic gets to pods on a node; none: kube-proxy does not run.
 ProxyMode = Literal["iptables", "nftables", "ipvs", "none"]
-Direction = Literal["Ingress", "Egress"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
 #: How nodes forward what comes from outside to a Service.
 Entrance = Literal["node-port", "load-balancer", "external-ip"]
-IPNetwork = IPv4Network | IPv6Network
-IPAddress = IPv4Address | IPv6Address
 
 #: The label the API server sets on every namespace (KEP-2161).
 NAME_LABEL = "kubernetes.io/metadata.name"
 #: Which workload a pod stands in for; its Deployment selects by it, since workloads may share their own labels.
 WORKLOAD_LABEL = "netspec.dev/workload"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an object was declared: its path in a spec, and its position in a file."""
-
-    path: Path = ()
-    position: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,104 +149,6 @@ class EndpointSlice:
     ports: tuple[tuple[str, Protocol, int | None], ...]
     workloads: tuple[str, ...] = ()
     addresses: tuple[IPAddress, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class IpBlock:
-    cidr: IPNetwork
-    excluded: tuple[IPNetwork, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """One NetworkPolicyPeer: an ipBlock, or selectors. `pods` and `namespaces` together are AND; `pods` alone is
-    the policy's own namespace; `namespaces` alone is every pod of them. `unread`: none of these, but what the input
-    does not say: nodes, names of addresses anywhere, or anything at all."""
-
-    pods: Selector | None = None
-    namespaces: Selector | None = None
-    ip_block: IpBlock | None = None
-    unread: Literal["", "nodes", "names", "anything"] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyPort:
-    """`port` None is every port of the protocol; a name resolves on the destination pod. `unread`: it may be any port
-    of any protocol."""
-
-    protocol: Protocol = "TCP"
-    port: int | str | None = None
-    end_port: int | None = None
-    unread: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One ingress or egress rule. Empty `peers` is every peer; empty `ports` is every port (absent and [] alike)."""
-
-    peers: tuple[Peer, ...] = ()
-    ports: tuple[PolicyPort, ...] = ()
-    place: Place = field(default=Place(), compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkPolicy:
-    """networking.k8s.io/v1 NetworkPolicy, policyTypes defaulted. `origin` says for the reader what it came from."""
-
-    namespace: str
-    name: str
-    pods: Selector
-    types: tuple[Direction, ...]
-    ingress: tuple[Rule, ...] = ()
-    egress: tuple[Rule, ...] = ()
-    origin: str = "networkPolicies"
-    place: Place = field(default=Place(), compare=False)
-
-    @property
-    def id(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-    def rules(self, direction: Direction) -> tuple[Rule, ...]:
-        return self.ingress if direction == "Ingress" else self.egress
-
-
-#: Unread: any of the others, for all that the input says.
-Action = Literal["Accept", "Deny", "Pass", "Unread"]
-Tier = Literal["Admin", "Baseline"]
-
-
-@dataclass(frozen=True, slots=True)
-class TierRule:
-    """One rule of a tier policy. Both selectors of a peer are set; an ipBlock is one of `networks`: it matches pods. No
-    peers: it matches nothing."""
-
-    action: Action
-    peers: tuple[Peer, ...]
-    ports: tuple[PolicyPort, ...] = ()
-    name: str = ""
-    place: Place = field(default=Place(), compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class TierPolicy:
-    """ClusterNetworkPolicy v1alpha2, AdminNetworkPolicy or BaselineAdminNetworkPolicy v1alpha1: ordered rules around
-    NetworkPolicy, lower `priority` first; a Baseline tier decides for pods that no NetworkPolicy isolates."""
-
-    kind: str
-    name: str
-    tier: Tier
-    priority: int
-    subject: Peer
-    ingress: tuple[TierRule, ...] = ()
-    egress: tuple[TierRule, ...] = ()
-    place: Place = field(default=Place(), compare=False)
-
-    @property
-    def id(self) -> str:
-        return f"{self.kind}/{self.name}"
-
-    def rules(self, direction: Direction) -> tuple[TierRule, ...]:
-        return self.ingress if direction == "Ingress" else self.egress
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class Objects:
         return next(each for each in names if (*kinds, each) not in self._seen)
 
     def _without_kind(self, body: Object) -> None:
-        """What is no Kubernetes object at all is counted; what is nearly one is not there for the API server."""
+        """Counts what is not a Kubernetes object at all. What is nearly one the API server does not see: an error."""
         letters = {str(key).casefold(): key for key in body}
         if {"metadata", "spec"} <= letters.keys() or (
             not letters.keys().isdisjoint(("kind", "apiversion"))

@@ -111,7 +111,7 @@ class Evidence:
         for pod in sorted({e.pod for e in self.state.endpoints.get(probe.subject, ())} - owners.keys()):
             what = f"{pod} belongs to no workload of the spec, and is behind Service {probe.subject}"
             tags = frozenset({f"service:{probe.subject}", f"pod:{pod}", probe_tag(probe.id)})
-            # What is no pod has an address for a name: an EndpointSlice of somebody's own.
+            # A name that is an address is not a pod's: it comes from an EndpointSlice of somebody's own.
             is_pod = any(p.id == pod for p in self.state.pods)
             namespace, _, name = probe.subject.partition("/")
             selector = f"kubernetes.io/service-name={name}"

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -27,6 +27,7 @@ from typing import IO
 from airgap import build, dockerapi, host, leftovers
 from airgap.component import PACKAGE
 from airgap.errors import AirgapError
+from airgap.recipes import EXTRAS
 from netspec import catalogue
 
 RUN = Path("/run/netspec")
@@ -40,6 +41,9 @@ STOP_SECONDS = 20
 ENGINE_IMAGES = {"node-image": catalogue.IMAGES["node"], "outside-host": catalogue.IMAGES["agnhost"]}
 #: Components whose recipe needs host.BUILD_PACKAGES.
 _FROM_DEBIAN = {"base", "node-image"}
+#: Where the registry (airgap/registry.py) answers: on this port of every gateway of a container network. The entrypoint
+#: of the node image names it too.
+REGISTRY_PORT = 5000
 #: Directories with fixed names that dockerd and containerd use whatever their options say.
 _HIDDEN = (Path("/run/docker"), Path("/run/containerd"))
 _CLONE_NEWNET = 0x40000000
@@ -88,9 +92,14 @@ def status() -> EngineInfo | None:
     return EngineInfo(SOCKET, Path(f"/proc/{server}/ns/net")) if server else None
 
 
-def missing_packages() -> list[str]:
-    """The Debian packages that building and starting the engine installs on this host."""
-    built = {entry.name for entry in build.missing(ENGINE_IMAGES)}
+def extras(images: Collection[str]) -> list[str]:
+    """The components that have these images, of those which the node image does not have."""
+    return [name for name, references in EXTRAS.items() if not references.isdisjoint(images)]
+
+
+def missing_packages(images: Collection[str] = ()) -> list[str]:
+    """The Debian packages that building and starting the engine with these images installs on this host."""
+    built = {entry.name for entry in build.missing([*ENGINE_IMAGES, *extras(images)])}
     return host.missing_packages(host.ENGINE_PACKAGES | (host.BUILD_PACKAGES if built & _FROM_DEBIAN else {}))
 
 
@@ -136,6 +145,7 @@ def _start() -> EngineInfo:
     RUN.mkdir(mode=0o700, parents=True, exist_ok=True)
     (RUN / "data").symlink_to(data)
     (RUN / "daemon.json").write_text("{}")
+    (RUN / "images").mkdir(exist_ok=True)
     with log.open("w") as output:
         process = subprocess.Popen(
             _dockerd_command(data),
@@ -182,7 +192,10 @@ def _dockerd_command(data: Path) -> list[str]:
     # engine of this host, and the other way round.
     hide = " && ".join(f"mkdir -p {path} && mount -t tmpfs tmpfs {path}" for path in _HIDDEN)
     unshare = ["unshare", "--net", "--mount", "--propagation=slave"]
-    return [*unshare, "sh", "-c", f'ip link set lo up && {hide} && exec "$@"', "sh", *dockerd]
+    # The registry is a child of what becomes dockerd, and ends with it.
+    registry = f"/usr/bin/python3 -ISE {shlex.quote(str(PACKAGE / 'registry.py'))} {RUN}/images {REGISTRY_PORT}"
+    begin = f"ip link set lo up && {hide} && {{ setpriv --pdeathsig KILL {registry} & }}"
+    return [*unshare, "sh", "-c", f'{begin} && exec "$@"', "sh", *dockerd]
 
 
 def enter() -> EngineInfo:
@@ -206,13 +219,24 @@ def enter() -> EngineInfo:
     return running
 
 
-def ensure_images(progress: Progress = _say) -> None:
-    """Build what is not built and load what is not loaded of the images the engine itself runs.
+def build_images(images: Collection[str], progress: Progress = _say) -> None:
+    """Build what is not built of what the engine itself runs, and of `images`, those that a plan names. Building needs
+    the network, so do it before `enter()`. Raises `AirgapError`."""
+    build.ensure([*ENGINE_IMAGES, *extras(images)], progress)
 
-    Takes milliseconds when they are there. Building needs the network, so do it before `enter()`.
-    Raises `AirgapError`.
+
+def ensure_images(images: Collection[str] = (), progress: Progress = _say) -> None:
+    """Load what is not loaded of the images the engine itself runs, and offer `images` to nodes that pull them.
+
+    Takes milliseconds when they are there. Raises `AirgapError`.
     """
-    build.ensure(ENGINE_IMAGES, progress)
+    build_images(images, progress)
+    for name in extras(images):
+        link = RUN / "images" / f"{name}.tar"
+        fresh = link.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(build.path_of(name) / "images.tar")
+        fresh.rename(link)
     paths = {name: build.path_of(name) for name in ENGINE_IMAGES}
     record = _data().parent / "loaded.json"
     loaded = json.loads(record.read_text()) if record.exists() else {}

@@ -1,14 +1,14 @@
 """The whole compile: spec -> IR -> plan and probes, for one stack."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from netspec.diagnostics import Diagnostic, Problem, Report, Severity
 from netspec.ir.features import required
 from netspec.ir.model import Ir, Place
 from netspec.passes import resolve_and_check
-from netspec.plan import Plan, order
+from netspec.plan import Plan, images_of, order
 from netspec.spec.load import LoadedSpec
 from netspec.spec.stacks import example, parts_of
 from netspec.spec.types import did_you_mean
@@ -82,7 +82,10 @@ def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileR
     nodes = [node for part in parts for node in part.backend.lower(ir, part.settings, needs)]
     facts = tuple(fact for part in parts for fact in part.backend.facts(ir, part.settings))
     network = {"podCIDRs": [str(cidr) for cidr in ir.network.pod_cidrs], "cni": ir.providers["cni"]}
-    return CompileResult(ir, Plan(ir.name, ir.stack, order(nodes), network), report.sorted(), facts)
+    plan = Plan(ir.name, ir.stack, order(nodes), network)
+    named = {image for manifest in plan.manifests() for image in images_of(manifest)}
+    said = {image for part in parts for image in part.backend.images(ir, part.settings)}
+    return CompileResult(ir, replace(plan, images=tuple(sorted(named | said))), report.sorted(), facts)
 
 
 def _report(loaded: LoadedSpec) -> Report:

@@ -98,12 +98,13 @@ Node = ResourceNode | ManifestNode | ReadyNode
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Nodes in apply order: dependencies first, ties by the order they were given. `network`: what a later plan needs
-    to know of this one to say what it changes: podCIDRs and cni."""
+    to know of this one to say what it changes: podCIDRs and cni. `images`: every container image that is to run."""
 
     name: str
     stack: str
     nodes: tuple[Node, ...] = field(default=())
     network: Mapping[str, Any] = field(default_factory=dict)
+    images: tuple[str, ...] = ()
 
     @property
     def found_again(self) -> bool:
@@ -125,6 +126,18 @@ def refs(value: Any) -> Iterator[Ref]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from refs(inner)
+
+
+def images_of(value: Any) -> Iterator[str]:
+    """The images of the containers in a manifest, or in any part of one (core/v1 PodSpec)."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key in ("containers", "initContainers") and isinstance(inner, list):
+                yield from (c["image"] for c in inner if isinstance(c, Mapping) and isinstance(c.get("image"), str))
+            yield from images_of(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from images_of(inner)
 
 
 def needs_of(node: Node) -> dict[str, None]:

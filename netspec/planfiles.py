@@ -65,7 +65,7 @@ def render(plan: Plan) -> dict[str, str]:
             entry["file"] = path
             files[path] = to_yaml(node.manifest)
         entries.append(entry)
-    index = {"version": VERSION, "name": plan.name, "stack": plan.stack, "nodes": entries}
+    index = {"version": VERSION, "name": plan.name, "stack": plan.stack, "images": list(plan.images), "nodes": entries}
     files[INDEX] = json.dumps(index, indent=2, ensure_ascii=False) + "\n"
     return files
 

@@ -269,6 +269,11 @@ class Backend:
         """What is to be made. The cluster's backend provides the barriers CLUSTER and NODES, the CNI's CNI_READY."""
         raise NotImplementedError
 
+    def images(self, ir: "Ir", settings: Any) -> tuple[str, ...]:
+        """The container images that run because of it and stand in no manifest of its plan: those that a chart or an
+        operator names."""
+        return ()
+
     def facts(self, ir: "Ir", settings: Any) -> tuple[Fact, ...]:
         """What must be true of the running cluster."""
         return ()

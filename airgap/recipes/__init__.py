@@ -7,3 +7,7 @@ COMPONENTS: dict[str, Component] = {
     component.name: component
     for component in (*programs.COMPONENTS, base.COMPONENT, *images.COMPONENTS, node.COMPONENT)
 }
+
+#: Components whose `images.tar` the node image does not hold -> the references in it. Nodes pull them from the registry
+#: of the engine (airgap/registry.py), and only a plan that names one of them has it built.
+EXTRAS: dict[str, frozenset[str]] = {}

@@ -184,7 +184,7 @@ COMPONENTS: tuple[Component, ...] = (
             *("agnhost", "coredns", "pause", "base"),
         ),
         sources=("recipes/images.py", "archive.py", "src/calico"),
-        definition=sorted(catalogue.IMAGES.items()),
+        definition=[(name, catalogue.IMAGES[name]) for name in ("agnhost", "coredns", "node", "tigera-operator")],
         disk=2.2,
     ),
     Component(

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     plan = compiled(spec, args.stack).plan
     if plan is None:
         return FAILED
-    tools = toolchain.activate(install=not args.no_install)
+    tools = toolchain.activate(install=not args.no_install, images=plan.images)
     check_disk(tools.engine)
     with reported(args.stack, f"up {args.stack}", layers(plan), tools) as (progress, log):
         operation = Operation(args.stack, recorded(spec), progress, log)

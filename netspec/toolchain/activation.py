@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,14 +46,19 @@ _active: Tools | None = None
 
 
 def activate(
-    components: Sequence[str] = TOOL_NAMES, report: Say = say, start: bool = True, install: bool = True
+    components: Sequence[str] = TOOL_NAMES,
+    report: Say = say,
+    start: bool = True,
+    install: bool = True,
+    images: Collection[str] = (),
 ) -> Tools:
     """Find the programs, downloading or building what is missing, and set this process's environment to use them.
 
     With the private engine this moves the calling thread into its network namespace, out of which nothing else is
     reachable: call it from the main thread, before any other thread starts. `start` False leaves a private engine
-    that does not run as it is; `install` False forbids installing system packages for it. A second call does nothing
-    more than to look for further programs. Raises `Problem`.
+    that does not run as it is; `install` False forbids installing system packages for it. `images`: what nodes will
+    pull, which a private engine must have built. A second call does nothing more than to look for further programs.
+    Raises `Problem`.
     """
     global _active
     if _active and set(components) <= set(_active.programs):
@@ -61,14 +66,14 @@ def activate(
     project.root()  # without one, nothing is downloaded first
     chosen = _active.engine if _active else engine.choose()
     if chosen == "private" and start:
-        engine.allow_packages(install, report)
+        engine.allow_packages(install, report, images)
     notes = list(_active.notes) if _active else []
     programs = {name: find(name, report, notes.append) for name in components}
     if chosen == "private" and "pulumi" in programs:
         # Its network namespace cannot download a plugin any more.
         programs["pulumi"] = with_plugin(programs["pulumi"], report)
     if chosen == "private" and start:
-        engine.start_private(report)
+        engine.start_private(report, images)
     docker = engine.docker_client(chosen)
     set_environment({"docker": docker, **{name: found.path for name, found in programs.items()}}, chosen)
     if chosen == "private" and engine.private_runs():

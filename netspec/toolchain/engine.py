@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -101,11 +101,11 @@ def _check_same(wanted: str, made_on: str, identity: str, file: Path) -> None:
         )
 
 
-def allow_packages(install: bool, report: Say = say) -> None:
+def allow_packages(install: bool, report: Say = say, images: Collection[str] = ()) -> None:
     """Say which system packages the private engine is about to install as root, or raise `Problem` unless `install`."""
     from airgap import engine
 
-    packages = " ".join(engine.missing_packages())
+    packages = " ".join(engine.missing_packages(images))
     if not packages:
         return
     if not install:
@@ -117,16 +117,16 @@ def allow_packages(install: bool, report: Say = say) -> None:
     report("  --no-install forbids it")
 
 
-def start_private(report: Say = say) -> None:
-    """Build, start and fill the private engine. Raises `Problem`."""
-    from airgap import build, engine
+def start_private(report: Say = say, images: Collection[str] = ()) -> None:
+    """Build, start and fill the private engine; `images` are those that nodes will pull. Raises `Problem`."""
+    from airgap import engine
     from airgap.errors import AirgapError
 
     try:
         engine.hold()
-        build.ensure(engine.ENGINE_IMAGES, report)  # before anything is started: this is what can take long, or fail
+        engine.build_images(images, report)  # before anything is started: this is what can take long, or fail
         engine.start(report)
-        engine.ensure_images(report)
+        engine.ensure_images(images, report)
     except AirgapError as error:
         raise Problem(error.message, error.hint) from error
     except subprocess.CalledProcessError as error:

@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netspec.diagnostics import Problem
-from netspec.plan import Condition, ManifestNode, Node, Plan, ReadyNode, Ref, ResourceNode, manifest_id, order
+from netspec.plan import (
+    Condition,
+    ManifestNode,
+    Node,
+    Plan,
+    ReadyNode,
+    Ref,
+    ResourceNode,
+    images_of,
+    manifest_id,
+    order,
+)
 from netspec.planfiles import INDEX, VERSION, render, to_yaml, write
 
 _CLUSTER = ResourceNode(
@@ -193,3 +204,10 @@ def test_write_refuses_a_file_in_the_directory_s_place(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="cannot be written"):
         write(_plan(), tmp_path / "out")
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_images_are_those_of_every_container_in_a_manifest() -> None:
+    pod = {"initContainers": [{"image": "a:1"}], "containers": [{"image": "b:1"}, {"name": "no-image"}]}
+    job = {"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}}
+    assert sorted(images_of(job)) == ["a:1", "b:1"]
+    assert list(images_of({"data": {"containers": "not a list", "image": "c:1"}})) == []

@@ -12,7 +12,7 @@ from netspec.plan import Plan, images_of, order
 from netspec.spec.load import LoadedSpec
 from netspec.spec.stacks import example, parts_of
 from netspec.spec.types import did_you_mean
-from netspec.target import LAYERS, Fact, Feature, Needs, Part, Registry
+from netspec.target import LAYERS, Fact, Feature, Limit, Needs, Part, Registry
 
 if TYPE_CHECKING:
     from netspec.probes import Probe
@@ -141,10 +141,18 @@ def _check_backends(ir: Ir, parts: Sequence[Part], registry: Registry, report: R
         needs = part.backend.needs(ir, part.settings, needs)
     for part in parts:
         part.backend.check(ir, part.settings, needs, report)
-        for limit in part.backend.capacity(ir, part.settings):
-            if limit.nodes < ir.traits.nodes:
-                report.error(limit.code, limit.path, limit.message, limit.hint)
+    for limit in limits(ir, parts):
+        if limit.room < (ir.traits.nodes if limit.needed is None else limit.needed):
+            report.error(limit.code, limit.path, limit.message, limit.hint)
+    for addon in (a for a in needs.addons if a.name not in ir.traits.addons):
+        message = f"{addon.name} is software of a cluster's provider, which {ir.providers['cluster']} does not have"
+        report.error("NS903", ("stacks", ir.stack, "cni"), message, "choose another cni, or a cluster that has it")
     return needs
+
+
+def limits(ir: Ir, parts: Sequence[Part]) -> tuple[Limit, ...]:
+    """What bounds the stack, each by the backend that knows it."""
+    return tuple(limit for part in parts for limit in part.backend.capacity(ir, part.settings))
 
 
 def _unsupported(

@@ -4,6 +4,7 @@ A value that exists only once a node is applied is a `Ref`; `netspec.deploy` tur
 """
 
 import heapq
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -13,6 +14,9 @@ from typing import Any, ClassVar, Literal
 CLUSTER = "cluster"
 NODES = "nodes"
 CNI_READY = "cni-ready"
+
+#: The token of a node that configures a provider: this and the provider's name.
+PROVIDER = "pulumi:providers:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,16 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
+class Json:
+    """The JSON text of a value in which Refs may stand: for inputs that are text (a policy, an agent's settings)."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        return json.dumps(self.value, default=str)
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceNode:
     """A resource of a provider: Pulumi's type `token` and its inputs, by the provider's own names.
 
@@ -34,6 +48,11 @@ class ResourceNode:
     inputs that `netspec compile` writes as YAML files of their own, input -> file name. `found_again`: one that was
     made and not recorded is found by its inputs when it is made once more, and taken over or replaced: say so only
     where that is tested, for anything else would be made twice.
+
+    `provider`: the node that configures the provider (token PROVIDER + its name), whose `version` is that of its
+    plugin. `outputs` are made of other outputs; `identity` among them tells this cluster from another of the same name,
+    and names the resource with which all that is on the cluster goes. `unique`: two of it cannot be there at a time,
+    so it is deleted before it is made again. `ignores`: inputs that count when it is made and never after.
     """
 
     id: str
@@ -44,6 +63,11 @@ class ResourceNode:
     provides: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     found_again: bool = False
+    provider: str = ""
+    version: str = ""
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    unique: bool = False
+    ignores: tuple[str, ...] = ()
     kind: Literal["resource"] = "resource"
 
 
@@ -52,6 +76,8 @@ class ManifestNode:
     """One Kubernetes object, applied through the cluster's kubeconfig. One that is there already is taken over.
 
     `wait` False: the apply does not wait for the object to be ready (something later in the plan makes it so).
+    `outlives`: it makes something beside the cluster that only its own deletion takes away, so it is deleted before the
+    cluster is and not with it.
     """
 
     found_again: ClassVar[bool] = True
@@ -60,6 +86,7 @@ class ManifestNode:
     manifest: Mapping[str, Any]
     depends_on: tuple[str, ...] = ()
     wait: bool = True
+    outlives: bool = False
     cluster: Ref = Ref(CLUSTER, "kubeconfig")
     kind: Literal["manifest"] = "manifest"
 
@@ -120,6 +147,8 @@ def refs(value: Any) -> Iterator[Ref]:
     """Every Ref in a value, at whatever depth."""
     if isinstance(value, Ref):
         yield value
+    elif isinstance(value, Json):
+        yield from refs(value.value)
     elif isinstance(value, Mapping):
         for inner in value.values():
             yield from refs(inner)
@@ -143,7 +172,14 @@ def images_of(value: Any) -> Iterator[str]:
 def needs_of(node: Node) -> dict[str, None]:
     """The ids, or barriers, that must come before a node: those it names and those whose outputs it uses."""
     if isinstance(node, ResourceNode):
-        used = refs(node.properties)
+        used = refs((node.properties, node.outputs))
+        return dict.fromkeys(
+            (
+                *node.depends_on,
+                *([node.provider] if node.provider else ()),
+                *(ref.node for ref in used if ref.node != node.id),
+            )
+        )
     elif isinstance(node, ManifestNode):
         used = refs((node.cluster, node.manifest))
     else:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from netspec.diagnostics import Problem
-from netspec.plan import ManifestNode, Node, Plan, Ref, ResourceNode
+from netspec.plan import Json, ManifestNode, Node, Plan, Ref, ResourceNode
 
 #: The `version` of plan.json; a directory whose plan.json has it is ours to rewrite.
 VERSION = "plan/v1"
@@ -19,6 +19,9 @@ INDEX = "plan.json"
 
 #: A file's name has at most 255 bytes, and an object's name alone may have 253. The number tells files apart.
 _SLUG_LIMIT = 200
+
+#: Fields of a node that are told only where they say something.
+_WHERE_GIVEN = frozenset({"provider", "version", "outputs", "unique", "ignores", "outlives"})
 
 _MANIFEST = re.compile(r"manifests/[0-9]{3,}-[^/]+\.yaml")
 
@@ -37,6 +40,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 #: What is known only when the plan is applied.
 _Dumper.add_representer(Ref, lambda dumper, ref: _text(dumper, str(ref)))
+_Dumper.add_representer(Json, lambda dumper, value: _text(dumper, str(value)))
 
 
 def to_yaml(value: Mapping[str, Any]) -> str:
@@ -72,7 +76,7 @@ def render(plan: Plan) -> dict[str, str]:
 
 def _entry(node: Node) -> dict[str, Any]:
     """A node without what files of its own hold; keys in camel case, like everything Kubernetes."""
-    fields = {k: v for k, v in asdict(node).items() if k != "manifest"}
+    fields = {k: v for k, v in asdict(node).items() if k != "manifest" and (v or k not in _WHERE_GIVEN)}
     if isinstance(node, ResourceNode):
         fields["properties"] = {key: v for key, v in fields["properties"].items() if key not in node.files}
     return {_camel(key): value for key, value in fields.items()}

@@ -135,13 +135,35 @@ Forwarded = Literal["caller", "node", "tunnel"]
 
 
 @dataclass(frozen=True, slots=True)
+class NodeGroup:
+    """Nodes that are alike. `count` of them, at most `most`. `interfaces` and `addresses`: how many network interfaces
+    a node may have and addresses on each, 0 where nothing bounds them; `branches`: further interfaces for single pods;
+    `prefixes`: whether an interface can be given blocks of addresses. `types`: by the provider's names; where there are
+    several, each number is that of the least of them."""
+
+    name: str
+    count: int
+    most: int
+    types: tuple[str, ...] = ()
+    cpus: int = 0
+    interfaces: int = 0
+    addresses: int = 0
+    branches: int = 0
+    prefixes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Traits:
     """What a prediction needs to know of a stack.
 
     `nodes`: how many, control plane included. `node_networks`: where nodes have their addresses. `outside`: whether
     there is a host on the first of them, beside the nodes, that probes can go to and come from. `overhead`: bytes that
     the encapsulation adds to a packet between nodes. `mtu`: the pods', None for the node's less the overhead.
-    `brings_dns`: the cluster comes with its DNS server, so none is to be installed.
+    `brings_dns`: the cluster comes with its DNS server, so none is to be installed. `pod_networks`: where pods have
+    their addresses, where that is not network.podCIDRs alone. `node_shares`: each node has a share of the pod CIDR.
+    `nodes_wait`: nodes count as joined only once the CNI runs on them. `balancers_stay`: what a Service of type
+    LoadBalancer makes beside the cluster does not go with it. `addons`: what the provider can install (`Needs.addons`).
+    `outputs`: values and Refs that other backends' nodes may use, by name.
     """
 
     nodes: int = 1
@@ -152,6 +174,32 @@ class Traits:
     forwarded: Forwarded = "node"
     dialect: Dialect | None = None
     brings_dns: bool = False
+    pod_networks: tuple[Range, ...] = ()
+    node_shares: bool = True
+    nodes_wait: bool = False
+    balancers_stay: bool = False
+    groups: tuple[NodeGroup, ...] = ()
+    addons: frozenset[str] = frozenset()
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AddOn:
+    """Software that the cluster's provider installs by itself, by its name there. `settings` are its own; `account` is
+    the ServiceAccount in `namespace` that gets the provider's `rights`, and `cluster_rights` are what the cluster
+    itself needs for it. The plan node is `addon:<name>`."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    account: str = ""
+    rights: tuple[str, ...] = ()
+    cluster_rights: tuple[str, ...] = ()
+    namespace: str = "kube-system"
+    before_nodes: bool = True
+
+    @property
+    def node(self) -> str:
+        return f"addon:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +219,8 @@ class Needs:
     `kube_proxy` False: none is to run. `node_cidrs`: each node gets a share of the pod CIDR from the control plane.
     `taints`: of every node, until the backend's own agent takes them away. `before_nodes`: plan nodes that must be
     there before the first node joins. `immutable`: settings that a running cluster cannot change; another value of any
-    of them makes a new cluster.
+    of them makes a new cluster. `addons`: what the cluster's provider is to install. `max_pods`: group of nodes -> the
+    kubelet's limit there.
     """
 
     kube_proxy: bool = True
@@ -179,17 +228,23 @@ class Needs:
     taints: tuple[Taint, ...] = ()
     before_nodes: tuple[str, ...] = ()
     immutable: Mapping[str, Any] = field(default_factory=dict)
+    addons: tuple[AddOn, ...] = ()
+    max_pods: Mapping[str, int] = field(default_factory=dict)
 
 
 class Limit(NamedTuple):
-    """How many nodes fit, by one of the things that bound them. Where that is too few, `message` is said at `path`
-    with `code`, and `hint` is what lifts the limit."""
+    """How many of something fit, by one of the things that bound them: nodes, where `what` does not say otherwise.
+    Where `room` is less than `needed` (None: as many as there are nodes), `message` is said at `path` with `code`, and
+    `hint` is what lifts the limit. `how`: the arithmetic."""
 
-    nodes: int
+    room: int
     code: str
     path: Path
     message: str
     hint: str
+    what: str = "nodes"
+    needed: int | None = None
+    how: str = ""
 
 
 class Field(NamedTuple):

@@ -1,5 +1,6 @@
 """Services: ClusterIP, headless, NodePort, LoadBalancer, ExternalName."""
 
+from dataclasses import replace
 from typing import Any
 
 from netspec.backends.common.namespaces import namespace_id
@@ -10,7 +11,14 @@ from netspec.plan import ManifestNode
 
 def services(ir: Ir) -> tuple[ManifestNode, ...]:
     """None is waited for: endpoints come with the workloads later in the plan."""
-    return tuple(node(service_manifest(s), *namespace_id(s.namespace), wait=False) for s in ir.services if not s.system)
+    return tuple(
+        replace(
+            node(service_manifest(s), *namespace_id(s.namespace), wait=False),
+            outlives=ir.traits.balancers_stay and s.type == "LoadBalancer",
+        )
+        for s in ir.services
+        if not s.system
+    )
 
 
 def service_manifest(service: Service) -> Manifest:

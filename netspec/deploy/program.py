@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -10,7 +11,19 @@ from netspec.deploy import cluster
 from netspec.deploy.kubernetes import KubernetesObject, provider
 from netspec.deploy.layers import LAYERS, layers
 from netspec.deploy.ready import Ready
-from netspec.plan import ManifestNode, Node, Plan, ReadyNode, Ref, ResourceNode, needs_of, providers, refs
+from netspec.plan import (
+    PROVIDER,
+    Json,
+    ManifestNode,
+    Node,
+    Plan,
+    ReadyNode,
+    Ref,
+    ResourceNode,
+    needs_of,
+    providers,
+    refs,
+)
 
 
 class Layer(pulumi.ComponentResource):
@@ -26,9 +39,23 @@ class ProviderResource(pulumi.CustomResource):
     def __init__(
         self, node: ResourceNode, properties: Mapping[str, Any], outputs: set[str], opts: pulumi.ResourceOptions
     ) -> None:
-        secret = pulumi.ResourceOptions(additional_secret_outputs=list(node.secrets))
+        own = pulumi.ResourceOptions(
+            additional_secret_outputs=list(node.secrets),
+            delete_before_replace=node.unique or None,
+            ignore_changes=list(node.ignores) or None,
+            version=node.version or None,
+        )
         props = {**dict.fromkeys(outputs), **properties}
-        super().__init__(node.token, node.id, props, pulumi.ResourceOptions.merge(opts, secret))
+        super().__init__(node.token, node.id, props, pulumi.ResourceOptions.merge(opts, own))
+
+
+class ConfiguredProvider(pulumi.ProviderResource):
+    """What configures a provider, for the resources that name it."""
+
+    def __init__(self, node: ResourceNode, properties: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
+        version = pulumi.ResourceOptions(version=node.version or None)
+        merged = pulumi.ResourceOptions.merge(opts, version)
+        super().__init__(node.token.removeprefix(PROVIDER), node.id, dict(properties), merged)
 
 
 def apply(plan: Plan) -> None:
@@ -46,7 +73,8 @@ class _Program:
         self._outputs: dict[str, set[str]] = defaultdict(set)
         for node in plan.nodes:
             for ref in _refs_of(node):
-                self._outputs[self._standing[ref.node]].add(ref.output)
+                self._outputs[self._standing[ref.node]].add(ref.output.partition(".")[0])
+        self._nodes = {node.id: node for node in plan.nodes}
         self._resources: dict[str, pulumi.Resource] = {}
         self._providers: dict[Ref, pulumi.ProviderResource] = {}
 
@@ -70,19 +98,39 @@ class _Program:
     def resolved(self, value: Any) -> Any:
         """`value` with the outputs that it refers to, at whatever depth."""
         if isinstance(value, Ref):
-            return getattr(self._resource(value.node), value.output)
+            return self._output(value)
+        if isinstance(value, Json):
+            return pulumi.Output.json_dumps(self.resolved(value.value), sort_keys=True)
         if isinstance(value, Mapping):
             return {key: self.resolved(inner) for key, inner in value.items()}
         return [self.resolved(inner) for inner in value] if isinstance(value, list | tuple) else value
 
+    def _output(self, ref: Ref) -> Any:
+        """An output that the plan makes of others, or the resource's own, at whatever depth ("vpcConfig.vpcId")."""
+        node = self._nodes[self._standing[ref.node]]
+        if isinstance(node, ResourceNode) and ref.output in node.outputs:
+            made = self.resolved(node.outputs[ref.output])
+            return pulumi.Output.secret(made) if ref.output in node.secrets else made
+        name, *deeper = ref.output.split(".")
+        found = getattr(self._resource(ref.node), name)
+        for key in deeper:
+            found = found.apply(partial(_inner, key))
+        return found
+
     def resource(self, node: ResourceNode, opts: pulumi.ResourceOptions) -> pulumi.Resource:
         if node.token == cluster.TOKEN:
             return cluster.KindCluster(node, self._plan.stack, opts)
+        if node.provider:
+            provided = self._resources[node.provider]
+            assert isinstance(provided, pulumi.ProviderResource)
+            opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(provider=provided))
+        if node.token.startswith(PROVIDER):
+            return ConfiguredProvider(node, self.resolved(node.properties), opts)
         return ProviderResource(node, self.resolved(node.properties), self._outputs[node.id], opts)
 
     def manifest(self, node: ManifestNode, opts: pulumi.ResourceOptions) -> pulumi.Resource:
         on = pulumi.ResourceOptions(provider=self._kubernetes(node.cluster))
-        opts = pulumi.ResourceOptions.merge(opts, self._bound(node.cluster))
+        opts = pulumi.ResourceOptions.merge(opts, self._bound(node.cluster, node.outlives))
         return KubernetesObject(node, self.resolved(node.manifest), pulumi.ResourceOptions.merge(opts, on))
 
     def ready(self, node: ReadyNode, opts: pulumi.ResourceOptions) -> pulumi.Resource:
@@ -97,18 +145,31 @@ class _Program:
             self._providers[kubeconfig] = provider(name, self.resolved(kubeconfig), parent)
         return self._providers[kubeconfig]
 
-    def _bound(self, kubeconfig: Ref) -> pulumi.ResourceOptions:
+    def _bound(self, kubeconfig: Ref, outlives: bool = False) -> pulumi.ResourceOptions:
         """What is on a cluster goes with it, without a word to its API server, and is made again on another one.
 
         A trigger in each resource's own state, rather than `replace_with`: a replacement that was cut goes on later.
         """
-        resource = self._resource(kubeconfig.node)
+        node = self._nodes[self._standing[kubeconfig.node]]
+        identity = node.outputs.get("identity") if isinstance(node, ResourceNode) else None
+        resource = self._resource(identity.node if isinstance(identity, Ref) else kubeconfig.node)
         assert isinstance(resource, pulumi.CustomResource)
-        return pulumi.ResourceOptions(deleted_with=resource, replacement_trigger=resource.id)
+        trigger = self.resolved(identity) if identity is not None else resource.id
+        return pulumi.ResourceOptions(deleted_with=None if outlives else resource, replacement_trigger=trigger)
+
+
+def _inner(key: str, value: Any) -> Any:
+    """Of an output that is a mapping, or a list of one; None while it is not known."""
+    value = value[0] if isinstance(value, list) and value else value
+    return value.get(key) if isinstance(value, Mapping) else None
 
 
 def _refs_of(node: Node) -> list[Ref]:
-    values = (node.properties,) if isinstance(node, ResourceNode) else (node.cluster, getattr(node, "manifest", None))
+    values = (
+        (node.properties, node.outputs)
+        if isinstance(node, ResourceNode)
+        else (node.cluster, getattr(node, "manifest", None))
+    )
     return list(refs(values))
 
 

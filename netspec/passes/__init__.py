@@ -54,6 +54,9 @@ def resolve_and_check(loaded: LoadedSpec, name: str, parts: Sequence[Part], repo
     for part in parts:
         traits = part.backend.traits(ir, part.settings, traits)
     ir = replace(ir, traits=traits, providers={part.layer: part.backend.name for part in parts})
+    if traits.pod_networks:
+        where = tuple(found.network for found in traits.pod_networks)
+        ir = replace(ir, network=replace(ir.network, pod_cidrs=where))
     for step in PASSES:
         ir = step(ir, context)
     return ir

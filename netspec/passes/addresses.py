@@ -30,6 +30,10 @@ MAX_PODS: Path = ("network", "maxPods")
 
 def addresses(ir: Ir, context: Context) -> Ir:
     ranges = [*_ranges(context), *((found.path, found.text) for found in ir.traits.node_networks)]
+    if ir.traits.pod_networks:  # those of them that are the nodes' own overlap with these, and nothing else may
+        nodes = {found.text for found in ir.traits.node_networks}
+        ranges = [r for r in ranges if r[0][:2] != PODS]
+        ranges += [(found.path, found.text) for found in ir.traits.pod_networks if found.text not in nodes]
     usable = [(path, cidr) for path, text in ranges if (cidr := _ipv4(path, text, context))]
     for i, (_, first) in enumerate(usable):
         for path, other in usable[i + 1 :]:
@@ -92,7 +96,7 @@ def _services(usable: list[tuple[Path, IPv4Network]], context: Context) -> None:
 
 def _pods(ir: Ir, usable: list[tuple[Path, IPv4Network]], context: Context) -> None:
     mask, nodes = ir.network.node_mask, ir.traits.nodes
-    if not context.is_given(*NODE_MASK):
+    if not context.is_given(*NODE_MASK) or not ir.traits.node_shares:
         return
     for path, cidr in usable:
         if path[:2] != PODS:

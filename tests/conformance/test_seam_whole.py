@@ -21,7 +21,7 @@ from netspec.compiler import CompileResult, check_spec, compile_spec
 from netspec.deploy.layers import layers
 from netspec.deploy.program import apply
 from netspec.diagnostics import Diagnostic
-from netspec.plan import CLUSTER, CNI_READY, NODES, Plan, ResourceNode, needs_of, providers
+from netspec.plan import CLUSTER, CNI_READY, NODES, ManifestNode, Plan, ResourceNode, needs_of, providers
 from netspec.probes import OUTSIDE, FactProbe, FlowProbe
 from netspec.verify.model import Status
 from netspec.verify.readers import Readings, read_facts
@@ -115,7 +115,7 @@ def test_ranges_of_nodes_are_held_against_the_others() -> None:
 def test_what_comes_before_the_cluster_and_after_the_cni() -> None:
     plan = plan_of(compiled())
     needs, standing = before(plan), providers(plan.nodes)
-    assert needs["control-plane"] == {"network"}
+    assert needs["control-plane"] == {"network", "cloud"} and needs["network"] == {"cloud"}
     assert standing[CLUSTER] == "access" and needs["access"] >= {"control-plane", "network"}
     assert needs["pool"] >= {"daemonset:kube-system/wire", "access"}
     assert needs[CNI_READY] >= {"pool"} and standing[NODES] == "pool"
@@ -147,7 +147,7 @@ class _Recorded(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.made[args.name] = args
-        outputs = {"control-plane": {"name": "c-1"}, "access": {"kubeconfig": "k"}}
+        outputs = {"control-plane": {"name": "c-1", "serial": "7", "endpoint": [{"address": "https://c-1"}]}}
         return f"{args.name}-id", {**args.inputs, **outputs.get(args.name, {})}
 
     def call(self, args: MockCallArgs) -> dict[str, Any]:
@@ -164,9 +164,36 @@ def test_outputs_reach_the_resources_that_use_them() -> None:
     assert recorded.made["control-plane"].inputs["networks"] == [{"id": "network-id"}]
     assert recorded.made["pool"].inputs["cluster"] == "c-1"
     kubernetes = recorded.made[f"{CLUSTER}-kubernetes"]
-    assert "k" in json.dumps(kubernetes.inputs["kubeconfig"])
+    assert "https://c-1" in json.dumps(kubernetes.inputs["kubeconfig"])
+    assert json.loads(recorded.made["access"].inputs["policy"]) == {"who": "c-1"}
+    assert recorded.made["cloud"].typ == "pulumi:providers:cloud" and recorded.made["cloud"].inputs["zone"] == "north"
+    assert all(recorded.made[name].provider.endswith("cloud-id") for name in ("network", "control-plane", "access"))
     assert recorded.made["daemonset:kube-system/wire"].typ == "kubernetes:apps/v1:DaemonSet"
     assert set(recorded.made) >= {n.id for n in plan.nodes}
+
+
+def test_what_the_provider_installs_by_itself() -> None:
+    helped = {"provider": "wire", "helped": True, "windowSize": 4}
+    plan = plan_of(compiled(cni=helped))
+    nodes = {n.id: n for n in plan.nodes}
+    addon = nodes["addon:helper"]
+    assert isinstance(addon, ResourceNode) and str(addon.properties["settings"]) == '{"window": 4}'
+    assert "addon:helper" in before(plan)["pool"]
+    result = compiled(cluster="kind", cni=helped)
+    (found,) = [d for d in result.diagnostics if d.severity == "error"]
+    assert (found.code, result.plan) == ("NS903", None)
+    assert "helper is software of a cluster's provider, which kind does not have" in found.message
+
+
+def test_what_goes_with_the_cluster_and_what_before_it() -> None:
+    """A load balancer's Service is deleted for itself where what it makes would stay."""
+    service = {"name": "w", "namespace": "shop", "type": "LoadBalancer", "selector": {"app": "web"}}
+    changes = EVERYTHING | {"services": [*EVERYTHING["services"], service | {"ports": [{"port": 8080}]}]}
+    for cluster, outlives in (("cloud", True), ("kind", False)):
+        plan = plan_of(compiled(changes, cluster=given(cluster)))
+        found = {n.id: n.outlives for n in plan.nodes if isinstance(n, ManifestNode)}
+        assert found.pop("service:shop/w") is outlives
+        assert not any(found.values())
 
 
 # Prediction

@@ -1,7 +1,8 @@
 """A cluster, a CNI and an ingress controller that exist in tests only, saying all that the seam lets a backend say.
 
 The cluster is as a cloud's: a network comes before it, its nodes come after it and after what the CNI wants first, its
-kubeconfig is the output of yet another resource, and there is no host outside and no way onto a node.
+kubeconfig is made of outputs, its provider is configured by the plan and installs software by itself, and there is no
+host outside and no way onto a node.
 """
 
 from collections.abc import Mapping
@@ -15,11 +16,12 @@ from netspec.backends.objects import manifest, node
 from netspec.backends.registry import REGISTRY, Backends
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
-from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Node, ReadyNode, Ref, ResourceNode
+from netspec.plan import CLUSTER, CNI_READY, NODES, PROVIDER, Condition, Json, Node, ReadyNode, Ref, ResourceNode
 from netspec.spec.model import Settings
 from netspec.spec.types import Cidr
 from netspec.target import (
     LAYERS,
+    AddOn,
     Backend,
     Dialect,
     Fact,
@@ -57,7 +59,14 @@ class Cloud(Backend):
 
     def traits(self, ir: Ir, settings: CloudSettings, traits: Traits) -> Traits:
         subnet = Range(settings.subnet, ("stacks", ir.stack, "cluster", "subnet"))
-        return replace(traits, nodes=settings.pool.size, node_networks=(subnet,))
+        return replace(
+            traits,
+            nodes=settings.pool.size,
+            node_networks=(subnet,),
+            addons=frozenset({"helper"}),
+            balancers_stay=True,
+            outputs={"network": Ref("network", "id")},
+        )
 
     def check(self, ir: Ir, settings: CloudSettings, needs: Needs, report: Report) -> None:
         if needs.node_cidrs:
@@ -73,8 +82,16 @@ class Cloud(Backend):
     def lower(self, ir: Ir, settings: CloudSettings, needs: Needs) -> tuple[Node, ...]:
         keep = dict(needs.immutable)
         taints = [{"key": t.key, "value": t.value, "effect": t.effect} for t in needs.taints]
+        user = {"server": Ref("control-plane", "endpoint.address"), "zone": settings.zone}
+        addons = (
+            ResourceNode(a.node, "cloud:k8s:AddOn", {"name": a.name, "settings": Json(a.settings)}, ("control-plane",))
+            for a in needs.addons
+        )
         return (
-            ResourceNode("network", "cloud:net:Network", {"cidr": settings.subnet, "zone": settings.zone}),
+            ResourceNode("cloud", f"{PROVIDER}cloud", {"zone": settings.zone}, version="1.2.3"),
+            ResourceNode(
+                "network", "cloud:net:Network", {"cidr": settings.subnet, "zone": settings.zone}, provider="cloud"
+            ),
             ResourceNode(
                 "control-plane",
                 "cloud:k8s:Cluster",
@@ -83,20 +100,26 @@ class Cloud(Backend):
                     "kubeProxy": needs.kube_proxy,
                     "keep": keep,
                 },
+                provider="cloud",
+                unique=True,
             ),
             ResourceNode(
                 "access",
                 "cloud:k8s:Access",
-                {"cluster": Ref("control-plane", "name")},
+                {"cluster": Ref("control-plane", "name"), "policy": Json({"who": Ref("control-plane", "name")})},
                 secrets=("kubeconfig",),
                 provides=(CLUSTER,),
+                provider="cloud",
+                outputs={"kubeconfig": Json(user), "identity": Ref("control-plane", "serial")},
             ),
+            *addons,
             ResourceNode(
                 "pool",
                 "cloud:k8s:NodePool",
                 {"cluster": Ref("control-plane", "name"), "size": settings.pool.size, "taints": taints},
-                depends_on=needs.before_nodes,
+                depends_on=(*needs.before_nodes, *(a.node for a in needs.addons if a.before_nodes)),
                 provides=(NODES,),
+                ignores=("size",),
             ),
         )
 
@@ -110,6 +133,7 @@ class WireSettings(Settings):
 
     mode: Literal["direct", "tunnel"] = SettingsField("direct", description="How packets cross nodes.")
     window_size: int = SettingsField(16, ge=1, description="A number.")
+    helped: bool = SettingsField(False, description="Whether the cluster's provider is to install the helper.")
 
 
 class Wire(Backend):
@@ -133,6 +157,9 @@ class Wire(Backend):
             taints=(*needs.taints, Taint("wire/starting")),
             before_nodes=(*needs.before_nodes, "daemonset:kube-system/wire"),
             immutable={**needs.immutable, "window": settings.window_size},
+            addons=(*needs.addons, AddOn("helper", {"window": settings.window_size}))
+            if settings.helped
+            else needs.addons,
         )
 
     def lower(self, ir: Ir, settings: WireSettings, needs: Needs) -> tuple[Node, ...]:

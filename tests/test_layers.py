@@ -28,7 +28,7 @@ ABOVE = (
 MAY_IMPORT: dict[str, set[str]] = {
     "netspec": set(),
     "netspec.cli": set(ABOVE),
-    "netspec.backends": {"netspec.backends.objects"},
+    "netspec.backends": {"netspec.backends.objects", "netspec.backends.corefile"},
     "netspec.backends.registry": {"netspec.backends"},
     "netspec.backends.cni": {"netspec.backends.objects", "netspec.backends.cni.dialects"},
     "netspec.toolchain": {"netspec.toolchain", "airgap"},

@@ -16,7 +16,8 @@ from netspec.backends.common.namespaces import namespace_manifest
 from netspec.backends.common.policies import policy_manifest
 from netspec.backends.common.services import service_manifest
 from netspec.backends.common.standins import deployment
-from netspec.backends.dns.coredns.objects import coredns, corefile
+from netspec.backends.corefile import corefile
+from netspec.backends.dns.coredns.objects import coredns
 from netspec.backends.objects import CHECKSUM
 from netspec.ir.model import (
     NAME_LABEL,

@@ -6,16 +6,16 @@ The objects follow kubeadm's CoreDNS addon (cmd/kubeadm/app/phases/addons/dns), 
 import hashlib
 from typing import Any
 
+from netspec.backends.corefile import METRICS_PORT, NAMESPACE, corefile
 from netspec.backends.objects import CHECKSUM, Manifest, cluster_role_binding, guards, manifest, node, rule
 from netspec.catalogue import IMAGES
 from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Dns, Ir
 from netspec.plan import CLUSTER, CNI_READY, ManifestNode
 
-NAMESPACE = KUBE_DNS.namespace
 ROLE = "system:coredns"
 LABELS = dict(KUBE_DNS.labels)
-METRICS_PORT, HEALTH_PORT, READY_PORT = 9153, 8080, 8181
+HEALTH_PORT, READY_PORT = 8080, 8181
 
 
 def coredns(ir: Ir) -> tuple[ManifestNode, ...]:
@@ -28,60 +28,6 @@ def coredns(ir: Ir) -> tuple[ManifestNode, ...]:
     guarding = (policy for w in ir.workloads if w.system for policy in guards(ir, w))
     server = node(_deployment(ir.dns, text), binding.id, config.id, CNI_READY, *guarding)
     return account, role, binding, config, service, server
-
-
-def corefile(dns: Dns) -> str:
-    """One server block for the cluster and the world, one for each stub domain.
-
-    `loop` stands in the first block only: it stops the server when a query of its own comes back through the node's
-    resolver. `cache` leaves out the cluster's zone, which the kubernetes plugin answers from memory, so that an
-    answer about a Service is never stale.
-    """
-    zone = dns.cluster_domain
-    cache = []
-    if dns.cache_seconds:
-        cache = [
-            f"    cache {dns.cache_seconds} {{",
-            f"        disable success {zone}",
-            f"        disable denial {zone}",
-            "    }",
-        ]
-    blocks = [
-        [
-            ".:53 {",
-            "    errors",
-            "    health {",
-            "        lameduck 5s",
-            "    }",
-            "    ready",
-            f"    kubernetes {zone} in-addr.arpa ip6.arpa {{",
-            "        pods insecure",
-            "        fallthrough in-addr.arpa ip6.arpa",
-            "        ttl 30",
-            "    }",
-            f"    prometheus :{METRICS_PORT}",
-            "    forward . /etc/resolv.conf {",
-            "        max_concurrent 1000",
-            "    }",
-            *cache,
-            "    loop",
-            "    reload",
-            "    loadbalance",
-            "}",
-        ]
-    ]
-    for domain, servers in dns.stub_domains:
-        blocks.append(
-            [
-                f"{domain}:53 {{",
-                "    errors",
-                *([f"    cache {dns.cache_seconds}"] if dns.cache_seconds else []),
-                f"    forward . {' '.join(servers)}",
-                "    reload",
-                "}",
-            ]
-        )
-    return "".join("\n".join(block) + "\n" for block in blocks)
 
 
 def _cluster_role() -> Manifest:

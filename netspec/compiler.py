@@ -132,10 +132,16 @@ def _all_parts(ir: Ir, chosen: Sequence[Part], registry: Registry) -> tuple[Part
 
 def _check_backends(ir: Ir, parts: Sequence[Part], registry: Registry, report: Report) -> Needs:
     """`required(ir) - supports` is an error, never a silent drop (NS901); then what each backend has to say."""
-    supported = frozenset(feature for part in parts for feature in part.backend.supports)
+    lacking = [part.backend.lacks(ir, part.settings) for part in parts]
+    supported = frozenset(
+        f for part, lacks in zip(parts, lacking, strict=True) for f in part.backend.supports - lacks.keys()
+    )
     for feature, place in required(ir).items():
         if feature not in supported:
-            _unsupported(ir, feature, place, parts, registry, report)
+            ways = [
+                lacks[feature] for part, lacks in zip(parts, lacking, strict=True) if feature in part.backend.supports
+            ]
+            _unsupported(ir, feature, place, parts, ways, registry, report)
     needs = Needs()
     for part in parts:
         needs = part.backend.needs(ir, part.settings, needs)
@@ -156,8 +162,15 @@ def limits(ir: Ir, parts: Sequence[Part]) -> tuple[Limit, ...]:
 
 
 def _unsupported(
-    ir: Ir, feature: Feature, place: Place, parts: Sequence[Part], registry: Registry, report: Report
+    ir: Ir,
+    feature: Feature,
+    place: Place,
+    parts: Sequence[Part],
+    ways: Sequence[str],
+    registry: Registry,
+    report: Report,
 ) -> None:
+    """`ways`: what would make backends of the stack that have it do it."""
     able = [
         f"{name} ({layer.name})"
         for layer in LAYERS
@@ -165,7 +178,7 @@ def _unsupported(
         if feature in backend.supports
     ]
     code, instead = LACKING.get(feature, ("NS901", "no backend has it"))
-    hint = f"backends that have it: {', '.join(able)}" if able else instead
+    hint = "; or ".join(ways) or (f"backends that have it: {', '.join(able)}" if able else instead)
     chosen = " and ".join(part.backend.name for part in parts if part.path)
     message = f"stack {ir.stack}: {chosen} do not support {feature.value}: {feature.summary}"
     report.error(code, place.path, message, hint)

@@ -78,6 +78,8 @@ class ManifestNode:
     `wait` False: the apply does not wait for the object to be ready (something later in the plan makes it so).
     `outlives`: it makes something beside the cluster that only its own deletion takes away, so it is deleted before the
     cluster is and not with it.
+    `patch`: the object is somebody else's and must be there; the manifest holds fields of it that are ours, which alone
+    go when the node goes.
     """
 
     found_again: ClassVar[bool] = True
@@ -87,6 +89,7 @@ class ManifestNode:
     depends_on: tuple[str, ...] = ()
     wait: bool = True
     outlives: bool = False
+    patch: bool = False
     cluster: Ref = Ref(CLUSTER, "kubeconfig")
     kind: Literal["manifest"] = "manifest"
 

@@ -15,7 +15,7 @@ from netspec.diagnostics import Path, Report
 
 if TYPE_CHECKING:
     from netspec.ir.model import Ir
-    from netspec.plan import Node
+    from netspec.plan import Node, Ref
     from netspec.spec.model import Settings
 
 
@@ -130,8 +130,15 @@ class Range(NamedTuple):
 
 
 #: Whose address a pod sees when a node passes a flow from outside on to a pod of another node: still the caller's, the
-#: node's, or the node's end of the tunnel, inside the pod CIDR.
-Forwarded = Literal["caller", "node", "tunnel"]
+#: node's, or the node's end of the tunnel, inside the pod CIDR; either of the two where it depends on which nodes.
+Forwarded = Literal["caller", "node", "tunnel", "node or tunnel"]
+
+
+class Address(NamedTuple):
+    """A host, perhaps known only once the cluster is there, and a port."""
+
+    host: "str | Ref"
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,9 @@ class Traits:
     `nodes`: how many, control plane included. `node_networks`: where nodes have their addresses. `outside`: whether
     there is a host on the first of them, beside the nodes, that probes can go to and come from. `overhead`: bytes that
     the encapsulation adds to a packet between nodes. `mtu`: the pods', None for the node's less the overhead.
-    `brings_dns`: the cluster comes with its DNS server, so none is to be installed. `pod_networks`: where pods have
+    `brings_dns`: the cluster comes with its DNS server, so none is to be installed. `api_server`: where nodes reach
+    the API server without its Service, for a CNI that carries Service traffic itself; None where that is not known.
+    `pod_networks`: where pods have
     their addresses, where that is not network.podCIDRs alone. `node_shares`: each node has a share of the pod CIDR.
     `nodes_wait`: nodes count as joined only once the CNI runs on them. `balancers_stay`: what a Service of type
     LoadBalancer makes beside the cluster does not go with it. `addons`: what the provider can install (`Needs.addons`).
@@ -174,6 +183,7 @@ class Traits:
     forwarded: Forwarded = "node"
     dialect: Dialect | None = None
     brings_dns: bool = False
+    api_server: "Address | None" = None
     pod_networks: tuple[Range, ...] = ()
     node_shares: bool = True
     nodes_wait: bool = False
@@ -211,6 +221,13 @@ class Taint:
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
 
 
+class KernelOption(NamedTuple):
+    """A part of Linux, by its name in the kernel's configuration ("CONFIG_VXLAN"), and what wants it, for a reader."""
+
+    option: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What the other backends want of a cluster before it exists; the cluster's backend lowers it, or says in `check`
@@ -220,11 +237,15 @@ class Needs:
     `taints`: of every node, until the backend's own agent takes them away. `before_nodes`: plan nodes that must be
     there before the first node joins. `immutable`: settings that a running cluster cannot change; another value of any
     of them makes a new cluster. `addons`: what the cluster's provider is to install. `max_pods`: group of nodes -> the
-    kubelet's limit there.
+    kubelet's limit there. `own_cni`: the CNI is the one that comes with such a cluster. `kernel`: what the nodes'
+    kernel must have. `annotations`: by the name of a declared namespace, for whoever makes it.
     """
 
     kube_proxy: bool = True
     node_cidrs: bool = False
+    own_cni: bool = False
+    kernel: tuple[KernelOption, ...] = ()
+    annotations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     before_nodes: tuple[str, ...] = ()
     immutable: Mapping[str, Any] = field(default_factory=dict)
@@ -303,6 +324,10 @@ class Backend:
     name: str
     settings: "type[Settings]"
     supports: frozenset[Feature] = frozenset()
+
+    def lacks(self, ir: "Ir", settings: Any) -> Mapping[Feature, str]:
+        """Of `supports`, what these settings leave out, each with what to do about it."""
+        return {}
 
     def traits(self, ir: "Ir", settings: Any, traits: Traits) -> Traits:
         """`traits` of the layers before, with its own."""

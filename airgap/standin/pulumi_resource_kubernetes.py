@@ -3,7 +3,7 @@
 Only for machines that cannot download Pulumi plugins. It serves the gRPC ResourceProvider protocol
 for any `kubernetes:<group>/<version>:<Kind>` token and talks to a real API server with server-side
 apply. It waits only for what `ready` knows (the real one also for Services, Ingresses, Pods, Jobs,
-PVCs ...); Helm, yaml, kustomize, *Patch and *List resources fail, loudly.
+PVCs ...); Helm, yaml, kustomize and *List resources fail, loudly.
 """
 
 import concurrent.futures
@@ -47,6 +47,7 @@ REPLACES = {
 MUTABLE = {"ConfigMap": "enableConfigMapMutable", "Secret": "enableSecretMutable"}
 ABSENT = "is not in this test stand-in for the kubernetes plugin"
 VERSION = "4.34.2"
+PATCH = "Patch::"  # in the URN of fields of an object that is somebody else's
 LANES = 64
 
 
@@ -191,12 +192,16 @@ class Cluster:
         root = ("/apis/" if "/" in obj["apiVersion"] else "/api/") + obj["apiVersion"]
         return f"{root}/namespaces/{space}/{plural}/{name}" if namespaced else f"{root}/{plural}/{name}"
 
-    def apply(self, obj: Json, preview: bool = False, timeout: float = 0) -> Json:
-        """Server-side apply; a preview is a server-side dry run where the server can do one."""
+    def apply(self, obj: Json, preview: bool = False, timeout: float = 0, patch: bool = False) -> Json:
+        """Server-side apply; a preview is a dry run where that can be. `patch`: of an object that must be there."""
         if preview and has_unknown(obj):
             return obj
+        if patch and not preview and self.get(obj) is None:
+            raise ValueError(f"{self.path(obj)}, which is to be patched, is not there")
         force = preview or self.force or annotation(obj, FORCE) == "true"
-        query = f"?fieldManager={MANAGER}&force={'true' if force else 'false'}" + ("&dryRun=All" if preview else "")
+        query = f"?fieldManager={MANAGER}{'-patch' if patch else ''}&force={'true' if force else 'false'}" + (
+            "&dryRun=All" if preview else ""
+        )
         try:
             live = self.call("PATCH", self.path(obj), obj, "application/apply-patch+yaml", query)
         except (KeyError, ApiException) as error:  # its namespace or CRD comes from this same run
@@ -218,14 +223,10 @@ class Cluster:
             live = self.call("GET", self.path(obj, ident))
             live["metadata"].pop("managedFields", None)
             return live
-        except KeyError:  # the kind (its CRD) is gone
-            return None
-        except urllib3.exceptions.HTTPError:
-            if self.delete_unreachable:
-                return None
-            raise
-        except ApiException as error:
-            if error.status == 404:
+        except (KeyError, urllib3.exceptions.HTTPError, ApiException) as error:
+            kind_is_gone = isinstance(error, KeyError)
+            cut_off = isinstance(error, urllib3.exceptions.HTTPError) and self.delete_unreachable
+            if kind_is_gone or cut_off or getattr(error, "status", 0) == 404:
                 return None
             raise
 
@@ -298,7 +299,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Check(self, request: Any, context: Any) -> Any:
         token = request.urn.split("::")[2].rpartition("$")[2]
-        if token.startswith("kubernetes:helm.sh/") or token.endswith(("Patch", "List")):
+        if token.startswith("kubernetes:helm.sh/") or token.endswith("List"):
             context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{token} {ABSENT}")
         news, olds = drop_nulls(load(request.news)), load(request.olds)
         meta = news.setdefault("metadata", {})
@@ -343,16 +344,18 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         obj = load(request.properties)
         if request.preview:
             return pb.CreateResponse(properties=dump(self.cluster.apply(obj, True) if self.configured else obj))
-        if not self.cluster.upsert and self.cluster.get(obj):
+        patch = PATCH in request.urn
+        if not self.cluster.upsert and not patch and self.cluster.get(obj):
             context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{self.cluster.path(obj)} already exists")
-        live = self.cluster.apply(obj, timeout=request.timeout)
+        live = self.cluster.apply(obj, timeout=request.timeout, patch=patch)
         return pb.CreateResponse(id=self.ident(live), properties=dump(live))
 
     def Update(self, request: Any, context: Any) -> Any:
         obj = load(request.news)
         if not self.configured:
             return pb.UpdateResponse(properties=dump({**load(request.olds), **obj}))
-        return pb.UpdateResponse(properties=dump(self.cluster.apply(obj, request.preview, request.timeout)))
+        applied = self.cluster.apply(obj, request.preview, request.timeout, PATCH in request.urn)
+        return pb.UpdateResponse(properties=dump(applied))
 
     def Read(self, request: Any, context: Any) -> Any:
         obj, inputs = load(request.properties), load(request.inputs)
@@ -371,6 +374,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Delete(self, request: Any, context: Any) -> Any:
         obj = load(request.properties)
+        if PATCH in request.urn:  # the fields that are no longer applied go
+            meta = {key: obj["metadata"][key] for key in {"name", "namespace"} & obj["metadata"].keys()}
+            if self.cluster.get(obj, request.id):
+                self.cluster.apply({"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": meta}, patch=True)
+            return empty_pb2.Empty()
         deadline = time.monotonic() + (request.timeout or 300)
         uid = obj.get("metadata", {}).get("uid")
         asked, pause = False, 0.1

@@ -25,4 +25,4 @@ class Common(Backend):
     )
 
     def lower(self, ir: Ir, settings: Any, needs: Needs) -> tuple[Node, ...]:
-        return (*namespaces(ir), *policies(ir), *services(ir), *stand_ins(ir))
+        return (*namespaces(ir, needs), *policies(ir), *services(ir), *stand_ins(ir))

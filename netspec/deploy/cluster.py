@@ -117,6 +117,7 @@ def cluster_of(props: Mapping[str, Any], owner: str | None = None) -> kind.Clust
         network_cidr=props["networkCidr"],
         outside_name=props["outsideName"],
         outside_image=props["outsideImage"],
+        kernel=props.get("kernel") or {},
     )
 
 

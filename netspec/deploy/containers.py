@@ -5,7 +5,8 @@ before the first container exists. So what an interrupted run left can be told f
 """
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -157,6 +158,21 @@ def need_image(reference: str, say: Callable[[str], None]) -> None:
         say(f"pulling the image {reference}")
         hint = "check the image's name and the connection to its registry"
         _tried(PULLS, lambda: run(["pull", "--quiet", reference], hint, PULL_TIMEOUT))
+
+
+def need_kernel(wanted: Mapping[str, str], image: str) -> None:
+    """Raises `Problem` when the kernel that containers run on lacks an option of `wanted`, with what wants it. A kernel
+    that does not show its configuration (/proc/config.gz) is taken to have all."""
+    script = "uname -r; zcat /proc/config.gz 2>/dev/null || true"
+    said = run(["run", "--rm", "--network=none", "--entrypoint=sh", image, "-c", script])
+    release, _, config = said.partition("\n")
+    has = set(re.findall(r"^(CONFIG_\w+)=[ym]$", config, re.MULTILINE))
+    missing = [f"{option} ({why})" for option, why in wanted.items() if has and option not in has]
+    if missing:
+        raise Problem(
+            f"the kernel of the container engine, {release.strip()}, lacks {', '.join(missing)}",
+            "use settings that do without, or a machine whose kernel has it",
+        )
 
 
 def has_network(name: str) -> bool:

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What is to be there; the fields are the plan node's properties, `owner` is the network's label."""
+    """What is to be there; the fields are the plan node's properties, `owner` is the network's label. `kernel`: option
+    of the kernel -> what wants it."""
 
     name: str
     image: str
@@ -44,6 +45,7 @@ class Cluster:
     network_cidr: str
     outside_name: str
     outside_image: str
+    kernel: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,16 @@ class Made:
 def create(cluster: Cluster, say: Say) -> Made:
     """Make the cluster, after removing whatever this owner had: half of one, an older one, one of another name.
 
-    Raises `Problem`. Nothing is removed before it is known that nobody else has the cluster's name or addresses, and
-    that its images are available.
+    Raises `Problem`. Nothing is removed before it is known that nobody else has the cluster's name or addresses, that
+    its images are available, and that the kernel has what the cluster needs.
     """
     with _locked(cluster.name, say) as lock:
         ours = containers.networks_of(cluster.network.owner)
         _refuse_foreign(cluster, ours)
         for image in (cluster.image, cluster.outside_image):
             containers.need_image(image, say)
+        if cluster.kernel:
+            containers.need_kernel(cluster.kernel, cluster.outside_image)
         remove_all_of(cluster.network.owner, say)
         containers.make_network(cluster.network, cluster.network_cidr)
         _kind_create(cluster, say, lock)

@@ -34,16 +34,16 @@ class KubernetesObject(pulumi.CustomResource):
 
     def __init__(self, node: ManifestNode, manifest: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
         """`manifest`: the node's, with the outputs that it refers to."""
-        super().__init__(token(node.manifest), node.id, properties(manifest, node.wait), opts)
+        super().__init__(token(node.manifest, node.patch), node.id, properties(manifest, node.wait), opts)
 
 
-def token(manifest: Mapping[str, Any]) -> str:
+def token(manifest: Mapping[str, Any], patch: bool = False) -> str:
     """
-    >>> token({"apiVersion": "v1", "kind": "Service"}), token({"apiVersion": "apps/v1", "kind": "Deployment"})
-    ('kubernetes:core/v1:Service', 'kubernetes:apps/v1:Deployment')
+    >>> token({"apiVersion": "v1", "kind": "Node"}, patch=True), token({"apiVersion": "apps/v1", "kind": "Deployment"})
+    ('kubernetes:core/v1:NodePatch', 'kubernetes:apps/v1:Deployment')
     """
-    version = manifest["apiVersion"]
-    return f"kubernetes:{version if '/' in version else f'core/{version}'}:{manifest['kind']}"
+    version, suffix = manifest["apiVersion"], "Patch" if patch else ""
+    return f"kubernetes:{version if '/' in version else f'core/{version}'}:{manifest['kind']}{suffix}"
 
 
 def properties(given: Mapping[str, Any], wait: bool) -> dict[str, Any]:

@@ -159,4 +159,6 @@ def _forwarded(ir: Ir) -> list[IPAddress]:
             networks = [found.network for found in ir.traits.node_networks]
         case "tunnel":
             networks = list(ir.network.pod_cidrs)
+        case "node or tunnel":
+            networks = [*(found.network for found in ir.traits.node_networks), *ir.network.pod_cidrs]
     return [address for network in networks for address in samples(network, ir.inventory)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from manifest_schema import duplicates, is_canonical, problems, quantities
 from specs import EVERYTHING, NEEDS, load_spec
-from toys import TOYS, given
+from toys import LACKING, TOYS, given, without
 
 from netspec.backends.registry import REGISTRY, Backends
 from netspec.catalogue import IMAGES
@@ -31,8 +31,6 @@ STACKS = [
 ]
 #: What netspec has no backend for. A gap that closes must be taken out here.
 GAPS = {
-    Feature.PROXY_IPVS,
-    Feature.PROXY_NONE,
     Feature.LOAD_BALANCER,
     # Kubernetes makes that namespace: netspec would have to take it over, and to delete it on the way down.
     Feature.DEFAULT_NAMESPACE_LABELS,
@@ -48,10 +46,10 @@ def _id(value: object) -> str | None:
     return getattr(value, "name", None) if not isinstance(value, Feature) else value.value
 
 
-def _layers(stack: tuple[str, ...]) -> dict[str, Any]:
-    """The stack's entry, by layer."""
+def _layers(stack: tuple[str, ...], feature: Feature | None = None) -> dict[str, Any]:
+    """The stack's entry, by layer, set so that it has `feature` where it can."""
     names = ("cluster", "cni", "ingress")[: len(stack)]
-    return {layer: given(name) for layer, name in zip(names, stack, strict=True)}
+    return {layer: given(name, feature) for layer, name in zip(names, stack, strict=True)}
 
 
 def _compiled(stack: tuple[str, ...]) -> CompileResult:
@@ -89,7 +87,7 @@ def test_the_gaps_are_known() -> None:
 def test_a_feature_of_any_backend_of_the_stack_compiles_and_any_other_is_an_error(
     stack: tuple[str, ...], feature: Feature
 ) -> None:
-    result = compile_spec(load_spec(NEEDS[feature], **_layers(stack)), "dev", TOYS)
+    result = compile_spec(load_spec(NEEDS[feature], **_layers(stack, feature)), "dev", TOYS)
     assert result.ir is not None and feature in required(result.ir)
     errors = [d for d in result.diagnostics if d.severity == "error"]
     chosen = [b for b in ALL if b.name in (*stack, TOYS.dns.name, TOYS.common.name)]
@@ -104,6 +102,21 @@ def test_a_feature_of_any_backend_of_the_stack_compiles_and_any_other_is_an_erro
     assert unsupported.position is not None and unsupported.hint
     assert all(name in unsupported.hint for name in able)
     assert result.plan is None
+
+
+@pytest.mark.parametrize(("layer", "name", "feature"), LACKING, ids=_id)
+def test_a_feature_that_settings_leave_out_is_an_error_that_says_what_to_set(
+    layer: str, name: str, feature: Feature
+) -> None:
+    loaded = load_spec(NEEDS[feature], **{layer: without(name, feature)})
+    result = compile_spec(loaded, "dev", REGISTRY)
+    (unsupported,) = [d for d in result.diagnostics if d.code == "NS901"]
+    backend = REGISTRY.providers(layer)[name]
+    assert feature in backend.supports and result.ir is not None and result.plan is None
+    assert unsupported.position is not None
+    stack = loaded.spec.stacks["dev"] if loaded.spec is not None else {}
+    settings = backend.settings.model_validate({k: v for k, v in stack[layer].items() if k not in ("type", "provider")})
+    assert unsupported.hint == backend.lacks(result.ir, settings)[feature]
 
 
 def test_only_what_the_spec_gives_is_required() -> None:

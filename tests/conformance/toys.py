@@ -22,6 +22,7 @@ from netspec.spec.types import Cidr
 from netspec.target import (
     LAYERS,
     AddOn,
+    Address,
     Backend,
     Dialect,
     Fact,
@@ -59,12 +60,14 @@ class Cloud(Backend):
 
     def traits(self, ir: Ir, settings: CloudSettings, traits: Traits) -> Traits:
         subnet = Range(settings.subnet, ("stacks", ir.stack, "cluster", "subnet"))
+        api_server = Address(Ref("control-plane", "endpoint"), 443)
         return replace(
             traits,
             nodes=settings.pool.size,
             node_networks=(subnet,),
             addons=frozenset({"helper"}),
             balancers_stay=True,
+            api_server=api_server,
             outputs={"network": Ref("network", "id")},
         )
 
@@ -221,6 +224,25 @@ TOYS = Backends({layer.name: _with_toys(layer.name) for layer in LAYERS})
 STACK_OF: dict[str, str | dict[str, Any]] = {"cloud": {"type": "cloud", "zone": "north"}}
 
 
-def given(name: str) -> str | dict[str, Any]:
-    """What a stack says to have this backend."""
-    return STACK_OF.get(name, name)
+#: Settings with which a backend has a feature that it lacks by default.
+WITH: dict[tuple[str, Feature], dict[str, Any]] = {}
+#: Settings with which a backend lacks a feature that it supports.
+WITHOUT: dict[tuple[str, Feature], dict[str, Any]] = {
+    ("kind", Feature.PROXY_IPVS): {"type": "kind", "nodeImage": "kindest/node:v1.40.0"},
+    ("calico", Feature.PROXY_NONE): {"provider": "calico", "dataplane": "iptables"},
+    ("calico", Feature.SCTP): {"provider": "calico", "dataplane": "ebpf"},
+}
+#: Layer, backend and feature of each.
+LACKING = [
+    (next(layer.name for layer in LAYERS if name in REGISTRY.providers(layer.name)), name, feature)
+    for name, feature in WITHOUT
+]
+
+
+def given(name: str, feature: Feature | None = None) -> str | dict[str, Any]:
+    """What a stack says to have this backend, with a feature where it can."""
+    return WITH.get((name, feature), STACK_OF.get(name, name)) if feature else STACK_OF.get(name, name)
+
+
+def without(name: str, feature: Feature) -> dict[str, Any]:
+    return WITHOUT[name, feature]

@@ -2,7 +2,7 @@
 
 They do what deploy/ asks of the real ones, with the real ones' answers and exit codes. Files in $FAKE_STATE steer them:
 `kind-fails` (what kind prints before it fails), `kind-hangs` (kind makes its nodes and then waits), `not-ready`,
-`no-images` (none is there), `down` (the engine), `engine-id`, `no-kubeconfig`.
+`no-images` (none is there), `down` (the engine), `engine-id`, `no-kubeconfig`, `kernel` (release and configuration).
 """
 
 import json
@@ -114,6 +114,9 @@ def docker(words):
         case "rm":
             gone = set(words[1:])
             state["containers"] = {n: c for n, c in state["containers"].items() if not {n, c["id"]} & gone}
+        case "run" if "--rm" in words:  # asks for the kernel
+            file = STATE / "kernel"
+            print(file.read_text() if file.exists() else "6.1.0")
         case "run":
             name, image = options(words, "name")[0], next(w for w in words[1:] if not w.startswith("--"))
             if name in state["containers"]:

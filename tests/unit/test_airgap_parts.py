@@ -179,6 +179,55 @@ def test_standin_replaces_what_the_server_would_refuse_to_change() -> None:
     assert same.changes == same.DIFF_NONE
 
 
+class _Server(standin.Cluster):
+    """An API server with one node, that records what is applied to it and by whom."""
+
+    def __init__(self) -> None:
+        self.force, self.upsert, self.namespace = True, True, "default"
+        self.node: dict[str, Any] = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "one", "uid": "1"}}
+        self.calls: list[tuple[str, str, Any]] = []
+
+    def kind(self, version: str, kind: str) -> tuple[str, bool]:
+        return "nodes", False
+
+    def call(self, method: str, path: str, body: Any = None, content: str = "", query: str = "") -> Any:
+        if not path.endswith("/nodes/one"):
+            raise standin.ApiException(status=404, reason="{}")
+        self.calls.append((method, query, body))
+        return self.node
+
+
+NODE_URN = "urn:pulumi:dev::p::kubernetes:core/v1:NodePatch::node:one"
+
+
+def test_standin_takes_back_its_own_fields_of_an_object_that_is_somebody_else_s() -> None:
+    provider, server = standin.Provider(), _Server()
+    provider.configured = server
+    patch = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "one", "labels": {"a": "b"}}}
+    made = provider.Create(
+        SimpleNamespace(urn=NODE_URN, properties=standin.dump(patch), preview=False, timeout=0), None
+    )
+    assert made.id == "one"
+    provider.Delete(SimpleNamespace(urn=NODE_URN, id="one", properties=standin.dump(patch), timeout=0), None)
+    changes = [call for call in server.calls if call[0] != "GET"]
+    assert [(method, query.split("&")[0]) for method, query, _ in changes] == [
+        ("PATCH", "?fieldManager=pulumi-kubernetes-standin-patch")
+    ] * 2
+    assert changes[0][2] == patch
+    assert changes[1][2] == {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "one"}}
+
+
+def test_standin_makes_nothing_of_a_patch_whose_object_is_not_there() -> None:
+    provider, server = standin.Provider(), _Server()
+    provider.configured = server
+    patch = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "two", "labels": {"a": "b"}}}
+    context = SimpleNamespace(code=lambda: None, abort=lambda code, text: None)
+    request = SimpleNamespace(urn=NODE_URN, properties=standin.dump(patch), preview=False, timeout=0)
+    with pytest.raises(ValueError, match="nodes/two, which is to be patched, is not there"):
+        provider.Create(request, context)
+    assert server.calls == []
+
+
 def test_missing_packages_are_those_of_missing_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "which", lambda program: None if program in ("dockerd", "docker", "ip") else "/bin/x")
     assert host.missing_packages(host.ENGINE_PACKAGES) == ["docker.io", "iproute2"]

@@ -19,6 +19,7 @@ from netspec.backends.common.standins import deployment
 from netspec.backends.corefile import corefile
 from netspec.backends.dns.coredns.objects import coredns
 from netspec.backends.objects import CHECKSUM
+from netspec.diagnostics import Report
 from netspec.ir.model import (
     NAME_LABEL,
     WORKLOAD_LABEL,
@@ -39,7 +40,7 @@ from netspec.ir.model import (
 from netspec.ir.selectors import Selector
 from netspec.passes.system import system
 from netspec.plan import CNI_READY, ManifestNode, Node, ResourceNode
-from netspec.target import Needs, Taint, Traits
+from netspec.target import Feature, Needs, Taint, Traits
 
 NETWORK = Network((IPv4Network("10.244.0.0/16"),), (IPv4Network("10.96.0.0/16"),))
 DNS = Dns(address="10.96.0.10")
@@ -100,6 +101,9 @@ class TestKind:
         def immutable(**settings: Any) -> object:
             return kind(Calico().needs(IR, CalicoSettings.model_validate(settings), NEEDS)).properties["immutable"]
 
+        assert immutable(encapsulation="vxlan") == immutable() != immutable(encapsulation="vxlanCrossSubnet")
+        pool = {"name": "a", "cidr": "10.244.0.0/17"}
+        assert immutable(pools=[pool]) != immutable() != immutable(pools=[pool | {"natOutgoing": False}])
         assert immutable() == {"cni": "calico", "blockSize": 26}
         assert immutable(blockSize=24) != immutable()
         assert immutable(mtu=1400) == immutable()
@@ -113,7 +117,40 @@ class TestKind:
         ]
 
     def test_a_cni_that_replaces_kube_proxy_gets_a_cluster_without(self) -> None:
-        assert kind(Needs(kube_proxy=False)).properties["config"]["networking"]["kubeProxyMode"] == "none"
+        """kind's own entry of the list that the patch replaces (pkg/cluster/internal/kubeadm/config.go)."""
+        config = kind(Needs(kube_proxy=False)).properties["config"]
+        assert config["networking"]["kubeProxyMode"] == "none"
+        (patch,) = [p for p in map(yaml.safe_load, config["kubeadmConfigPatches"]) if "skipPhases" in p]
+        assert patch["skipPhases"] == ["preflight", "addon/kube-proxy", "addon/coredns"]
+
+    @pytest.mark.parametrize(
+        ("image", "warned", "refused"),
+        [
+            ("kindest/node:v1.34.4", False, False),
+            ("kindest/node:v1.35.0", True, False),
+            ("kindest/node:v1.39.9", True, False),
+            ("kindest/node:v1.40.0@sha256:1", False, True),
+            ("registry.example:5000/own:latest", False, False),
+        ],
+    )
+    def test_ipvs_ends_with_the_kubernetes_version_that_drops_it(self, image: str, warned: bool, refused: bool) -> None:
+        ir, settings, report = (
+            replace(IR, network=replace(NETWORK, proxy_mode="ipvs")),
+            KindSettings(nodeImage=image),
+            Report(),
+        )
+        Kind().check(ir, settings, NEEDS, report)
+        assert [d.code for d in report.sorted()] == (["NS930"] if warned else [])
+        assert (Feature.PROXY_IPVS in Kind().lacks(ir, settings)) is refused
+
+    def test_ipvs_wants_a_kernel_that_has_it(self) -> None:
+        needs = Kind().needs(replace(IR, network=replace(NETWORK, proxy_mode="ipvs")), KindSettings(), NEEDS)
+        assert kind(needs).properties["kernel"] == {"CONFIG_IP_VS": "kube-proxy in ipvs mode"}
+        assert "kernel" not in kind(Kind().needs(IR, KindSettings(), NEEDS)).properties
+
+    def test_a_cluster_whose_own_cni_is_used_installs_it(self) -> None:
+        assert kind().properties["config"]["networking"]["disableDefaultCNI"] is True
+        assert kind(Needs(own_cni=True)).properties["config"]["networking"]["disableDefaultCNI"] is False
 
     @pytest.mark.parametrize(("workers", "own"), [(1, 1), (0, 0)])
     def test_taints_are_on_every_node_beside_the_control_plane_s_own(self, workers: int, own: int) -> None:

@@ -99,6 +99,25 @@ def test_only_the_private_engine_adds_to_the_config(
     assert "featureGates" not in NODE.properties["config"]
 
 
+WANTED = {"kernel": {"CONFIG_IP_VS": "kube-proxy in ipvs mode", "CONFIG_VXLAN": "VXLAN"}}
+
+
+def test_what_the_kernel_lacks_is_said_before_anything_is_made(docker: Docker, tmp_path: Path) -> None:
+    (tmp_path / "kernel").write_text("6.18.44\nCONFIG_VXLAN=m\n# CONFIG_IP_VS is not set\n")
+    with pytest.raises(Problem) as caught:
+        KindProvider().create(INPUTS | WANTED)
+    assert caught.value.message == (
+        "the kernel of the container engine, 6.18.44, lacks CONFIG_IP_VS (kube-proxy in ipvs mode)"
+    )
+    assert docker.read()["networks"] == {} and docker.read()["containers"] == {}
+
+
+@pytest.mark.parametrize("says", ["6.18.44\n", "6.18.44\nCONFIG_IP_VS=y\nCONFIG_VXLAN=y\n"])
+def test_a_kernel_that_says_nothing_of_itself_is_taken_to_have_all(docker: Docker, tmp_path: Path, says: str) -> None:
+    (tmp_path / "kernel").write_text(says)
+    assert KindProvider().create(INPUTS | WANTED).id.startswith("lab/")
+
+
 @pytest.mark.parametrize(
     ("change", "replaces"),
     [

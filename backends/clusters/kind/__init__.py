@@ -1,5 +1,6 @@
 """kind: Kubernetes nodes as containers. Sources: kind's v1alpha4 config, kubeadm's v1beta3 and v1beta4 config."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from netspec.catalogue import IMAGES
 from netspec.diagnostics import Path, Report
 from netspec.ir.model import Dns, Ir, Network
 from netspec.plan import CLUSTER, NODES, Node, ResourceNode
-from netspec.target import Backend, Fact, Feature, Limit, Needs, NodeRead, Range, Taint, Traits
+from netspec.target import Address, Backend, Fact, Feature, KernelOption, Limit, Needs, NodeRead, Range, Taint, Traits
 
 #: The resource that netspec.deploy makes such a cluster with.
 TOKEN = "netspec:kind:Cluster"
@@ -19,6 +20,10 @@ TOKEN = "netspec:kind:Cluster"
 NAME_LIMIT = 63 - len("-control-plane")
 #: Besides the nodes the container network has its own address, a gateway, a broadcast address and the outside host.
 OTHER_ADDRESSES = 4
+#: kubeadm's own, and kind's inside the container network.
+API_PORT = 6443
+#: Kubernetes versions that warn of kube-proxy's ipvs mode, and that refuse it (KEP-5495; gone for good in 1.43).
+IPVS_DEPRECATED, IPVS_OFF = (1, 35), (1, 40)
 #: kube-proxy answers this on every node's loopback (healthz and metrics server, /proxyMode).
 _PROXY_MODE = "curl -s --max-time 3 http://127.0.0.1:10249/proxyMode"
 #: Without it a node passes nothing on, neither to its pods nor from them (net.ipv4.ip_forward).
@@ -29,17 +34,44 @@ class Kind(Backend):
     name = "kind"
     settings = KindSettings
     supports = frozenset(
-        {Feature.IPV4, Feature.PROXY_IPTABLES, Feature.PROXY_NFTABLES, Feature.MAX_PODS, Feature.NODE_MASK}
+        {
+            Feature.IPV4,
+            Feature.PROXY_IPTABLES,
+            Feature.PROXY_NFTABLES,
+            Feature.PROXY_IPVS,
+            Feature.MAX_PODS,
+            Feature.NODE_MASK,
+        }
     )
+
+    def lacks(self, ir: Ir, settings: KindSettings) -> Mapping[Feature, str]:
+        """What the nodes' Kubernetes no longer has."""
+        if (version := kubernetes_of(settings)) is None or version < IPVS_OFF:
+            return {}
+        off = ".".join(map(str, IPVS_OFF))
+        return {Feature.PROXY_IPVS: f"Kubernetes {off} and newer start no kube-proxy in that mode; use nftables"}
 
     def traits(self, ir: Ir, settings: KindSettings, traits: Traits) -> Traits:
         network = Range(settings.network_cidr, _path(ir, "networkCIDR"))
-        return replace(traits, nodes=settings.workers + 1, node_networks=(network,), outside=True)
+        # The container network resolves the nodes' names.
+        api_server = Address(f"{ir.cluster_name}-control-plane", API_PORT)
+        return replace(
+            traits, nodes=settings.workers + 1, node_networks=(network,), outside=True, api_server=api_server
+        )
+
+    def needs(self, ir: Ir, settings: KindSettings, needs: Needs) -> Needs:
+        if ir.network.proxy_mode != "ipvs":
+            return needs
+        return replace(needs, kernel=(*needs.kernel, KernelOption("CONFIG_IP_VS", "kube-proxy in ipvs mode")))
 
     def check(self, ir: Ir, settings: KindSettings, needs: Needs, report: Report) -> None:
         if len(ir.cluster_name) > NAME_LIMIT:
             message = f"the cluster's name {ir.cluster_name} is longer than {NAME_LIMIT} characters"
             report.error("NS701", ("stacks", ir.stack), message, "a shorter metadata.name or stack name")
+        version = kubernetes_of(settings)
+        if ir.network.proxy_mode == "ipvs" and version is not None and IPVS_DEPRECATED <= version < IPVS_OFF:
+            message = f"kube-proxy's ipvs mode is deprecated; Kubernetes {'.'.join(map(str, IPVS_OFF))} switches it off"
+            report.warning("NS930", ("network", "proxy", "mode"), message, "nftables does what it was for")
 
     def capacity(self, ir: Ir, settings: KindSettings) -> tuple[Limit, ...]:
         (network,), nodes = ir.traits.node_networks, ir.traits.nodes
@@ -61,6 +93,8 @@ class Kind(Backend):
             "outsideImage": IMAGES["agnhost"],
             "immutable": {"cni": ir.providers["cni"], **needs.immutable},
         }
+        if needs.kernel:
+            properties["kernel"] = {wanted.option: wanted.why for wanted in needs.kernel}
         return (
             ResourceNode(
                 CLUSTER,
@@ -76,7 +110,18 @@ class Kind(Backend):
     def facts(self, ir: Ir, settings: KindSettings) -> tuple[Fact, ...]:
         mode = ir.network.proxy_mode
         forwards = Fact("ip-forward", "nodes", "1", NodeRead(_IP_FORWARD))
-        return (forwards,) if mode == "none" else (Fact("proxy-mode", "nodes", mode, NodeRead(_PROXY_MODE)), forwards)
+        asked = f"{_PROXY_MODE} || echo none" if mode == "none" else _PROXY_MODE
+        return Fact("proxy-mode", "nodes", mode, NodeRead(asked)), forwards
+
+
+def kubernetes_of(settings: KindSettings) -> tuple[int, int] | None:
+    """Major and minor version of the nodes' Kubernetes, of the image's tag; None where that does not say.
+
+    >>> kubernetes_of(KindSettings(nodeImage="kindest/node:v1.40.2@sha256:12"))
+    (1, 40)
+    """
+    tag = re.search(r":v(\d+)\.(\d+)", settings.node_image or IMAGES["node"])
+    return (int(tag[1]), int(tag[2])) if tag else None
 
 
 def _path(ir: Ir, setting: str) -> Path:
@@ -85,7 +130,7 @@ def _path(ir: Ir, setting: str) -> Path:
 
 def cluster_config(name: str, settings: KindSettings, network: Network, dns: Dns, needs: Needs) -> dict[str, Any]:
     """kind's Cluster object: one control-plane node and the workers, without kind's own CNI."""
-    patches = kubeadm_patches(network, dns, tainted(needs.taints, settings.workers))
+    patches = kubeadm_patches(network, dns, tainted(needs.taints, settings.workers), needs.kube_proxy)
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -94,7 +139,7 @@ def cluster_config(name: str, settings: KindSettings, network: Network, dns: Dns
             "ipFamily": "ipv4",
             "podSubnet": ",".join(map(str, network.pod_cidrs)),
             "serviceSubnet": ",".join(map(str, network.service_cidrs)),
-            "disableDefaultCNI": True,
+            "disableDefaultCNI": not needs.own_cni,
             "kubeProxyMode": network.proxy_mode if needs.kube_proxy else "none",
         },
         "nodes": [{"role": "control-plane"}, *({"role": "worker"} for _ in range(settings.workers))],
@@ -116,7 +161,7 @@ def tainted(taints: Sequence[Taint], workers: int) -> dict[str, dict[str, Any]]:
 
 
 def kubeadm_patches(
-    network: Network, dns: Dns, more: Mapping[str, dict[str, Any]] | None = None
+    network: Network, dns: Dns, more: Mapping[str, dict[str, Any]] | None = None, kube_proxy: bool = True
 ) -> tuple[dict[str, Any], ...]:
     """Merge patches (RFC 7386) of the kubeadm config that kind writes, matched by `kind`; `more` goes into the patch of
     the same kind.
@@ -126,8 +171,9 @@ def kubeadm_patches(
     patches: tuple[dict[str, Any], ...] = (
         {
             "kind": "InitConfiguration",
-            # A merge patch replaces lists, so kind's own entry (preflight) is repeated. CoreDNS is netspec's.
-            "skipPhases": ["preflight", "addon/coredns"],
+            # A merge patch replaces lists, so kind's own entries are repeated: preflight, and kube-proxy where that is
+            # off. CoreDNS is netspec's.
+            "skipPhases": ["preflight", *([] if kube_proxy else ["addon/kube-proxy"]), "addon/coredns"],
         },
         {
             "kind": "ClusterConfiguration",

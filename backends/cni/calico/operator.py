@@ -8,20 +8,21 @@ github.com/tigera/operator at both versions (pkg/controller, pkg/render, pkg/crd
 
 from typing import Any
 
-from netspec.backends.cni.calico.settings import CalicoSettings
+from netspec.backends.cni.calico import bgp, pools
+from netspec.backends.cni.calico.modes import bgp_enabled, data_plane
+from netspec.backends.cni.calico.settings import CalicoSettings, DataPlane
 from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
 from netspec.catalogue import IMAGES
-from netspec.ir.model import Ir, Network
+from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Node, ReadyNode
 
 OPERATOR = "tigera-operator"
 CRDS_READY = "calico-crds"
 OWN_NAMESPACES = frozenset({OPERATOR, "calico-system", "calico-apiserver"})
-POOL = "default-ipv4-ippool"
+#: Read by the operator, and by what it runs: the API server's address where no Service leads to it.
+ENDPOINT = "kubernetes-services-endpoint"
 
-#: By kube-proxy's mode; in ipvs mode it still needs iptables.
-_DATAPLANE = {"iptables": "Iptables", "ipvs": "Iptables", "nftables": "Nftables"}
-_ENCAPSULATION = {"vxlan": "VXLAN"}
+_DATAPLANE: dict[DataPlane, str] = {"iptables": "Iptables", "nftables": "Nftables", "ebpf": "BPF"}
 
 #: A later apply takes its fields back from the operator, which writes its defaults into the same objects.
 _FORCE = {"pulumi.com/patchForce": "true"}
@@ -31,9 +32,10 @@ def operator(ir: Ir, settings: CalicoSettings) -> tuple[Node, ...]:
     """The operator, its configuration, and the barrier behind which pods get an address."""
     namespace = node(_namespace(), CLUSTER)
     account = node(manifest("v1", "ServiceAccount", OPERATOR, OPERATOR), namespace.id)
+    endpoint = _endpoint(ir, settings, namespace.id)
     role = node(cluster_role(), CLUSTER)
     binding = node(cluster_role_binding(OPERATOR, OPERATOR, OPERATOR), account.id, role.id)
-    deployed = node(_deployment(), account.id, binding.id)
+    deployed = node(_deployment(), account.id, binding.id, *(made.id for made in endpoint))
     crds = ReadyNode(
         id=CRDS_READY,
         conditions=(
@@ -42,8 +44,9 @@ def operator(ir: Ir, settings: CalicoSettings) -> tuple[Node, ...]:
         ),
         depends_on=(deployed.id,),
     )
-    felix = node(_felix_configuration(), crds.id)
-    installed = node(installation(ir.network, settings), crds.id, felix.id)
+    felix = node(_felix_configuration(settings), crds.id)
+    routes = bgp.objects(ir, settings, crds.id)
+    installed = node(installation(ir, settings), crds.id, felix.id, *(made.id for made in routes))
     ready = ReadyNode(
         id=CNI_READY,
         conditions=(
@@ -53,33 +56,29 @@ def operator(ir: Ir, settings: CalicoSettings) -> tuple[Node, ...]:
         depends_on=(installed.id, NODES),
         timeout=600,
     )
-    return namespace, account, role, binding, deployed, crds, felix, installed, ready
+    return namespace, account, *endpoint, role, binding, deployed, crds, felix, *routes, installed, ready
 
 
-def installation(network: Network, settings: CalicoSettings) -> Manifest:
+def _endpoint(ir: Ir, settings: CalicoSettings, namespace: str) -> tuple[Node, ...]:
+    """Without kube-proxy the cluster IP of the API server leads nowhere until Calico runs."""
+    if data_plane(ir, settings) != "ebpf" or ir.traits.api_server is None:
+        return ()
+    host, port = ir.traits.api_server
+    data = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
+    return (node(manifest("v1", "ConfigMap", ENDPOINT, OPERATOR, data=data), namespace),)
+
+
+def installation(ir: Ir, settings: CalicoSettings) -> Manifest:
     """Every field of a pool that both operators would default is written out: the defaults that they write back change
     nothing there. 1.42 defaults `assignmentMode` too: it is left to it, for server-side apply refuses a field that
     1.36's CRD does not declare. A field that only the operator wrote is no difference to `up`, and one that an apply
     of the list takes away is defaulted again to the same (pkg/controller/ippool/defaults.go)."""
     calico_network: dict[str, Any] = {
-        "bgp": "Disabled",
-        "linuxDataplane": _DATAPLANE[network.proxy_mode],
+        "bgp": "Enabled" if bgp_enabled(settings) else "Disabled",
+        "linuxDataplane": _DATAPLANE[data_plane(ir, settings)],
         # Left out, the operator first renders calico-node without an address, which fails, then rolls it again.
         "nodeAddressAutodetectionV4": {"kubernetes": "NodeInternalIP"},
-        "ipPools": [
-            {
-                "name": POOL,
-                "cidr": str(cidr),
-                "encapsulation": _ENCAPSULATION[settings.encapsulation],
-                "natOutgoing": "Enabled",
-                "nodeSelector": "all()",
-                "blockSize": settings.block_size,
-                "disableBGPExport": False,
-                "disableNewAllocations": False,
-                "allowedUses": ["Workload", "Tunnel"],
-            }
-            for cidr in network.pod_cidrs
-        ],
+        "ipPools": pools.manifests(ir.network, settings),
     }
     if settings.mtu is not None:
         calico_network["mtu"] = settings.mtu
@@ -98,13 +97,14 @@ def installation(network: Network, settings: CalicoSettings) -> Manifest:
     )
 
 
-def _felix_configuration() -> Manifest:
+def _felix_configuration(settings: CalicoSettings) -> Manifest:
+    spec = {"usageReportingEnabled": False} | ({"wireguardEnabled": True} if settings.wireguard else {})
     return manifest(
         "crd.projectcalico.org/v1",
         "FelixConfiguration",
         "default",
         annotations=_FORCE,
-        spec={"usageReportingEnabled": False},
+        spec=spec,
     )
 
 
@@ -160,8 +160,8 @@ def _container(name: str, argument: str) -> dict[str, Any]:
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             {"name": "OPERATOR_NAME", "value": OPERATOR},
         ],
-        # An API server address to use instead of the cluster IP; absent unless somebody makes it.
-        "envFrom": [{"configMapRef": {"name": "kubernetes-services-endpoint", "optional": True}}],
+        # An API server address to use instead of the cluster IP; absent unless kube-proxy is.
+        "envFrom": [{"configMapRef": {"name": ENDPOINT, "optional": True}}],
         "volumeMounts": [{"name": "var-lib-calico", "mountPath": "/var/lib/calico", "readOnly": True}],
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -1,0 +1,92 @@
+"""What must be true of a running cluster with Calico, for each setting that could be lost on the way."""
+
+from typing import Any
+
+from netspec.backends.cni.calico.bgp import objects
+from netspec.backends.cni.calico.modes import bgp_enabled, data_plane, full_mesh
+from netspec.backends.cni.calico.pools import block_size, pools_of, selector_of
+from netspec.backends.cni.calico.settings import CalicoPool, CalicoSettings, Encapsulation
+from netspec.ir.model import Ir
+from netspec.target import Fact, Field, NodeRead, ObjectRead
+
+#: The device of the tunnel: felix makes one for VXLAN, and gives the kernel's IP-in-IP device an address.
+_TUNNEL = (
+    "if [ -e /sys/class/net/vxlan.calico ]; then echo vxlan; "
+    "elif ip -4 address show dev tunl0 2>/dev/null | grep -q inet; then echo ipip; else echo none; fi"
+)
+#: Open sessions of a node with other BGP speakers.
+_SESSIONS = "ss -Htn state established '( sport = :179 or dport = :179 )' | wc -l"
+_WIREGUARD = "if [ -e /sys/class/net/wireguard.cali ]; then echo on; else echo off; fi"
+#: IPPool's vxlanMode and ipipMode.
+_MODES: dict[Encapsulation, tuple[str, str]] = {
+    "vxlan": ("Always", "Never"),
+    "vxlanCrossSubnet": ("CrossSubnet", "Never"),
+    "ipip": ("Never", "Always"),
+    "ipipCrossSubnet": ("Never", "CrossSubnet"),
+    "none": ("Never", "Never"),
+}
+#: What of a pool is checked, with what the API takes where a field is absent (projectcalico/api IPPoolSpec).
+_POOL = (
+    ("blockSize", Field("spec.blockSize", 26)),
+    ("vxlanMode", Field("spec.vxlanMode", "Never")),
+    ("ipipMode", Field("spec.ipipMode", "Never")),
+    ("natOutgoing", Field("spec.natOutgoing", False)),
+)
+_CIDRS = ("cidrs", Field("spec.cidr", every=True))
+_POOLS, _ENABLED = "ippools.crd.projectcalico.org", (("spec.disabled", True),)
+_FELIX = "felixconfigurations.crd.projectcalico.org"
+
+
+def facts(ir: Ir, settings: CalicoSettings) -> tuple[Fact, ...]:
+    device = settings.encapsulation.removesuffix("CrossSubnet")
+    found = [Fact("encapsulation", "nodes", device, NodeRead(_TUNNEL)), *_pools(ir, settings)]
+    if settings.wireguard:
+        found.append(Fact("wireguard", "nodes", "on", NodeRead(_WIREGUARD)))
+    if data_plane(ir, settings) == "ebpf":
+        read = ObjectRead(_FELIX, (("bpfEnabled", Field("spec.bpfEnabled", False)),), name="default")
+        found.append(Fact("calico-ebpf", "calico", {"bpfEnabled": True}, read))
+    return (*found, *_bgp(ir, settings))
+
+
+def _pools(ir: Ir, settings: CalicoSettings) -> list[Fact]:
+    pools = pools_of(ir.network, settings)
+    cidrs = {"cidrs": sorted(pool.cidr for pool in pools)}
+    if not settings.pools:
+        read = ObjectRead(_POOLS, (_CIDRS, *_POOL), without=_ENABLED)
+        return [Fact("calico-pool", "calico", cidrs | _of_pool(pools[0], settings), read)]
+    selector = ("nodeSelector", Field("spec.nodeSelector", "all()"))
+    every = Fact("calico-pools", "calico", cidrs, ObjectRead(_POOLS, (_CIDRS,), without=_ENABLED))
+    return [
+        every,
+        *(
+            Fact(
+                "calico-pool",
+                pool.name,
+                _of_pool(pool, settings) | {"nodeSelector": selector_of(pool)},
+                ObjectRead(_POOLS, (*_POOL, selector), name=pool.name),
+            )
+            for pool in pools
+        ),
+    ]
+
+
+def _of_pool(pool: CalicoPool, settings: CalicoSettings) -> dict[str, Any]:
+    vxlan, ipip = _MODES[settings.encapsulation]
+    size = block_size(pool, settings)
+    return {"blockSize": size, "vxlanMode": vxlan, "ipipMode": ipip, "natOutgoing": pool.nat_outgoing}
+
+
+def _bgp(ir: Ir, settings: CalicoSettings) -> list[Fact]:
+    if not bgp_enabled(settings):
+        return []
+    made = [node.manifest for node in objects(ir, settings)]
+    found = []
+    for manifest in made:
+        kind, name, spec = manifest["kind"], manifest["metadata"]["name"], dict(manifest.get("spec", {}))
+        if kind != "Node":
+            fields = tuple((key, Field(f"spec.{key}")) for key in spec)
+            read = ObjectRead(f"{kind.lower()}s.crd.projectcalico.org", fields, name=name)
+            found.append(Fact(f"calico-{kind.lower()}", name, spec, read))
+    if full_mesh(settings) and not settings.bgp.peers:
+        found.append(Fact("bgp-sessions", "nodes", str(ir.traits.nodes - 1), NodeRead(_SESSIONS)))
+    return found

@@ -34,7 +34,8 @@ ANY_NODE_PORT = "any"
 #: Service's DNS name (headless), or the outside host's address.
 Via = Literal["pod", "cluster-ip", "node-port", "name", "outside"]
 
-#: Which node a node-port flow dials: every node, those that run one of the Service's pods, or the others.
+#: Which nodes a flow through a Service is about: every node, those that run one of its pods, or the others. By node
+#: port they are dialled; by cluster IP the asker is on one.
 Nodes = Literal["every", "with-endpoint", "without-endpoint"]
 
 
@@ -43,9 +44,9 @@ class FlowProbe:
     """From a pod of `source` (workload id, or OUTSIDE) to `destination` (workload id, Service id, or OUTSIDE).
 
     `port` is what is dialled: the container port for `via` pod and name, the Service port for cluster-ip, and for
-    node-port the Service port whose node port is looked up. `nodes` matters for node-port only. `backends` are the
-    workloads behind a Service. `expect` None: observed and reported, but nothing is predicted; `reason` says why.
-    `deciding` names the policies behind the expectation.
+    node-port the Service port whose node port is looked up. `backends` are the workloads behind a Service. `expect`
+    None: observed and reported, but nothing is predicted; `reason` says why. `deciding` names the policies behind the
+    expectation.
     """
 
     id: str
@@ -77,7 +78,8 @@ class DnsProbe:
 class FactProbe:
     """A fact of the cluster. `subject` is what it is about (a workload or Service id, "nodes", "dns"); `expect` its
     JSON value. `read`: where a backend's fact is read; None for those that netspec.verify knows by name.
-    source-address-kept alone has a second end: `peer`, dialled at `port`."""
+    source-address-kept and the facts about which pod answers (POD_ANSWERS) have a second end: `peer`, a workload or a
+    Service, dialled at `port`."""
 
     id: str
     fact: str
@@ -98,6 +100,10 @@ class PacketProbe:
     protocol: Protocol
     expect: Outcome = Outcome.CONNECTED
 
+
+#: Facts about the pod that answers through a Service: the same one again, or one of the asker's own node.
+SAME_POD, OWN_NODE = "same-pod-again", "own-node-answers"
+POD_ANSWERS = (SAME_POD, OWN_NODE)
 
 #: What pods of the workloads, or the outside host, may be asked.
 Asked = FlowProbe | DnsProbe | FactProbe

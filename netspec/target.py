@@ -59,6 +59,10 @@ class Feature(StrEnum):
     HEADLESS = "service-headless"
     NODE_PORT = "service-node-port"
     EXTERNAL_NAME = "service-external-name"
+    SERVICE_SCTP = "service-sctp"
+    SESSION_AFFINITY = "service-session-affinity"
+    INTERNAL_LOCAL = "service-internal-traffic-local"
+    GIVEN_ENDPOINTS = "service-endpoints"
     STAND_IN = "stand-in"
     DEFAULT_NAMESPACE_LABELS = "default-namespace-labels"
     NDOTS = "dns-ndots"
@@ -89,6 +93,10 @@ SUMMARIES: dict[Feature, str] = {
     Feature.HEADLESS: "headless Services",
     Feature.NODE_PORT: "NodePort Services",
     Feature.EXTERNAL_NAME: "ExternalName Services",
+    Feature.SERVICE_SCTP: "SCTP ports of Services",
+    Feature.SESSION_AFFINITY: "Services whose clients keep their pod (sessionAffinity)",
+    Feature.INTERNAL_LOCAL: "Services that pods reach on their own node alone (internalTrafficPolicy)",
+    Feature.GIVEN_ENDPOINTS: "Services with endpoints of their own",
     Feature.STAND_IN: "stand-in workloads",
     Feature.DEFAULT_NAMESPACE_LABELS: "labels on the namespace `default`",
     Feature.NDOTS: "ndots of deployed pods",

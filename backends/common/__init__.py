@@ -19,6 +19,10 @@ class Common(Backend):
             Feature.HEADLESS,
             Feature.NODE_PORT,
             Feature.EXTERNAL_NAME,
+            Feature.SERVICE_SCTP,
+            Feature.SESSION_AFFINITY,
+            Feature.INTERNAL_LOCAL,
+            Feature.GIVEN_ENDPOINTS,
             Feature.STAND_IN,
             Feature.NDOTS,
         }

@@ -80,15 +80,17 @@ def containers(workload: Workload) -> list[dict[str, Any]]:
 
 
 def _server(port: ContainerPort, spare: int) -> dict[str, Any]:
-    """netexec always serves HTTP: beside a UDP port it listens on a port that the workload does not declare."""
-    udp = port.protocol == "UDP"
+    """netexec always serves HTTP: beside a UDP or SCTP port it listens on a port that the workload does not declare."""
+    tcp = port.protocol == "TCP"
     # /healthz answers 200 only once the UDP server has started.
-    ready = {"httpGet": {"path": "/healthz", "port": spare}} if udp else {"tcpSocket": {"port": port.port}}
-    http_port, udp_port = (spare, port.port) if udp else (port.port, -1)
+    ready = {"tcpSocket": {"port": port.port}} if tcp else {"httpGet": {"path": "/healthz", "port": spare}}
+    args = ["netexec", f"--http-port={port.port if tcp else spare}"]
+    args.append(f"--udp-port={port.port if port.protocol == 'UDP' else -1}")
+    args += [f"--sctp-port={port.port}"] if port.protocol == "SCTP" else []
     declared: dict[str, Any] = {"name": port.name} if port.name else {}
     return _container(
         f"{port.protocol.lower()}-{port.port}",
-        ["netexec", f"--http-port={http_port}", f"--udp-port={udp_port}"],
+        args,
     ) | {
         "ports": [declared | {"containerPort": port.port, "protocol": port.protocol}],
         "readinessProbe": ready | {"periodSeconds": 3, "timeoutSeconds": 5, "failureThreshold": 5},

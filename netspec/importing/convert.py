@@ -21,6 +21,7 @@ from netspec.importing.workloads import add_workloads
 from netspec.importing.write import text
 from netspec.ir.model import Ir, Place
 from netspec.manifests.read import Reading
+from netspec.passes.service_fields import LOAD_BALANCER_ONLY
 from netspec.spec.load import loads
 from netspec.spec.source import MAX_BYTES
 from netspec.target import Registry
@@ -168,6 +169,9 @@ class _Import:
                 item.data["type"] = "NodePort"
                 why = f"it is of type NodePort in the spec: stack {self._target.name} gives no load balancer an address"
                 draft.changed(item.what, why, item.where)
+                for field in LOAD_BALANCER_ONLY:
+                    if item.data.pop(field, None) is not None:
+                        draft.lost(item.what, f"{field} is for type LoadBalancer", item.where)
                 continue
             del draft.sections[section][index]
             draft.lost(item.what, f"{error.message} [{error.code}]", item.where)

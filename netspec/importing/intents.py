@@ -149,8 +149,6 @@ class Translator:
             return EVERY_PORT
         out: dict[PolicyPort, None] = {}
         for port in rule.ports:
-            if port.protocol == "SCTP":
-                raise Stays("a port of an intent is TCP or UDP")
             if port.port is None:
                 port = PolicyPort(port.protocol, 1, 65535)
             declared = [(p.port, p.name, p.protocol) for w in self._pods(destination) for p in w.ports]

@@ -8,6 +8,7 @@ from netspec.importing.model import Draft, Item, Locate
 from netspec.importing.workloads import Kept, find_undeclared
 from netspec.ir.model import Inventory, Place, Service, ServicePort
 from netspec.passes.objects import BROUGHT
+from netspec.passes.service_fields import LOAD_BALANCER_ONLY
 from netspec.passes.services import OUTWARD
 
 #: What a Service may have of a field without saying anything: the default, or what goes without saying.
@@ -21,8 +22,22 @@ _SILENT: dict[str, tuple[Any, ...]] = {
     "publishNotReadyAddresses": (True, False),
 }
 #: Fields that the spec has, or that follow from one that was named already.
-_SAID = frozenset(("type", "clusterIP", "clusterIPs", "selector", "ports", "externalName", "sessionAffinityConfig"))
-_PORT_SAID = frozenset(("name", "port", "targetPort", "protocol", "nodePort"))
+_SAID = frozenset(("type", "clusterIP", "clusterIPs", "selector", "ports", "externalName"))
+_PORT_SAID = frozenset(("name", "port", "targetPort", "protocol", "nodePort", "appProtocol"))
+#: Fields that the spec has as the API has them. What the API server fills in of itself stays its own choice.
+_FURTHER = (
+    "internalTrafficPolicy",
+    "sessionAffinity",
+    "sessionAffinityConfig",
+    "loadBalancerClass",
+    "loadBalancerSourceRanges",
+    "allocateLoadBalancerNodePorts",
+    "trafficDistribution",
+    "externalIPs",
+    "ipFamilyPolicy",
+)
+#: What asks for a family that a spec's cluster has not.
+_FAMILIES = {"ipFamilies": ("IPv6",), "ipFamilyPolicy": ("RequireDualStack",)}
 
 
 def add_services(draft: Draft, inventory: Inventory, kept: list[Kept], bodies: Bodies, locate: Locate) -> None:
@@ -34,11 +49,10 @@ def add_services(draft: Draft, inventory: Inventory, kept: list[Kept], bodies: B
         what = f"Service {service.id}"
         for path, why in _unsaid(service, body):
             draft.lost(what, why, locate(Place((*service.place.path, "spec", *path), service.place.position)))
-        ports = [p for p in service.ports if p.protocol != "SCTP"]
-        if service.ports and not ports:
-            continue
+        ports = list(service.ports)
         where = locate(service.place)
-        draft.sections["services"].append(Item(_data(service, ports), what, where))
+        data = _data(service, ports) | _further(service, body)
+        draft.sections["services"].append(Item(data, what, where))
         _add_undeclared(draft, service, ports, kept)
         if service.selector is None and service.type != "ExternalName":
             draft.lost(what, "it has no selector, and a spec has no endpoints of its own", where)
@@ -63,6 +77,27 @@ def _data(service: Service, ports: list[ServicePort]) -> dict[str, object]:
     return data
 
 
+def _further(service: Service, body: dict[str, Any]) -> dict[str, object]:
+    """The fields of `_FURTHER` that say something of this type of Service."""
+    found = body.get("spec")
+    spec: dict[str, Any] = found if isinstance(found, dict) else {}
+    if not service.has_cluster_ip:
+        return {}
+    given = {f: spec[f] for f in _FURTHER if not _says_nothing(f, spec.get(f)) and not _asks_too_much(f, spec[f])}
+    if given.get("sessionAffinity") != "ClientIP":
+        given.pop("sessionAffinityConfig", None)
+    return {f: v for f, v in given.items() if service.type == "LoadBalancer" or f not in LOAD_BALANCER_ONLY}
+
+
+def _says_nothing(field: str, value: Any) -> bool:
+    return value in (None, "", [], {}) or value in _SILENT.get(field, ())
+
+
+def _asks_too_much(field: str, value: Any) -> bool:
+    wanted = value if isinstance(value, list) else [value]
+    return any(one in wanted for one in _FAMILIES.get(field, ()))
+
+
 def _port(port: ServicePort, headless: bool) -> dict[str, object]:
     data: dict[str, object] = {"name": port.name} if port.name else {}
     data["port"] = port.port
@@ -72,6 +107,8 @@ def _port(port: ServicePort, headless: bool) -> dict[str, object]:
         data["protocol"] = port.protocol
     if port.node_port is not None:
         data["nodePort"] = port.node_port
+    if port.app_protocol:
+        data["appProtocol"] = port.app_protocol
     return data
 
 
@@ -80,7 +117,15 @@ def _unsaid(service: Service, body: dict[str, Any]) -> Iterator[tuple[tuple[str 
     found = body.get("spec")
     spec: dict[str, Any] = found if isinstance(found, dict) else {}
     for field, value in spec.items():
-        if field in _SAID or value in (None, "", [], {}) or value in _SILENT.get(field, ()):
+        if field in _SAID or _says_nothing(field, value):
+            continue
+        if field in _FAMILIES:
+            if _asks_too_much(field, value):
+                yield (field,), "a spec's cluster has one address family, IPv4"
+            continue
+        if field in _FURTHER:
+            if not service.has_cluster_ip or (service.type != "LoadBalancer" and field in LOAD_BALANCER_ONLY):
+                yield (field,), f"{field} does nothing for this type of Service"
             continue
         if field == "healthCheckNodePort" and service.type == "LoadBalancer":
             continue  # the API server picks one
@@ -89,13 +134,11 @@ def _unsaid(service: Service, body: dict[str, Any]) -> Iterator[tuple[tuple[str 
     is_live = isinstance(metadata, dict) and "uid" in metadata  # the address is then the API server's choice
     address = spec.get("clusterIP")
     if isinstance(address, str) and address not in ("", "None") and not is_live:
-        yield ("clusterIP",), "the spec's Services have no address of their choice"
+        yield ("clusterIP",), "its address is left to the API server: write clusterIP if it must keep it"
     ports = spec.get("ports")
     for i, port in enumerate(ports if isinstance(ports, list) else []):
         if not isinstance(port, dict):
             continue
-        if port.get("protocol") == "SCTP":
-            yield ("ports", i), "a port of the spec's Services is TCP or UDP"
         for field in port:
             if field not in _PORT_SAID and port[field] not in (None, ""):
                 yield ("ports", i, field), f"the spec's Service ports have no {field}"

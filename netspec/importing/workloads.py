@@ -14,7 +14,7 @@ from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import WORKLOAD_LABEL, ContainerPort, Inventory, Place, Workload
 from netspec.ir.selectors import Selector
 from netspec.manifests.workloads import OF_CONTROLLERS
-from netspec.spec.v1alpha1 import MAX_PORTS
+from netspec.spec.workloads import MAX_PORTS
 
 #: The models' own limits.
 MAX_REPLICAS, MAX_DNS_REPLICAS = 1000, 100
@@ -139,7 +139,7 @@ def _ports(draft: Draft, members: list[Workload], locate: Locate) -> list[Contai
     for member in members:
         for port in member.ports:
             why = _trouble(port, found, names)
-            if port.protocol == "SCTP" or len(found) >= MAX_PORTS:
+            if len(found) >= MAX_PORTS:
                 draft.lost(f"port {_port_text(port)} of {member.id}", why, locate(member.place))
                 continue
             first = found.get((port.port, port.protocol))
@@ -154,8 +154,6 @@ def _ports(draft: Draft, members: list[Workload], locate: Locate) -> list[Contai
 
 def _trouble(port: ContainerPort, found: dict[tuple[int, str], ContainerPort], names: set[str]) -> str:
     """Why the spec does not take the port, or its name, beside those found so far; "" where it does."""
-    if port.protocol == "SCTP":
-        return "a workload's port is TCP or UDP"
     if len(found) >= MAX_PORTS:
         return f"a workload has at most {MAX_PORTS} ports"
     first = found.get((port.port, port.protocol))

@@ -50,6 +50,14 @@ def required(ir: Ir) -> dict[Feature, Place]:
             need(Feature.STAND_IN, workload.place)
     for service in (s for s in ir.services if not s.system):
         need(Feature.HEADLESS if service.headless else _SERVICES[service.type], service.place)
+        if any(port.protocol == "SCTP" for port in service.ports):
+            need(Feature.SERVICE_SCTP, service.place)
+        if service.affinity_seconds:
+            need(Feature.SESSION_AFFINITY, service.place)
+        if service.internal_traffic_policy == "Local":
+            need(Feature.INTERNAL_LOCAL, service.place)
+        if any(part.service == service.id for part in ir.slices):
+            need(Feature.GIVEN_ENDPOINTS, service.place)
     for policy in ir.policies:
         _policy_features(policy, found)
     return {feature: found[feature] for feature in Feature if feature in found}

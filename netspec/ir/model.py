@@ -15,6 +15,9 @@ from netspec.ir.base import IPAddress as IPAddress
 from netspec.ir.base import IPNetwork as IPNetwork
 from netspec.ir.base import Place as Place
 from netspec.ir.base import Protocol as Protocol
+from netspec.ir.pods import WORKLOAD_LABEL as WORKLOAD_LABEL
+from netspec.ir.pods import ContainerPort as ContainerPort
+from netspec.ir.pods import Workload as Workload
 from netspec.ir.policies import Action as Action
 from netspec.ir.policies import IpBlock as IpBlock
 from netspec.ir.policies import NetworkPolicy as NetworkPolicy
@@ -24,19 +27,19 @@ from netspec.ir.policies import Rule as Rule
 from netspec.ir.policies import Tier as Tier
 from netspec.ir.policies import TierPolicy as TierPolicy
 from netspec.ir.policies import TierRule as TierRule
-from netspec.ir.selectors import Labels, Selector
+from netspec.ir.selectors import Labels
+from netspec.ir.services import EndpointSlice as EndpointSlice
+from netspec.ir.services import Entrance as Entrance
+from netspec.ir.services import Service as Service
+from netspec.ir.services import ServicePort as ServicePort
+from netspec.ir.services import ServiceType as ServiceType
 from netspec.target import Dialect, Traits
 
 #: How Service traffic gets to pods on a node; none: kube-proxy does not run.
 ProxyMode = Literal["iptables", "nftables", "ipvs", "none"]
-ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
-#: How nodes forward what comes from outside to a Service.
-Entrance = Literal["node-port", "load-balancer", "external-ip"]
 
 #: The label the API server sets on every namespace (KEP-2161).
 NAME_LABEL = "kubernetes.io/metadata.name"
-#: Which workload a pod stands in for; its Deployment selects by it, since workloads may share their own labels.
-WORKLOAD_LABEL = "netspec.dev/workload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,105 +53,6 @@ class Namespace:
     allow_dns: bool = False
     system: bool = False
     place: Place = field(default=Place(), compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerPort:
-    port: int
-    protocol: Protocol = "TCP"
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """Pods that share their labels and ports. `stand_in`: netspec deploys an agnhost Deployment for it.
-    `system`: the cluster brings it (CoreDNS), the spec does not declare it. `pods`: the names of those that run."""
-
-    namespace: str
-    name: str
-    labels: Labels
-    ports: tuple[ContainerPort, ...] = ()
-    replicas: int = 1
-    stand_in: bool = False
-    host_network: bool = False
-    kind: str = "Deployment"
-    system: bool = False
-    pods: tuple[str, ...] = field(default=(), compare=False)
-    place: Place = field(default=Place(), compare=False)
-
-    @property
-    def id(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-    def port_named(self, name: str, protocol: Protocol) -> int | None:
-        return next((p.port for p in self.ports if p.name == name and p.protocol == protocol), None)
-
-
-@dataclass(frozen=True, slots=True)
-class ServicePort:
-    """`target_port`: a number, or the name of a container port. `node_port` None: the API server picks."""
-
-    port: int
-    target_port: int | str
-    protocol: Protocol = "TCP"
-    name: str | None = None
-    node_port: int | None = None
-
-    def number_on(self, workload: Workload) -> int | None:
-        """The pods' port that it leads to; None where they have none of that name."""
-        if isinstance(self.target_port, int):
-            return self.target_port
-        return workload.port_named(self.target_port, self.protocol)
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """`headless` is clusterIP: None. A Service with no selector has no endpoints of its own.
-    `external_ips`: it has some (spec.externalIPs). `internal_traffic_policy` Local: pods reach the endpoints on their
-    own node alone. `source_ranges`: who may use its load balancer (empty: everyone); `node_ports`: whether it gets node
-    ports besides. `system`: the cluster brings it (kube-dns), the spec does not declare it."""
-
-    namespace: str
-    name: str
-    type: ServiceType = "ClusterIP"
-    headless: bool = False
-    selector: Selector | None = None
-    ports: tuple[ServicePort, ...] = ()
-    external_name: str | None = None
-    external_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
-    publish_not_ready: bool = False
-    external_ips: bool = False
-    system: bool = False
-    place: Place = field(default=Place(), compare=False)
-    internal_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
-    source_ranges: tuple[IPNetwork, ...] = ()
-    node_ports: bool = True
-
-    @property
-    def id(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-    @property
-    def entrances(self) -> tuple[Entrance, ...]:
-        """How the nodes let the outside in to it. A load balancer usually goes through node ports, which are open to
-        everyone: loadBalancerSourceRanges are about its own address (core/v1 ServiceSpec)."""
-        balanced, on_nodes = self.type == "LoadBalancer", self.type == "NodePort"
-        on_nodes |= balanced and (self.node_ports or any(p.node_port for p in self.ports))
-        by_address = self.external_ips and self.type != "ExternalName" and not self.headless
-        ways: dict[Entrance, bool] = {"load-balancer": balanced, "node-port": on_nodes, "external-ip": by_address}
-        return tuple(way for way, is_open in ways.items() if is_open)
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointSlice:
-    """What somebody, not a selector, put behind a Service: an EndpointSlice's, or a subset of an Endpoints object.
-
-    `ports`: (name of the Service's port, protocol, number; None for every port). `workloads` are ids."""
-
-    service: str
-    ports: tuple[tuple[str, Protocol, int | None], ...]
-    workloads: tuple[str, ...] = ()
-    addresses: tuple[IPAddress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +189,7 @@ class Ir:
     namespaces: tuple[Namespace, ...] = ()
     workloads: tuple[Workload, ...] = ()
     services: tuple[Service, ...] = ()
+    slices: tuple[EndpointSlice, ...] = ()
     intents: tuple[IntentPolicy, ...] = ()
     policies: tuple[NetworkPolicy, ...] = ()
     expectations: tuple[Expectation, ...] = ()
@@ -318,4 +223,5 @@ class Ir:
             self.policies,
             self.network.pod_cidrs,
             self.traits.dialect,
+            slices=self.slices,
         )

@@ -52,7 +52,7 @@ def service(namespace: str, name: str, body: Object, place: Place) -> Service:
         object_name(spec.get("externalName"), (*path, "externalName")) if is_external else None,
         "Local" if spec.get("externalTrafficPolicy") == "Local" else "Cluster",
         spec.get("publishNotReadyAddresses") is True,
-        bool(items(spec.get("externalIPs"), (*path, "externalIPs"))),
+        tuple(str(a) for a in items(spec.get("externalIPs"), (*path, "externalIPs"))),
         place=place,
         internal_traffic_policy="Local" if spec.get("internalTrafficPolicy") == "Local" else "Cluster",
         source_ranges=_source_ranges(spec, body) if kind == "LoadBalancer" else (),
@@ -84,6 +84,7 @@ def _port(value: Any, path: Path) -> ServicePort:
         protocol(found.get("protocol"), (*path, "protocol"), empty=True),
         None if not name else object_name(name, (*path, "name")),
         None if not node else port_number(node, (*path, "nodePort")),
+        text(found.get("appProtocol"), (*path, "appProtocol")) if found.get("appProtocol") else "",
     )
 
 

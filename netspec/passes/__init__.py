@@ -17,6 +17,7 @@ from netspec.passes.native_policies import native_policies
 from netspec.passes.objects import objects
 from netspec.passes.references import references
 from netspec.passes.resolve import resolve
+from netspec.passes.service_fields import service_fields
 from netspec.passes.services import services
 from netspec.passes.source_addresses import source_addresses
 from netspec.passes.system import system
@@ -29,6 +30,7 @@ PASSES: tuple[Pass, ...] = (
     objects,
     system,
     services,
+    service_fields,
     native_policies,
     references,
     default_deny,

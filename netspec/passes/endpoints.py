@@ -1,7 +1,7 @@
 """What a Service and a port mean in pods: shared by the passes."""
 
 from netspec.analysis.services import selected
-from netspec.ir.model import Ir, PolicyPort, Protocol, Service, Workload
+from netspec.ir.model import IPAddress, Ir, PolicyPort, Protocol, Service, Workload
 
 #: `all` of an intent: every port of every protocol.
 EVERY_PORT = (PolicyPort("TCP"), PolicyPort("UDP"), PolicyPort("SCTP"))
@@ -10,6 +10,11 @@ EVERY_PORT = (PolicyPort("TCP"), PolicyPort("UDP"), PolicyPort("SCTP"))
 def behind(ir: Ir, service: Service) -> list[Workload]:
     """The workloads that a Service selects."""
     return selected(service, ir.workloads_in.get(service.namespace, ()))
+
+
+def given_addresses(ir: Ir, service: Service) -> list[IPAddress]:
+    """The addresses that the spec itself puts behind a Service."""
+    return [a for part in ir.slices if part.service == service.id for a in part.addresses]
 
 
 def covers(port: PolicyPort, number: int, name: str | None, protocol: Protocol) -> bool:

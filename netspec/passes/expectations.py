@@ -10,7 +10,7 @@ from netspec.analysis.spaces import samples
 from netspec.analysis.verdict import AddressEnd, End, PodEnd, Verdict
 from netspec.ir.model import Expectation, IntentPeer, Ir, PolicyPort, Protocol
 from netspec.passes.context import Context
-from netspec.passes.endpoints import behind, covers
+from netspec.passes.endpoints import behind, covers, given_addresses
 from netspec.passes.openings import EVERYWHERE
 from netspec.spec.types import network
 
@@ -92,7 +92,9 @@ def _ends(ir: Ir, peer: IntentPeer) -> list[End]:
         case "namespace":
             return [PodEnd(w.id) for w in ir.workloads_in.get(peer.name, ())]
         case "service":
-            return [PodEnd(w.id) for w in behind(ir, ir.services_by_id[peer.name])]
+            service = ir.services_by_id[peer.name]
+            given = [AddressEnd(a) for a in given_addresses(ir, service)]
+            return [*(PodEnd(w.id) for w in behind(ir, service)), *given]
         case "cidr":
             return _holders(ir, network(peer.name))
         case "outside":
@@ -104,13 +106,12 @@ def _ends(ir: Ir, peer: IntentPeer) -> list[End]:
 def _targets(ir: Ir, peer: IntentPeer, port: PolicyPort | None) -> list[tuple[End, int, Protocol]]:
     if peer.kind == "service":
         service = ir.services_by_id[peer.name]
-        return [
-            (PodEnd(w.id), number, p.protocol)
-            for p in service.ports
-            if port is None or covers(port, p.port, p.name, p.protocol)
-            for w in behind(ir, service)
-            if (number := p.number_on(w)) is not None
-        ]
+        ports = [p for p in service.ports if port is None or covers(port, p.port, p.name, p.protocol)]
+        ends: list[tuple[End, int | str | None, Protocol]] = []
+        for p in ports:
+            ends += [(PodEnd(w.id), p.number_on(w), p.protocol) for w in behind(ir, service)]
+            ends += [(AddressEnd(a), p.target_port, p.protocol) for a in given_addresses(ir, service)]
+        return [(end, number, protocol) for end, number, protocol in ends if isinstance(number, int)]
     edges = _port_edges(ir, port) if port is not None else []
     found: list[tuple[End, int, Protocol]] = []
     for end in _ends(ir, peer):

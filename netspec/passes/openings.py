@@ -25,7 +25,7 @@ from netspec.ir.model import (
     Workload,
 )
 from netspec.ir.selectors import Requirement, Selector
-from netspec.passes.endpoints import EVERY_PORT, behind, covers
+from netspec.passes.endpoints import EVERY_PORT, behind, covers, given_addresses
 from netspec.spec.types import network
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")
@@ -130,7 +130,10 @@ class Opener:
                 return [Leg((workload,))] if workload is not None else []
             case "service":
                 service = self._ir.services_by_id.get(peer.name)
-                return [Leg((w,)) for w in behind(self._ir, service)] if service is not None else []
+                if service is None:
+                    return []
+                given = (network(f"{a}/{a.max_prefixlen}") for a in given_addresses(self._ir, service))
+                return [*(Leg((w,)) for w in behind(self._ir, service)), *(Leg(block=IpBlock(cidr)) for cidr in given)]
             case "namespace":
                 return [Leg(self._ir.workloads_in.get(peer.name, ()), peer.name)]
             case "cidr":
@@ -152,7 +155,7 @@ class Opener:
         elif peer.kind == "service" and legs:
             service = self._ir.services_by_id[peer.name]
             wanted = service.ports
-            found = [(leg, _targets(service, leg.workloads[0], ports)) for leg in legs]
+            found = [(leg, _targets(service, leg, ports)) for leg in legs]
         elif not ports:
             found = [part for leg in legs for part in _at_their_own_ports(leg)]
         return [replace(leg, ports=own) for leg, own in found if own or not wanted]
@@ -236,11 +239,15 @@ def _own_ports(workload: Workload, ports: tuple[PolicyPort, ...]) -> tuple[Polic
     return tuple(dict.fromkeys(numbers)) if ports else _declared(workload)
 
 
-def _targets(service: Service, workload: Workload, wanted: tuple[PolicyPort, ...]) -> tuple[PolicyPort, ...]:
-    """The workload's ports behind those of a Service that are wanted; behind all of them where none are named."""
+def _targets(service: Service, leg: Leg, wanted: tuple[PolicyPort, ...]) -> tuple[PolicyPort, ...]:
+    """The ports of a workload, or of an address, behind those of a Service that are wanted; behind all of them where
+    none are named."""
     found: dict[PolicyPort, None] = {}
     for port in service.ports:
-        number = port.number_on(workload)
+        if leg.workloads:
+            number = port.number_on(leg.workloads[0])
+        else:
+            number = port.target_port if isinstance(port.target_port, int) else None
         is_wanted = not wanted or any(covers(w, port.port, port.name, port.protocol) for w in wanted)
         if is_wanted and number is not None:
             found[PolicyPort(port.protocol, number)] = None

@@ -15,11 +15,12 @@ from netspec.ir.model import (
     IntentPolicy,
     Ir,
     PolicyPort,
+    Service,
     ServicePort,
 )
 from netspec.passes.addresses import check_canonical
 from netspec.passes.context import Context
-from netspec.passes.endpoints import covers
+from netspec.passes.endpoints import covers, given_addresses
 from netspec.passes.objects import BUILT_IN
 from netspec.spec.types import network
 
@@ -87,12 +88,20 @@ def _peer(ir: Ir, peer: IntentPeer, path: Path, context: Context) -> bool:
             context.unknown("NS401", path, peer.kind, peer.name, names)
         return False
     service = ir.services_by_id[peer.name] if peer.kind == "service" else None
-    if service is not None and (service.selector is None or service.type == "ExternalName"):
+    if service is not None and not has_ends(ir, service):
         why = "it has no selector" if service.selector is None else "it is of type ExternalName"
         message = f"the Service {service.id} has no pods of its own: {why}"
-        context.report.error("NS413", path, message, "name the workload or CIDR behind it")
+        hint = "name the workload or CIDR behind it, or give the Service endpoints"
+        context.report.error("NS413", path, message, hint)
         return False
     return True
+
+
+def has_ends(ir: Ir, service: Service) -> bool:
+    """Whether pods or addresses are behind it."""
+    if service.type == "ExternalName":
+        return False
+    return service.selector is not None or bool(given_addresses(ir, service))
 
 
 def _known(ir: Ir, kind: IntentKind) -> Collection[str]:

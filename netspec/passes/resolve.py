@@ -8,6 +8,8 @@ from netspec.ir import model as ir
 from netspec.ir.selectors import Requirement, Selector
 from netspec.passes.context import Context
 from netspec.passes.endpoints import EVERY_PORT
+from netspec.passes.resolve_services import endpoint_slice, service
+from netspec.passes.resolve_workloads import workload
 from netspec.spec import v1alpha1 as spec
 from netspec.spec.model import Model
 from netspec.spec.types import PeerRef, PortRange, network
@@ -26,8 +28,9 @@ def resolve(file: spec.NetworkSpec, context: Context) -> ir.Ir:
         dns=_dns(file),
         given=frozenset((*_given(file.network, ("network",)), *_given(file.dns, ("dns",)))),
         namespaces=tuple(_namespace(n, context, i) for i, n in enumerate(file.namespaces)),
-        workloads=tuple(_workload(w, context, i) for i, w in enumerate(file.workloads)),
-        services=tuple(_service(s, context, i) for i, s in enumerate(file.services)),
+        workloads=tuple(workload(w, context, i) for i, w in enumerate(file.workloads)),
+        services=tuple(service(s, context, i) for i, s in enumerate(file.services)),
+        slices=tuple(endpoint_slice(s) for s in file.services if s.endpoints),
         intents=tuple(_intent(p, context, i) for i, p in enumerate(file.policies)),
         policies=tuple(_policy(p, context, i) for i, p in enumerate(file.network_policies)),
         expectations=tuple(_expectation(e, context, i) for i, e in enumerate(file.expectations)),
@@ -73,37 +76,6 @@ def _namespace(namespace: spec.Namespace, context: Context, index: int) -> ir.Na
         default_deny=tuple(d for key, d in _DIRECTIONS.items() if key in namespace.default_deny),
         allow_dns=namespace.allow_dns,
         place=context.place(context.loaded.path("namespaces", index)),
-    )
-
-
-def _workload(workload: spec.Workload, context: Context, index: int) -> ir.Workload:
-    return ir.Workload(
-        namespace=workload.namespace,
-        name=workload.name,
-        labels=dict(workload.labels),
-        ports=tuple(ir.ContainerPort(p.port, p.protocol, p.name) for p in workload.ports),
-        replicas=workload.replicas,
-        stand_in=workload.stand_in,
-        place=context.place(context.loaded.path("workloads", index)),
-    )
-
-
-def _service(service: spec.Service, context: Context, index: int) -> ir.Service:
-    ports = tuple(
-        ir.ServicePort(p.port, p.port if p.target_port is None else p.target_port, p.protocol, p.name, p.node_port)
-        for p in service.ports
-    )
-    return ir.Service(
-        namespace=service.namespace,
-        name=service.name,
-        type=service.type,
-        headless=service.cluster_ip == "None",
-        selector=Selector.of(service.selector) if service.selector else None,
-        ports=ports,
-        external_name=service.external_name,
-        external_traffic_policy=service.external_traffic_policy or "Cluster",
-        publish_not_ready=service.publish_not_ready_addresses,
-        place=context.place(context.loaded.path("services", index)),
     )
 
 

@@ -1,5 +1,6 @@
 """Checks Services: types and their fields, ports, and the pods behind them."""
 
+from netspec.diagnostics import Path
 from netspec.ir.model import Ir, Service
 from netspec.passes.context import Context
 from netspec.passes.endpoints import behind
@@ -45,7 +46,11 @@ def _type(service: Service, context: Context) -> None:
 
 
 def _node_ports(service: Service, taken: dict[int, tuple[Service, int]], context: Context) -> None:
-    """The API server hands out a number once, whatever the protocol; one port of a Service may have it for both."""
+    """The API server hands out a number once, whatever the protocol; one port of a Service may have it for both. The
+    port for health checks (`taken` as 0) is one of them."""
+    if service.health_check_node_port:
+        where = (*service.place.path, "healthCheckNodePort")
+        _node_port(service, 0, service.health_check_node_port, where, taken, context)
     for index, port in enumerate(service.ports):
         if port.node_port is None:
             continue
@@ -53,17 +58,29 @@ def _node_ports(service: Service, taken: dict[int, tuple[Service, int]], context
         if service.type not in OUTWARD:
             context.report.error("NS314", path, f"type {service.type} has no node ports", "make it type NodePort")
             continue
-        if port.node_port not in NODE_PORTS:
-            limits = f"{NODE_PORTS[0]} to {NODE_PORTS[-1]}"
-            context.report.error("NS302", path, f"{port.node_port} is not a node port", f"node ports are {limits}")
-        elif port.node_port not in STATIC_BAND:
-            message = f"{port.node_port} is where the API server picks from: another Service may have taken it"
-            limits = f"{STATIC_BAND[0]} to {STATIC_BAND[-1]} is kept for chosen node ports"
-            context.report.warning("NS303", path, message, limits)
-        other, number = taken.setdefault(port.node_port, (service, port.port))
-        if other is not service or number != port.port:
-            message = f"node port {port.node_port} is taken by port {number} of {other.id}"
-            context.report.error("NS301", path, message, "choose another, or leave it out")
+        _node_port(service, port.port, port.node_port, path, taken, context)
+
+
+def _node_port(
+    service: Service,
+    port: int,
+    number: int,
+    path: Path,
+    taken: dict[int, tuple[Service, int]],
+    context: Context,
+) -> None:
+    if number not in NODE_PORTS:
+        limits = f"{NODE_PORTS[0]} to {NODE_PORTS[-1]}"
+        context.report.error("NS302", path, f"{number} is not a node port", f"node ports are {limits}")
+    elif number not in STATIC_BAND:
+        message = f"{number} is where the API server picks from: another Service may have taken it"
+        limits = f"{STATIC_BAND[0]} to {STATIC_BAND[-1]} is kept for chosen node ports"
+        context.report.warning("NS303", path, message, limits)
+    other, its = taken.setdefault(number, (service, port))
+    if other is not service or its != port:
+        whose = f"port {its}" if its else "the health checks"
+        message = f"node port {number} is taken by {whose} of {other.id}"
+        context.report.error("NS301", path, message, "choose another, or leave it out")
 
 
 def _ports(service: Service, context: Context) -> None:

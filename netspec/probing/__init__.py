@@ -11,7 +11,7 @@ from netspec.probing.facts import dns, fact_probe, kept_addresses, own_facts
 from netspec.probing.flows import outside, pairs
 from netspec.probing.objects import objects
 from netspec.probing.packets import packets
-from netspec.probing.services import node_ports, services
+from netspec.probing.services import answering_pods, node_ports, services
 from netspec.target import Fact
 
 
@@ -20,5 +20,6 @@ def derive_probes(ir: Ir, facts: Sequence[Fact] = ()) -> tuple[Probe, ...]:
     backends add."""
     flows = tuple(pairs(ir))
     through = (*services(ir), *node_ports(ir), *outside(ir))
-    asked: tuple[Probe, ...] = (*flows, *through, *packets(), *dns(ir), *kept_addresses(ir, flows))
+    which_pod = (*kept_addresses(ir, flows), *answering_pods(ir, through))
+    asked: tuple[Probe, ...] = (*flows, *through, *packets(), *dns(ir), *which_pod)
     return (*asked, *own_facts(ir), *objects(ir), *(fact_probe(f) for f in facts))

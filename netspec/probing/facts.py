@@ -68,8 +68,10 @@ def own_facts(ir: Ir) -> Iterator[FactProbe]:
         yield _fact("replicas", workload.id, workload.replicas)
     for service in sorted(ir.inventory.services, key=lambda s: s.id):
         if service.type != "ExternalName" and not service.headless:
-            yield _fact("service-ip-in-service-cidrs", service.id, [str(c) for c in ir.network.service_cidrs])
-        if service.selector is not None and service.type != "ExternalName" and not service.publish_not_ready:
+            ranges = [f"{service.cluster_ip}/32"] if service.cluster_ip else map(str, ir.network.service_cidrs)
+            yield _fact("service-ip-in-service-cidrs", service.id, list(ranges))
+        has_ends = service.selector is not None or endpoints.slices(service)
+        if has_ends and service.type != "ExternalName" and not service.publish_not_ready:
             yield _fact("service-endpoints", service.id, _endpoints(endpoints, service))
     yield _fact("nodes", "cluster", ir.traits.nodes)
     yield _fact("policies", "cluster", "those of the spec")
@@ -81,12 +83,12 @@ def fact_probe(fact: Fact) -> FactProbe:
 
 
 def _endpoints(endpoints: Endpoints, service: Service) -> list[list[object]]:
-    """Which workload's pods serve which port of a Service (its name, workload, port, protocol). A flow through the
-    Service shows that something answers, not what."""
+    """Which workload's pods, or which address, serve which port of a Service (its name, who, port, protocol). A flow
+    through the Service shows that something answers, not what."""
     return sorted(
-        [port.name or "", workload.id, number, port.protocol]
+        [port.name or "", e.workload.id if e.workload else str(e.end), e.number, port.protocol]
         for port in service.ports
-        for workload, number in backends(endpoints, service, port)
+        for e in endpoints.of_port(service, port)
     )
 
 

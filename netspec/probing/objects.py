@@ -37,9 +37,9 @@ def _selector_keys(ir: Ir) -> frozenset[str]:
 
 
 def service_fields(service: Service) -> dict[str, object]:
-    """Every field of a Service that the spec knows; `others` are the fields it does not know, as far as they are not
-    at the API's default. Ports: name, port, protocol, node port, target port. A flow to a Service shows that a port
-    answers, not that no other one does."""
+    """Every field of a Service that the spec knows; `others` are those that are not at the API's default. Ports: name,
+    port, protocol, node port, target port. A flow to a Service shows that a port answers, not that no other one
+    does."""
     on_nodes = service.type in ("NodePort", "LoadBalancer")
     is_name = service.type == "ExternalName"
     ports: list[list[object]] = [
@@ -52,11 +52,16 @@ def service_fields(service: Service) -> dict[str, object]:
         "selector": dict(sorted(service.selector.match_labels)) if service.selector and not is_name else {},
         "ports": sorted(ports, key=str),
         "externalTrafficPolicy": service.external_traffic_policy if on_nodes else "",
-        "externalIPs": [],
+        "externalIPs": list(service.external_ips),
         "externalName": (service.external_name or "") if is_name else "",
         "publishNotReadyAddresses": service.publish_not_ready,
-        "others": {},
+        "others": service_others(service),
     }
+
+
+def service_others(service: Service) -> dict[str, object]:
+    spoken = {f"{p.port}/{p.protocol}": p.app_protocol for p in service.ports if p.app_protocol}
+    return service.others | ({"appProtocol": spoken} if spoken else {})
 
 
 def _workload_fields(workload: Workload, labels: dict[str, str | None]) -> dict[str, object]:

@@ -5,7 +5,9 @@ because Kubernetes promises nothing about them: a pod to a Service that it backs
 endpoints (refused or dropped), a pod to a node port.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.services import Endpoints
@@ -13,12 +15,16 @@ from netspec.analysis.spaces import samples
 from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.ir.dns import dns_servers
 from netspec.ir.model import IPAddress, Ir, Service, ServicePort, Workload
-from netspec.probes import OUTSIDE, FlowProbe, Nodes, Outcome, Via
+from netspec.probes import OUTSIDE, OWN_NODE, SAME_POD, FactProbe, FlowProbe, Nodes, Outcome, Via
 from netspec.probing.flows import SILENT, agreed, answers, callers, sources
 
 #: Every allowed source is asked; of the denied ones this many a Service port, a different few for each: the policy
 #: behind them is the pod's, and `pairs` has asked for every pair already.
 DENIED_SOURCES = 2
+#: How kube-proxy has internalTrafficPolicy Local (pkg/proxy/topology.go, CategorizeEndpoints; iptables proxier: DROP).
+NOT_HERE = "internalTrafficPolicy Local: kube-proxy drops what a node without an endpoint sends"
+#: Of the sources that may, so many are asked which pod answers.
+ANSWER_SOURCES = 2
 
 Backend = tuple[Workload, int]
 
@@ -56,9 +62,31 @@ def services(ir: Ir) -> Iterator[FlowProbe]:
             for source in sources(ir)
             if all(source.id != workload.id for workload, _ in behind) and (via != "name" or reaches_dns(ir, source))
         ]
-        denied = [p for p in probes if p.expect is Outcome.TIMED_OUT]
+        if via == "cluster-ip" and service.internal_traffic_policy == "Local":
+            probes = [part for probe in probes for part in _by_node(ir, probe)]
+        denied = [p for p in probes if p.expect is Outcome.TIMED_OUT and p.nodes == "every"]
         kept = {denied[(index + i) % len(denied)].id for i in range(min(DENIED_SOURCES, len(denied)))}
-        yield from (p for p in probes if p.expect is not Outcome.TIMED_OUT or p.id in kept)
+        yield from (p for p in probes if p.expect is not Outcome.TIMED_OUT or p.nodes != "every" or p.id in kept)
+
+
+def _by_node(ir: Ir, probe: FlowProbe) -> Iterator[FlowProbe]:
+    """internalTrafficPolicy Local: a pod reaches the endpoints of its own node, and none where that has none. A flow
+    that policy denies is denied on every node."""
+    if probe.expect is Outcome.TIMED_OUT:
+        yield probe
+        return
+    yield replace(probe, id=f"{probe.id}@with-endpoint", nodes="with-endpoint")
+    if ir.traits.nodes > 1:
+        by_proxy = ir.network.proxy_mode != "none"
+        why = NOT_HERE if by_proxy else "what carries Service traffic may refuse or drop where no endpoint is"
+        yield replace(
+            probe,
+            id=f"{probe.id}@without-endpoint",
+            nodes="without-endpoint",
+            expect=Outcome.TIMED_OUT if by_proxy else None,
+            deciding=(),
+            reason=why,
+        )
 
 
 def _probe(
@@ -82,6 +110,31 @@ def _probe(
         reason,
         backends=tuple(workload.id for workload, _ in behind),
     )
+
+
+def answering_pods(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
+    """Which pod answers, where a Service's own fields say so and a stand-in's server says which pod it is."""
+    stand_ins = {w.id: w for w in ir.inventory.workloads if w.stand_in}
+    asked: Counter[tuple[str, str, int]] = Counter()
+    for flow in flows:
+        service = ir.services_by_id.get(flow.destination)
+        is_open = flow.expect is Outcome.CONNECTED and flow.protocol == "TCP" and flow.via == "cluster-ip"
+        if service is None or not is_open or not set(flow.backends) <= stand_ins.keys():
+            continue
+        pods = sum(stand_ins[w].replicas for w in flow.backends)
+        facts = [SAME_POD] if service.affinity_seconds and pods > 1 else []
+        facts += [OWN_NODE] if service.traffic_distribution == "PreferSameNode" and ir.traits.nodes > 1 else []
+        for fact in facts:
+            asked[fact, service.id, flow.port] += 1
+            if asked[fact, service.id, flow.port] <= ANSWER_SOURCES:
+                yield FactProbe(
+                    f"fact:{fact}:{flow.source}->{service.id}:{flow.port}",
+                    fact,
+                    flow.source,
+                    "one pod" if fact == SAME_POD else "a pod of the asker's node, where it has one",
+                    service.id,
+                    flow.port,
+                )
 
 
 def reaches_dns(ir: Ir, source: Workload) -> bool:

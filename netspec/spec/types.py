@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from netspec.ir.model import WORKLOAD_LABEL
+from netspec.ir.base import Protocol
+from netspec.ir.pods import WORKLOAD_LABEL
 
 PeerKind = Literal["workload", "namespace", "service", "cidr", "outside", "anywhere"]
 
@@ -182,6 +183,29 @@ def _address(value: str) -> str:
     return value
 
 
+def _cluster_ip(value: str) -> str:
+    return value if value == "None" else _address(value)
+
+
+#: An address of a Service's own, or the word None.
+ClusterIp = Annotated[
+    str,
+    AfterValidator(_cluster_ip),
+    WithJsonSchema({"title": "IP address", "type": "string", "examples": ["None", "10.96.0.20"]}),
+]
+
+
+def _app_protocol(value: str) -> str:
+    prefix, slash, name = value.rpartition("/")
+    if (slash and not _SUBDOMAIN.match(prefix)) or len(name) > 63 or not _QUALIFIED.match(name):
+        raise problem("NS201", f"{_short(value)} is not a protocol's name", "http, or example.com/own-protocol")
+    return value
+
+
+#: core/v1 ServicePort.appProtocol: an IANA service name or a qualified name.
+AppProtocol = Annotated[
+    str, AfterValidator(_app_protocol), WithJsonSchema({"title": "protocol name", "type": "string", "maxLength": 317})
+]
 Cidr = Annotated[
     str, AfterValidator(_cidr), WithJsonSchema({"title": "CIDR", "type": "string", "examples": ["10.0.0.0/16"]})
 ]
@@ -221,9 +245,11 @@ class PortRange:
 
     port: int | str
     end_port: int | None = None
-    protocol: Literal["TCP", "UDP"] = "TCP"
+    protocol: Protocol = "TCP"
 
 
+_PORT_TEXT = {"type": "string", "pattern": "^[-a-z0-9]+(/(TCP|UDP|SCTP))?$"}
+_PROTOCOLS: dict[str, Protocol] = {"TCP": "TCP", "UDP": "UDP", "SCTP": "SCTP"}
 _PORT_HINT = "write 8080/TCP, 53/UDP, 8000-8010/TCP or a port's name"
 
 
@@ -233,10 +259,10 @@ def _port_range(value: Any) -> PortRange:
     if not isinstance(value, str):
         raise problem("NS011", "expected a port", _PORT_HINT)
     number, slash, protocol = value.partition("/")
-    if slash and protocol not in ("TCP", "UDP"):
-        hint = did_you_mean(protocol.upper(), ["TCP", "UDP"]) or _PORT_HINT
-        raise problem("NS016", f"{_short(value)}: the protocol must be TCP or UDP", hint)
-    kind: Literal["TCP", "UDP"] = "UDP" if protocol == "UDP" else "TCP"
+    kind = _PROTOCOLS.get(protocol if slash else "TCP")
+    if kind is None:
+        hint = did_you_mean(protocol.upper(), _PROTOCOLS) or _PORT_HINT
+        raise problem("NS016", f"{_short(value)}: the protocol must be TCP, UDP or SCTP", hint)
     first, dash, last = number.partition("-")
     if re.fullmatch("[0-9]{1,9}", first) and (not dash or re.fullmatch("[0-9]{1,9}", last)):
         if dash and int(last) < int(first):
@@ -250,7 +276,7 @@ def _port_range(value: Any) -> PortRange:
 Port = Annotated[
     PortRange,
     PlainValidator(_port_range),
-    WithJsonSchema({"title": "port", "anyOf": [_NUMBER, {"type": "string", "pattern": "^[-a-z0-9]+(/(TCP|UDP))?$"}]}),
+    WithJsonSchema({"title": "port", "anyOf": [_NUMBER, _PORT_TEXT]}),
 ]
 
 
@@ -262,7 +288,7 @@ def _port_or_all(value: Any) -> PortRange | Literal["all"]:
 PortOrAll = Annotated[
     PortRange | Literal["all"],
     PlainValidator(_port_or_all),
-    WithJsonSchema({"title": "port", "anyOf": [_NUMBER, {"type": "string", "pattern": "^[-a-z0-9]+(/(TCP|UDP))?$"}]}),
+    WithJsonSchema({"title": "port", "anyOf": [_NUMBER, _PORT_TEXT]}),
 ]
 
 
@@ -318,7 +344,7 @@ def _one(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
 _WORKLOAD = {"type": "string", "pattern": "^[-a-z0-9]+/[-a-z0-9]+$", "description": "a workload: namespace/name"}
 _WORKLOAD_PORT = {
     "type": "string",
-    "pattern": "^(outside|anywhere|[-a-z0-9]+/[-a-z0-9]+):[-a-z0-9]+(/(TCP|UDP))?$",
+    "pattern": "^(outside|anywhere|[-a-z0-9]+/[-a-z0-9]+):[-a-z0-9]+(/(TCP|UDP|SCTP))?$",
     "description": "a peer and a port of it: namespace/name:port",
 }
 _PEERS = [*(_one(k, {"type": "string"}) for k in _NAMED), {"enum": ["outside", "anywhere"]}, _WORKLOAD]

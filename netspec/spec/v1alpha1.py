@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from netspec.spec.model import Model
+from netspec.spec.services import Service
 from netspec.spec.types import (
     Address,
     Cidr,
     Domain,
-    ExternalName,
     LabelKey,
     Labels,
     LabelValue,
@@ -21,22 +21,18 @@ from netspec.spec.types import (
     Peer,
     PeerWithPort,
     Port,
-    PortName,
     PortNumber,
     PortOrAll,
     PortOrName,
-    ServiceName,
     problem,
 )
+from netspec.spec.workloads import Workload
 
 API_VERSION = "netspec.dev/v1alpha1"
 KIND = "NetworkSpec"
 
 #: CoreDNS's forward plugin takes no more.
 MAX_RESOLVERS = 15
-
-#: A stand-in is a container a port, and some of them listen on a spare one besides.
-MAX_PORTS = 1000
 
 Direction = Literal["ingress", "egress"]
 
@@ -104,59 +100,6 @@ class Namespace(Model):
     allow_dns: bool = Field(
         False, alias="allowDNS", description="Opens the way to the cluster's DNS for pods whose egress is closed."
     )
-
-
-class ContainerPort(Model):
-    """A port that the workload's pods listen on."""
-
-    name: PortName | None = Field(None, description="A name that Services and policies may use.")
-    port: PortNumber = Field(description="The port number.")
-    protocol: Literal["TCP", "UDP"] = Field("TCP", description="The protocol.")
-
-
-class Workload(Model):
-    """Who talks: pods that share labels and ports. Selects pods that exist, or deploys a stand-in for them."""
-
-    name: Name = Field(description="Its name, unique in the namespace.")
-    namespace: Name = Field(description="The namespace of its pods.")
-    labels: Labels = Field(min_length=1, description="The pods' labels.")
-    replicas: int = Field(1, ge=0, le=1000, description="How many pods.")
-    ports: list[ContainerPort] = Field(
-        default_factory=list, max_length=MAX_PORTS, description="What the pods listen on."
-    )
-    stand_in: bool = Field(False, description="Deploy pods that serve the ports and probe, in place of the real ones.")
-
-
-class ServicePort(Model):
-    """One port of a Service."""
-
-    name: Name | None = Field(None, description="Required where the Service has more than one port.")
-    port: PortNumber = Field(description="The Service's own port.")
-    target_port: PortOrName | None = Field(
-        None, description="The pods' port, by number or name. Unset: the same number."
-    )
-    protocol: Literal["TCP", "UDP"] = Field("TCP", description="The protocol.")
-    node_port: PortNumber | None = Field(None, description="The port on every node. Unset: the API server picks one.")
-
-
-class Service(Model):
-    """A Kubernetes Service."""
-
-    name: ServiceName = Field(description="Its name, unique in the namespace.")
-    namespace: Name = Field(description="Its namespace.")
-    type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = Field(
-        "ClusterIP", description="How it is reached."
-    )
-    cluster_ip: Literal["None"] | None = Field(
-        None, alias="clusterIP", description="None makes the Service headless: its name resolves to the pods."
-    )
-    selector: Labels = Field(default_factory=dict, description="The labels of the pods behind it.")
-    ports: list[ServicePort] = Field(default_factory=list, description="Its ports.")
-    external_name: ExternalName | None = Field(None, description="What an ExternalName Service is an alias (CNAME) of.")
-    external_traffic_policy: Literal["Cluster", "Local"] | None = Field(
-        None, description="Local keeps node-port traffic, and the caller's address, on the node that received it."
-    )
-    publish_not_ready_addresses: bool = Field(False, description="Also resolve to pods that are not ready.")
 
 
 class Policy(Model):

@@ -68,13 +68,14 @@ class About:
         others = (
             p
             for p in self._stated.values()
-            if (p.via, p.destination, p.port, p.protocol) == (probe.via, probe.destination, probe.port, probe.protocol)
+            if (p.via, p.destination, p.port, p.protocol, p.nodes)
+            == (probe.via, probe.destination, probe.port, probe.protocol, probe.nodes)
             and p.expect is Outcome.TIMED_OUT
         )
         return same or next(others, None)
 
     def _of_fact(self, probe: FactProbe) -> set[str]:
-        tags = {f"workload:{probe.subject}", f"service:{probe.subject}"} | ({f"workload:{probe.peer}"} - {"workload:"})
+        tags = {f"{kind}:{end}" for kind in ("workload", "service") for end in (probe.subject, probe.peer) if end}
         if probe.fact == "service-endpoints":
             wanted = {pod.id for _, workload, *_ in probe.expect for pod in self._pods.get(workload, ())}
             behind = {e.pod for e in self.state.endpoints.get(probe.subject, ())}

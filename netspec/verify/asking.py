@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import TypeGuard
 
-from netspec.probes import Asked, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
+from netspec.probes import POD_ANSWERS, Asked, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
 from netspec.toolchain.programs import last_line
 from netspec.verify.access import Access
 from netspec.verify.ephemeral import ProbeContainers
@@ -31,7 +31,7 @@ AGAIN_LIMIT = LANES
 BATCH = 600
 
 #: Facts that a pod is asked for; the others are read from the cluster's state or its nodes.
-POD_FACTS = ("resolv-conf", "pod-mtu", "source-address-kept")
+POD_FACTS = ("resolv-conf", "pod-mtu", "source-address-kept", *POD_ANSWERS)
 
 
 def is_asked_of_pod(probe: Probe) -> TypeGuard[Asked]:
@@ -137,7 +137,7 @@ class Prober:
         rounds = [
             _Round(asker, theirs, by_source[source], attempt)
             for source, probes in due.items()
-            for asker, theirs in _by_asker(askers[source], probes)
+            for asker, theirs in self._by_asker(askers[source], probes)
             if theirs
         ]
         with ThreadPoolExecutor(PODS_AT_ONCE if attempt == 1 else AGAIN_AT_ONCE) as pool:
@@ -147,6 +147,17 @@ class Prober:
             by_probe[observation.probe.id].append(observation)
         for id_, found in by_probe.items():
             seen[id_] = _after(seen.get(id_), _together(found))
+
+    def _by_asker(self, askers: Sequence[Asker], probes: Sequence[Asked]) -> Iterator[tuple[Asker, list[Asked]]]:
+        """Which of a source's probes each of its pods is asked: each by all of its pods that it is about, or what one
+        of them saw would be forgotten. A name has one answer whoever asks, so one pod looks it up. One that is about no
+        pod goes to the first, who says so."""
+        theirs: list[list[Asked]] = [[] for _ in askers]
+        for probe in probes:
+            about = [i for i, asker in enumerate(askers) if self._resolver.is_about(probe, asker)]
+            for i in about[:1] if isinstance(probe, DnsProbe) else about or [0]:
+                theirs[i].append(probe)
+        yield from zip(askers, theirs, strict=True)
 
     def _ask(self, round_: _Round) -> list[Observation]:
         attempt, asker = round_.attempt, round_.asker
@@ -219,13 +230,6 @@ class Prober:
         if isinstance(probe, DnsProbe):
             return self._judge.lookup(probe, asker.id, answers[0].output, attempt)
         return self._judge.pod_fact(probe, asker, answers, dials, attempt)
-
-
-def _by_asker(askers: Sequence[Asker], probes: Sequence[Asked]) -> Iterator[tuple[Asker, list[Asked]]]:
-    """Which of a source's probes each of its pods is asked: each by all of its pods, or what one of them saw would be
-    forgotten. A name has one answer whoever asks, so one pod looks it up."""
-    for i, asker in enumerate(askers):
-        yield asker, [p for p in probes if i == 0 or not isinstance(p, DnsProbe)]
 
 
 def _sample(ids: Sequence[str], by_id: Mapping[str, Asked]) -> list[str]:

@@ -58,12 +58,14 @@ def _namespace(probe: FactProbe, state: State, _: Pods) -> dict[str, Any] | None
 
 def _service(probe: FactProbe, state: State, _: Pods) -> dict[str, Any] | None:
     service = state.services.get(probe.subject)
-    return None if service is None else service_fields(service, probe.expect["ports"])
+    return None if service is None else service_fields(service, probe.expect)
 
 
-def service_fields(service: LiveService, wanted_ports: list[list[object]]) -> dict[str, Any]:
-    """In the probe's shape (netspec/probing/objects.py). A node port of the API server's choice is any but none."""
-    wanted = {tuple(key): number for *key, number, _ in wanted_ports}
+def service_fields(service: LiveService, expect: Mapping[str, Any]) -> dict[str, Any]:
+    """In the probe's shape (netspec/probing/objects.py). A node port of the API server's choice is any but none, and
+    its choice of a port for health checks is not the spec's business."""
+    wanted = {tuple(key): number for *key, number, _ in expect["ports"]}
+    chosen = {"healthCheckNodePort"} - expect["others"].keys()
     ports: list[list[object]] = []
     for (port, protocol), number in service.ports.items():
         key = (service.names.get((port, protocol), ""), port, protocol)
@@ -80,7 +82,7 @@ def service_fields(service: LiveService, wanted_ports: list[list[object]]) -> di
         "externalIPs": list(service.external_ips),
         "externalName": service.external_name if is_name else "",
         "publishNotReadyAddresses": service.publish_not_ready,
-        "others": dict(service.others),
+        "others": {key: value for key, value in service.others.items() if key not in chosen},
     }
 
 

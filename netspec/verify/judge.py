@@ -6,12 +6,12 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netspec.ir.model import Ir
-from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe, Probe
+from netspec.probes import POD_ANSWERS, SAME_POD, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe, Probe
 from netspec.verify import declared
 from netspec.verify.model import Dial, Observation, Status
 from netspec.verify.resolve import Asker
 from netspec.verify.script import Reply
-from netspec.verify.state import Endpoint, State, pods_by_workload
+from netspec.verify.state import Endpoint, Pod, State, pods_by_workload
 
 #: Of dials that are not as expected the most telling one speaks: an open door before one that could not be tried.
 _TELLING = (Outcome.CONNECTED, Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNRESOLVED, Outcome.CHECK_FAILED)
@@ -109,12 +109,26 @@ class Judge:
                 wanted = self._node_mtu.get(pod.node, 0) - int(wanted.rpartition(" ")[2])
             mtu = int(output.strip("| "))
             return self._fact(probe, mtu == wanted, mtu, asker.id, n, "" if mtu == wanted else f"wanted {wanted}")
+        if probe.fact in POD_ANSWERS:
+            return self._pod_that_answers(probe, pod, sorted({r.output for r in replies}), dials, asker.id, n)
         addresses = [r.output.rpartition(":")[0].strip("[]") for r in replies]
         ok = all(a == pod.address for a in addresses)
         observation = self._fact(probe, ok, sorted(set(addresses)), asker.id, n, f"the pod has {pod.address}")
         return Observation(
             probe, observation.status, observation.observed, observation.detail, asker.id, dials, attempts=n
         )
+
+    def _pod_that_answers(
+        self, probe: FactProbe, asker: Pod, names: list[str], dials: tuple[Dial, ...], asked_from: str, n: int
+    ) -> Observation:
+        """By its host name, which is the pod's. Of one that has gone meanwhile the node is not known."""
+        nodes = {p.name: p.node for p in self._state.pods if p.namespace == probe.peer.partition("/")[0]}
+        if probe.fact == SAME_POD:
+            ok, detail = len(names) == 1, "another pod answered the same client"
+        else:
+            ok, detail = all(nodes.get(name) == asker.node for name in names), f"the asker is on node {asker.node}"
+        status = Status.PASS if ok else Status.WRONG
+        return Observation(probe, status, names, "" if ok else detail, asked_from, dials, n)
 
     def _fact(
         self, probe: FactProbe, ok: bool, seen: object, asked_from: str, n: int = 1, detail: str = ""
@@ -151,7 +165,11 @@ class Judge:
         wanted = {
             Endpoint(name, pod.id, number, protocol)
             for name, workload, number, protocol in probe.expect
-            for pod in self._pods[workload]
+            for pod in self._pods.get(workload, ())
+        }
+        given = {row[1] for row in probe.expect} - self._pods.keys()  # addresses that the spec put there
+        wanted |= {
+            Endpoint(name, who, number, protocol) for name, who, number, protocol in probe.expect if who in given
         }
         if probe.expect and not wanted:
             return self.failed(probe, f"no ready pod of {', '.join(sorted({row[1] for row in probe.expect}))}")

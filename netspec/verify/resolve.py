@@ -5,17 +5,20 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from netspec.ir.model import Ir, Workload
-from netspec.probes import OUTSIDE, Asked, DnsProbe, FactProbe, FlowProbe, Outcome
+from netspec.probes import OUTSIDE, OWN_NODE, POD_ANSWERS, Asked, DnsProbe, FactProbe, FlowProbe, Outcome
 from netspec.verify.ephemeral import NAME
 from netspec.verify.script import UDP_DATA, Kind, Question
 from netspec.verify.sites import Outside
-from netspec.verify.state import Node, Pod, State, pods_by_workload
+from netspec.verify.state import LiveService, Node, Pod, State, pods_by_workload
 
 #: Files of a pod that facts are read from.
 FILES = {"resolv-conf": "/etc/resolv.conf", "pod-mtu": "/sys/class/net/eth0/mtu"}
 #: A port that nothing of ours listens on: dialled at oneself, "refused" proves as much as "connected".
 DISCARD_PORT = 9
 CONTROLS = 2
+#: How often one pod asks which pod answers: with two behind a Service that chooses at random, once in a thousand times
+#: the same one answers all.
+ANSWERS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +106,45 @@ class Resolver:
                     Target(Question(0, "client-address", f"http://{pod.address}:{probe.port}/clientip"), same)
                     for pod, same in self._near_and_far(probe.peer, asker)
                 )
+            if probe.fact in POD_ANSWERS:
+                self._must_be_about(probe, asker)
+                url = f"http://{self._service(probe.peer).cluster_ip}:{probe.port}/hostname"
+                return (Target(Question(0, "client-address", url)),) * ANSWERS
             return (Target(Question(0, "file", FILES[probe.fact])),)
+        self._must_be_about(probe, asker)
         kind: Kind = "name-flow" if probe.via == "name" else "flow"
         question = Question(0, kind, "", probe.protocol, udp_data=self._udp_data(probe))
         return tuple(
             Target(replace(question, target=f"{address}:{port}"), same)
             for address, port, same in self._addresses(probe, asker)
         )
+
+    def is_about(self, probe: Asked, asker: Asker) -> bool:
+        """Whether the asker is on a node that the probe is about."""
+        if asker.pod is None:
+            return True
+        if isinstance(probe, FactProbe) and probe.fact == OWN_NODE:
+            return asker.pod.node in self._nodes_behind(probe.peer)
+        if isinstance(probe, FlowProbe) and probe.via == "cluster-ip" and probe.nodes != "every":
+            return (asker.pod.node in self._nodes_behind(probe.destination)) is (probe.nodes == "with-endpoint")
+        return True
+
+    def _must_be_about(self, probe: FlowProbe | FactProbe, asker: Asker) -> None:
+        if not self.is_about(probe, asker):
+            peer = probe.peer if isinstance(probe, FactProbe) else probe.destination
+            which = "without" if isinstance(probe, FlowProbe) and probe.nodes == "without-endpoint" else "with"
+            raise NothingToAsk(f"no asker is on a node {which} an endpoint of {peer}")
+
+    def _nodes_behind(self, service: str) -> set[str]:
+        """The nodes of the pods that are ready behind a Service."""
+        nodes = {pod.id: pod.node for pod in self._state.pods}
+        return {nodes[e.pod] for e in self._state.endpoints.get(service, ()) if e.pod in nodes}
+
+    def _service(self, id_: str) -> LiveService:
+        service = self._state.services.get(id_)
+        if service is None:
+            raise Unresolved(f"Service {id_} is not on the cluster")
+        return service
 
     def controls(self, asker: Asker, probes: Iterable[Asked]) -> tuple[Control, ...]:
         """Up to two flows predicted to pass: cluster DNS if it is among them, and one more. Else the asker itself."""
@@ -148,9 +183,7 @@ class Resolver:
             return [(self._outside(), probe.port, None)]
         if probe.via == "pod":
             return [(pod.address, probe.port, same) for pod, same in self._near_and_far(probe.destination, asker)]
-        service = self._state.services.get(probe.destination)
-        if service is None:
-            raise Unresolved(f"Service {probe.destination} is not on the cluster")
+        service = self._service(probe.destination)
         endpoints = [pod for workload in probe.backends for pod in self._pods[workload]]
         if not endpoints:
             raise Unresolved(f"no ready pod of {', '.join(probe.backends)} behind Service {probe.destination}")

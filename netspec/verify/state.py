@@ -9,6 +9,7 @@ from typing import Any
 from netspec.diagnostics import Problem
 from netspec.ir.model import WORKLOAD_LABEL, Workload
 from netspec.ir.selectors import Selector
+from netspec.ir.services import DEFAULTS
 from netspec.toolchain.programs import last_line
 from netspec.verify.access import Access
 
@@ -52,7 +53,7 @@ class Node:
 class LiveService:
     """`ports`: (port, protocol) -> node port, 0 where there is none; `names` the same to the port's name, "" for none;
     `targets` to the pods' port. `cluster_ip` is "None" for a headless Service, "" for one that is a name only.
-    `others`: the fields that a spec does not know, as far as they are not at the API's default."""
+    `others`: of the further fields those that are not at the API's default (netspec/ir/services.py)."""
 
     cluster_ip: str
     ports: Mapping[tuple[int, str], int]
@@ -228,18 +229,9 @@ def _pod(item: Mapping[str, Any]) -> Pod | None:
     )
 
 
-#: Fields of a Service that change who reaches what and that no spec declares, with the API's defaults (core/v1).
-_DEFAULTS: Mapping[str, Any] = {
-    "internalTrafficPolicy": "Cluster",
-    "sessionAffinity": "None",
-    "loadBalancerSourceRanges": [],
-    "allocateLoadBalancerNodePorts": True,
-    "trafficDistribution": "",
-}
-
-
 def _service(spec: Mapping[str, Any]) -> LiveService:
     ports = {(p["port"], p.get("protocol", "TCP")): p for p in spec.get("ports", [])}
+    spoken = {f"{n}/{protocol}": p["appProtocol"] for (n, protocol), p in ports.items() if p.get("appProtocol")}
     return LiveService(
         spec.get("clusterIP", ""),
         {key: port.get("nodePort", 0) for key, port in ports.items()},
@@ -251,7 +243,8 @@ def _service(spec: Mapping[str, Any]) -> LiveService:
         {key: port.get("targetPort", port["port"]) for key, port in ports.items()},
         spec.get("externalName", ""),
         spec.get("publishNotReadyAddresses", False),
-        {key: spec[key] for key, default in _DEFAULTS.items() if spec.get(key, default) != default},
+        {key: spec[key] for key, default in DEFAULTS.items() if spec.get(key, default) != default}
+        | ({"appProtocol": spoken} if spoken else {}),
     )
 
 

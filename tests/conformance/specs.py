@@ -36,6 +36,17 @@ NEEDS: dict[Feature, dict[str, Any]] = {
     Feature.EXTERNAL_NAME: {
         "services": [{"name": "w", "namespace": "shop", "type": "ExternalName", "externalName": "example.com"}]
     },
+    Feature.SERVICE_SCTP: {
+        "workloads": [_WEB | {"ports": [{"port": 8080, "protocol": "SCTP"}]}],
+        "services": [_SERVICE | {"ports": [{"port": 8080, "protocol": "SCTP"}]}],
+    },
+    Feature.SESSION_AFFINITY: {"services": [_SERVICE | {"sessionAffinity": "ClientIP"}]},
+    Feature.INTERNAL_LOCAL: {"services": [_SERVICE | {"internalTrafficPolicy": "Local"}]},
+    Feature.GIVEN_ENDPOINTS: {
+        "services": [
+            {"name": "db", "namespace": "shop", "ports": [{"port": 5432}], "endpoints": [{"addresses": ["10.0.0.5"]}]}
+        ]
+    },
     Feature.STAND_IN: {"workloads": [_WEB | {"standIn": True}]},
     Feature.DEFAULT_NAMESPACE_LABELS: {
         "namespaces": [{"name": "shop"}, {"name": "default", "labels": {"team": "shop"}}]

@@ -127,11 +127,14 @@ def test_ports_that_no_workload_says_are_listed() -> None:
         {"name": "c", "containerPort": 82, "protocol": "SCTP"},
     ]
     found = imported([SHOP, workload("Deployment", "web", "shop", {"app": "web"}, ports)])
-    assert workloads(found)["shop/web"]["ports"] == [{"name": "a", "port": 80}, {"port": 81}]
+    assert workloads(found)["shop/web"]["ports"] == [
+        {"name": "a", "port": 80},
+        {"port": 81},
+        {"name": "c", "port": 82, "protocol": "SCTP"},
+    ]
     assert said(found, "lost") == {
         ("port name b (80/TCP) of shop/web", "a workload's port has one name"),
         ("port name a (81/TCP) of shop/web", "a port name means one port of a workload"),
-        ("port 82/SCTP of shop/web", "a workload's port is TCP or UDP"),
     }
 
 
@@ -269,21 +272,35 @@ def test_a_service_is_as_it_was_read(fields: dict[str, Any], expected: dict[str,
     ("field", "value"),
     [
         ("externalIPs", ["192.0.2.1"]),
-        ("loadBalancerSourceRanges", ["192.0.2.0/24"]),
         ("sessionAffinity", "ClientIP"),
         ("internalTrafficPolicy", "Local"),
         ("ipFamilyPolicy", "PreferDualStack"),
-        ("ipFamilies", ["IPv6"]),
         ("trafficDistribution", "PreferClose"),
     ],
 )
-def test_fields_that_a_specs_service_lacks_are_listed_with_their_line(field: str, value: Any) -> None:
+def test_further_fields_are_as_they_were_read(field: str, value: Any) -> None:
+    found = imported([SHOP, WEB, service("web", ports=[{"port": 8080, "appProtocol": "http"}], **{field: value})])
+    (made,) = services(found)
+    assert made[field] == value and made["ports"] == [{"port": 8080, "appProtocol": "http"}]
+    assert said(found) == set()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("loadBalancerClass", "a/b", "loadBalancerClass does nothing for this type of Service"),
+        ("ipFamilies", ["IPv6"], "a spec's cluster has one address family, IPv4"),
+        ("ipFamilyPolicy", "RequireDualStack", "a spec's cluster has one address family, IPv4"),
+        ("topologyKeys", ["zone"], "the spec's Services have no topologyKeys"),
+    ],
+)
+def test_fields_that_a_specs_service_lacks_are_listed_with_their_line(field: str, value: Any, why: str) -> None:
     document = f"apiVersion: v1\nkind: Service\nmetadata: {{name: web, namespace: shop}}\nspec:\n  {field}: {value}\n"
     document += "  selector: {app: web}\n  ports: [{port: 8080}]\n"
     found = imported(document)
     assert [(s["name"]) for s in services(found)] == ["web"]
     (remark,) = (r for r in found.draft.remarks if r.kind == "lost")
-    assert (remark.what, remark.why) == ("Service shop/web", f"the spec's Services have no {field}")
+    assert (remark.what, remark.why) == ("Service shop/web", why)
     assert remark.where == Position("k8s.yaml", 5, 3)
 
 
@@ -294,7 +311,7 @@ def test_what_the_api_server_fills_in_is_not_listed() -> None:
     assert said(imported([SHOP, WEB, body])) == set()
     del body["metadata"]["uid"]
     assert said(imported([SHOP, WEB, body])) == {
-        ("Service shop/web", "the spec's Services have no address of their choice")
+        ("Service shop/web", "its address is left to the API server: write clusterIP if it must keep it")
     }
 
 
@@ -305,13 +322,20 @@ def test_a_load_balancer_is_node_ports_where_nothing_gives_it_an_address() -> No
     assert said(found) == {("Service shop/web", why)}
 
 
-def test_ports_of_sctp_are_listed_and_a_service_of_nothing_else_is_left_out() -> None:
+def test_ports_of_sctp_are_as_they_were_read() -> None:
     both = service("web", ports=[{"name": "a", "port": 8080}, {"name": "b", "port": 7, "protocol": "SCTP"}])
-    only = service("only", selector={"app": "web"}, ports=[{"port": 7, "protocol": "SCTP"}])
-    found = imported([SHOP, WEB, both, only])
-    assert [(s["name"], s["ports"]) for s in services(found)] == [("web", [{"name": "a", "port": 8080}])]
-    why = "a port of the spec's Services is TCP or UDP"
-    assert said(found) == {("Service shop/web", why), ("Service shop/only", why)}
+    found = imported([SHOP, deployment("web", ports=[("http", 8080)]), both])
+    (made,) = services(found)
+    assert made["ports"] == [{"name": "a", "port": 8080}, {"name": "b", "port": 7, "protocol": "SCTP"}]
+    assert {"port": 7, "protocol": "SCTP"} in workloads(found)["shop/web"]["ports"]
+
+
+def test_what_is_for_load_balancers_goes_where_none_gives_an_address() -> None:
+    fields = {"type": "LoadBalancer", "loadBalancerClass": "example.com/lb", "ports": [{"port": 8080}]}
+    found = imported([SHOP, WEB, service("web", **fields)])
+    (made,) = services(found)
+    assert made["type"] == "NodePort" and "loadBalancerClass" not in made
+    assert ("Service shop/web", "loadBalancerClass is for type LoadBalancer") in said(found, "lost")
 
 
 def test_a_service_without_selector_is_kept_without_its_endpoints() -> None:

@@ -220,7 +220,7 @@ def test_the_ports_of_an_intent(ports: list[dict[str, Any]], expected: list[str]
 @pytest.mark.parametrize(
     ("ports", "reason"),
     [
-        ([{"port": 7, "protocol": "SCTP"}], "a port of an intent is TCP or UDP"),
+        ([{"port": 7, "protocol": "SCTP"}], "shop/api declares no port 7/SCTP"),
         ([{"port": 22}], "shop/api declares no port 22/TCP"),
         ([{"port": 8080, "protocol": "UDP"}], "shop/api declares no port 8080/UDP"),
         ([{"port": "metrics"}], "no workload that it is about has a port named metrics"),

@@ -116,14 +116,14 @@ namespaces: [{name: a, labels: {on: true}}]
     found true (quote it: "true")
 network:
     expected a mapping (key: value), found nothing (remove the line, or give it a value)
-services: [{name: a, namespace: b, clusterIP: 10.0.0.1}]
-    '10.0.0.1' is not allowed here; expected None
+services: [{name: a, namespace: b, clusterIP: none}]
+    'none' is not an IP address
 policies: [{name: a, from: {outside: true}, to: a/b}]
     outside takes no value (write the word alone: outside)
 policies: [{name: a, from: {servcie: a/b}, to: a/b}]
     unknown kind of peer 'servcie' (did you mean service?)
 policies: [{name: a, from: a/b, to: a/b, ports: [80/tcp]}]
-    the protocol must be TCP or UDP (did you mean TCP?)
+    the protocol must be TCP, UDP or SCTP (did you mean TCP?)
 """
 
 

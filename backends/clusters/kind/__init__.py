@@ -56,7 +56,12 @@ class Kind(Backend):
         # The container network resolves the nodes' names.
         api_server = Address(f"{ir.cluster_name}-control-plane", API_PORT)
         return replace(
-            traits, nodes=settings.workers + 1, node_networks=(network,), outside=True, api_server=api_server
+            traits,
+            nodes=settings.workers + 1,
+            open_nodes=settings.workers or 1,
+            node_networks=(network,),
+            outside=True,
+            api_server=api_server,
         )
 
     def needs(self, ir: Ir, settings: KindSettings, needs: Needs) -> Needs:

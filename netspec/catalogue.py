@@ -46,6 +46,11 @@ COREDNS = Release(
 )
 AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")
 
+#: Pulumi's resource plugins that plans name by version; of the others the SDK's own is taken. `airgap` has stand-ins.
+PLUGINS: dict[str, Release] = {
+    "aws": Release("7.51.1", "7.51.1", "https://github.com/pulumi/pulumi-aws/releases/tag/v7.51.1"),
+}
+
 #: The images that plans name: the same in both columns, for `airgap/` tags what it builds with the name users pull.
 #: Calico's other images are named by its operator.
 IMAGES: dict[str, str] = {

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from netspec.capacity import is_short, limits
 from netspec.diagnostics import Diagnostic, Problem, Report, Severity
 from netspec.ir.features import required
 from netspec.ir.model import Ir, Place
@@ -26,6 +27,7 @@ class CompileResult:
     plan: Plan | None
     diagnostics: tuple[Diagnostic, ...]
     facts: tuple[Fact, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
     @property
     def probes(self) -> "tuple[Probe, ...]":
@@ -76,16 +78,16 @@ def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileR
     ir = resolve_and_check(loaded, stack, chosen[stack], report)
     assert ir is not None
     parts = _all_parts(ir, chosen[stack], registry)
-    needs = _check_backends(ir, parts, registry, report) if _is_whole(parts) else Needs()
+    needs, bounds = _check_backends(ir, parts, registry, report) if _is_whole(parts) else (Needs(), ())
     if report.has_errors:
-        return CompileResult(ir, None, report.sorted())
+        return CompileResult(ir, None, report.sorted(), limits=bounds)
     nodes = [node for part in parts for node in part.backend.lower(ir, part.settings, needs)]
     facts = tuple(fact for part in parts for fact in part.backend.facts(ir, part.settings))
     network = {"podCIDRs": [str(cidr) for cidr in ir.network.pod_cidrs], "cni": ir.providers["cni"]}
     plan = Plan(ir.name, ir.stack, order(nodes), network)
     named = {image for manifest in plan.manifests() for image in images_of(manifest)}
     said = {image for part in parts for image in part.backend.images(ir, part.settings)}
-    return CompileResult(ir, replace(plan, images=tuple(sorted(named | said))), report.sorted(), facts)
+    return CompileResult(ir, replace(plan, images=tuple(sorted(named | said))), report.sorted(), facts, bounds)
 
 
 def _report(loaded: LoadedSpec) -> Report:
@@ -130,8 +132,11 @@ def _all_parts(ir: Ir, chosen: Sequence[Part], registry: Registry) -> tuple[Part
     return (*chosen, *dns, Part("common", registry.common))
 
 
-def _check_backends(ir: Ir, parts: Sequence[Part], registry: Registry, report: Report) -> Needs:
-    """`required(ir) - supports` is an error, never a silent drop (NS901); then what each backend has to say."""
+def _check_backends(
+    ir: Ir, parts: Sequence[Part], registry: Registry, report: Report
+) -> tuple[Needs, tuple[Limit, ...]]:
+    """`required(ir) - supports` is an error, never a silent drop (NS901); then what each backend has to say, and what
+    does not fit."""
     lacking = [part.backend.lacks(ir, part.settings) for part in parts]
     supported = frozenset(
         f for part, lacks in zip(parts, lacking, strict=True) for f in part.backend.supports - lacks.keys()
@@ -147,18 +152,14 @@ def _check_backends(ir: Ir, parts: Sequence[Part], registry: Registry, report: R
         needs = part.backend.needs(ir, part.settings, needs)
     for part in parts:
         part.backend.check(ir, part.settings, needs, report)
-    for limit in limits(ir, parts):
-        if limit.room < (ir.traits.nodes if limit.needed is None else limit.needed):
+    bounds = limits(ir, parts, needs)
+    for limit in bounds:
+        if limit.code and is_short(limit, ir):
             report.error(limit.code, limit.path, limit.message, limit.hint)
     for addon in (a for a in needs.addons if a.name not in ir.traits.addons):
         message = f"{addon.name} is software of a cluster's provider, which {ir.providers['cluster']} does not have"
         report.error("NS903", ("stacks", ir.stack, "cni"), message, "choose another cni, or a cluster that has it")
-    return needs
-
-
-def limits(ir: Ir, parts: Sequence[Part]) -> tuple[Limit, ...]:
-    """What bounds the stack, each by the backend that knows it."""
-    return tuple(limit for part in parts for limit in part.backend.capacity(ir, part.settings))
+    return needs, bounds
 
 
 def _unsupported(

@@ -41,6 +41,17 @@ class Json:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """The text of an output without what it begins with: the host of a URL."""
+
+    value: Ref
+    prefix: str
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceNode:
     """A resource of a provider: Pulumi's type `token` and its inputs, by the provider's own names.
 
@@ -99,14 +110,13 @@ class Condition:
     """What must become true of objects that something else makes (an operator's DaemonSet, the nodes).
 
     `resource` is kubectl's name for the kind ("nodes", "deployments/web"); `condition` the condition type that
-    must be True on all of them, of which at least `at_least` must exist. `selector`: only those with these labels.
+    must be True on all of them, of which at least `at_least` must exist.
     """
 
     resource: str
     condition: str
     namespace: str | None = None
     at_least: int = 1
-    selector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +161,7 @@ def refs(value: Any) -> Iterator[Ref]:
     """Every Ref in a value, at whatever depth."""
     if isinstance(value, Ref):
         yield value
-    elif isinstance(value, Json):
+    elif isinstance(value, Json | Cut):
         yield from refs(value.value)
     elif isinstance(value, Mapping):
         for inner in value.values():

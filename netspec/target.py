@@ -64,8 +64,6 @@ class Feature(StrEnum):
     INTERNAL_LOCAL = "service-internal-traffic-local"
     GIVEN_ENDPOINTS = "service-endpoints"
     STAND_IN = "stand-in"
-    HOST_NETWORK = "pod-host-network"
-    HOST_PORT = "pod-host-port"
     DEFAULT_NAMESPACE_LABELS = "default-namespace-labels"
     NDOTS = "dns-ndots"
     DNS_REPLICAS = "dns-replicas"
@@ -100,8 +98,6 @@ SUMMARIES: dict[Feature, str] = {
     Feature.INTERNAL_LOCAL: "Services that pods reach on their own node alone (internalTrafficPolicy)",
     Feature.GIVEN_ENDPOINTS: "Services with endpoints of their own",
     Feature.STAND_IN: "stand-in workloads",
-    Feature.HOST_NETWORK: "pods in their node's network",
-    Feature.HOST_PORT: "ports of a node that lead to a pod (hostPort)",
     Feature.DEFAULT_NAMESPACE_LABELS: "labels on the namespace `default`",
     Feature.NDOTS: "ndots of deployed pods",
     Feature.DNS_REPLICAS: "the number of DNS server pods",
@@ -155,14 +151,15 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeGroup:
-    """Nodes that are alike. `count` of them, at most `most`. `interfaces` and `addresses`: how many network interfaces
-    a node may have and addresses on each, 0 where nothing bounds them; `branches`: further interfaces for single pods;
-    `prefixes`: whether an interface can be given blocks of addresses. `types`: by the provider's names; where there are
-    several, each number is that of the least of them."""
+    """Nodes that are alike. `count` of them, at most `most`, and `surge` more while they are replaced. `interfaces`
+    and `addresses`: how many network interfaces a node may have and addresses on each, 0 where nothing bounds them;
+    `branches`: further interfaces for single pods; `prefixes`: whether an interface can be given blocks of addresses.
+    `types`: by the provider's names; where there are several, each number is that of the least of them."""
 
     name: str
     count: int
     most: int
+    surge: int = 0
     types: tuple[str, ...] = ()
     cpus: int = 0
     interfaces: int = 0
@@ -175,21 +172,20 @@ class NodeGroup:
 class Traits:
     """What a prediction needs to know of a stack.
 
-    `nodes`: how many, control plane included; `open_nodes`: on how many of them pods run that tolerate nothing (0:
-    all). `node_networks`: where nodes have their addresses. `outside`: whether there is a host on the first of them,
-    beside the nodes, that probes can go to and come from. `overhead`: bytes that
+    `nodes`: how many, control plane included. `node_networks`: where nodes have their addresses. `outside`: whether
+    there is a host on the first of them, beside the nodes, that probes can go to and come from. `overhead`: bytes that
     the encapsulation adds to a packet between nodes. `mtu`: the pods', None for the node's less the overhead.
     `brings_dns`: the cluster comes with its DNS server, so none is to be installed. `api_server`: where nodes reach
     the API server without its Service, for a CNI that carries Service traffic itself; None where that is not known.
     `pod_networks`: where pods have
     their addresses, where that is not network.podCIDRs alone. `node_shares`: each node has a share of the pod CIDR.
     `nodes_wait`: nodes count as joined only once the CNI runs on them. `balancers_stay`: what a Service of type
-    LoadBalancer makes beside the cluster does not go with it. `addons`: what the provider can install (`Needs.addons`).
+    LoadBalancer makes beside the cluster does not go with it. `groups`: the nodes that pods run on, `node_pods`: how
+    many agents each of them runs by itself. `addons`: what the provider can install (`Needs.addons`).
     `outputs`: values and Refs that other backends' nodes may use, by name.
     """
 
     nodes: int = 1
-    open_nodes: int = 0
     node_networks: tuple[Range, ...] = ()
     outside: bool = False
     overhead: int = 0
@@ -203,6 +199,7 @@ class Traits:
     nodes_wait: bool = False
     balancers_stay: bool = False
     groups: tuple[NodeGroup, ...] = ()
+    node_pods: int = 0
     addons: frozenset[str] = frozenset()
     outputs: Mapping[str, Any] = field(default_factory=dict)
 

@@ -24,7 +24,6 @@ class Common(Backend):
             Feature.INTERNAL_LOCAL,
             Feature.GIVEN_ENDPOINTS,
             Feature.STAND_IN,
-            Feature.HOST_NETWORK,
             Feature.NDOTS,
         }
     )

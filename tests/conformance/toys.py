@@ -221,7 +221,32 @@ def _with_toys(layer: str) -> Mapping[str, Backend]:
 TOYS = Backends({layer.name: _with_toys(layer.name) for layer in LAYERS})
 
 #: What the settings that are required are set to.
-STACK_OF: dict[str, str | dict[str, Any]] = {"cloud": {"type": "cloud", "zone": "north"}}
+STACK_OF: dict[str, str | dict[str, Any]] = {
+    "cloud": {"type": "cloud", "zone": "north"},
+    "eks": {
+        "type": "eks",
+        "region": "eu-west-1",
+        "zones": ["eu-west-1a", "eu-west-1b"],
+        "version": "1.35",
+        "addons": {
+            "vpc-cni": "v1.21.1-eksbuild.3",
+            "kube-proxy": "v1.35.0-eksbuild.2",
+            "coredns": "v1.13.2-eksbuild.1",
+            "eks-pod-identity-agent": "v1.3.10-eksbuild.2",
+        },
+        "admins": ["arn:aws:iam::123456789012:role/netspec"],
+        "vpc": {"podSubnets": True},
+        "nodeGroups": [{"name": "general", "min": 3, "max": 4}],
+    },
+    "wire": {"provider": "wire", "mode": "tunnel"},
+    "vpc-cni": {"provider": "vpc-cni", "prefixDelegation": True, "customNetworking": True},
+}
+
+
+def _eks(**changes: Any) -> dict[str, Any]:
+    whole = STACK_OF["eks"]
+    assert isinstance(whole, dict)
+    return {**whole, **changes}
 
 
 #: Settings with which a backend has a feature that it lacks by default.
@@ -229,6 +254,9 @@ WITH: dict[tuple[str, Feature], dict[str, Any]] = {}
 #: Settings with which a backend lacks a feature that it supports.
 WITHOUT: dict[tuple[str, Feature], dict[str, Any]] = {
     ("kind", Feature.PROXY_IPVS): {"type": "kind", "nodeImage": "kindest/node:v1.40.0"},
+    ("vpc-cni", Feature.SCTP): {"provider": "vpc-cni", "customNetworking": True, "networkPolicy": "off"},
+    ("eks", Feature.PROXY_IPVS): _eks(version="1.36"),
+    ("eks", Feature.PROXY_NFTABLES): _eks(version="1.32"),
     ("calico", Feature.PROXY_NONE): {"provider": "calico", "dataplane": "iptables"},
     ("calico", Feature.SCTP): {"provider": "calico", "dataplane": "ebpf"},
 }
@@ -246,3 +274,8 @@ def given(name: str, feature: Feature | None = None) -> str | dict[str, Any]:
 
 def without(name: str, feature: Feature) -> dict[str, Any]:
     return WITHOUT[name, feature]
+
+
+def excluded(cluster: str, cni: str) -> bool:
+    """Whether a CNI is software of providers of which this cluster is none."""
+    return cni == "vpc-cni" and cluster != "eks"

@@ -18,19 +18,26 @@ from netspec.spec.load import loads
 HERE = Path(__file__).parent
 STACKS = HERE.parent.parent / "stacks"
 BASE = "minimal"
-#: Case -> its spec, where that is not its own spec.yaml.
-ELSEWHERE = {"shop": STACKS / "shop.yaml", "boutique": STACKS / "boutique.yaml"}
+#: Case -> its spec and stack, where that is not its own spec.yaml with its only one.
+ELSEWHERE = {
+    "shop": ("shop.yaml", "shop"),
+    "boutique": ("boutique.yaml", "dev"),
+    "boutique-prod": ("boutique.yaml", "prod"),
+    "boutique-prod-calico": ("boutique.yaml", "prod-calico"),
+}
 #: Cases of which only the plan is kept, not each manifest.
-SUMMARY = {"boutique"}
+SUMMARY = ELSEWHERE.keys() - {"shop"}
 CASES = sorted({path.parent.name for path in HERE.glob("*/spec.yaml")} | ELSEWHERE.keys())
 
 
 def _compiled(case: str) -> dict[str, str]:
     """File -> text; what netspec says about the spec is `diagnostics.txt`."""
-    source = ELSEWHERE.get(case, HERE / case / "spec.yaml")
+    name, stack = ELSEWHERE.get(case, ("", ""))
+    source = STACKS / name if name else HERE / case / "spec.yaml"
     loaded = loads(source.read_bytes(), source.name)
     assert loaded.spec is not None
-    (stack,) = loaded.spec.stacks
+    if not stack:
+        (stack,) = loaded.spec.stacks
     result = compile_spec(loaded, stack, REGISTRY)
     files = render(result.plan) if result.plan is not None else {}
     said = "".join(f"{d.render()}\n" for d in result.diagnostics)

@@ -12,7 +12,20 @@ from netspec.catalogue import IMAGES
 from netspec.diagnostics import Path, Report
 from netspec.ir.model import Dns, Ir, Network
 from netspec.plan import CLUSTER, NODES, Node, ResourceNode
-from netspec.target import Address, Backend, Fact, Feature, KernelOption, Limit, Needs, NodeRead, Range, Taint, Traits
+from netspec.target import (
+    Address,
+    Backend,
+    Fact,
+    Feature,
+    KernelOption,
+    Limit,
+    Needs,
+    NodeGroup,
+    NodeRead,
+    Range,
+    Taint,
+    Traits,
+)
 
 #: The resource that netspec.deploy makes such a cluster with.
 TOKEN = "netspec:kind:Cluster"
@@ -20,6 +33,8 @@ TOKEN = "netspec:kind:Cluster"
 NAME_LIMIT = 63 - len("-control-plane")
 #: Besides the nodes the container network has its own address, a gateway, a broadcast address and the outside host.
 OTHER_ADDRESSES = 4
+#: etcd, API server, scheduler and controller manager count where a control plane takes pods too.
+CONTROL_PLANE_PODS = 4
 #: kubeadm's own, and kind's inside the container network.
 API_PORT = 6443
 #: Kubernetes versions that warn of kube-proxy's ipvs mode, and that refuse it (KEP-5495; gone for good in 1.43).
@@ -55,13 +70,15 @@ class Kind(Backend):
         network = Range(settings.network_cidr, _path(ir, "networkCIDR"))
         # The container network resolves the nodes' names.
         api_server = Address(f"{ir.cluster_name}-control-plane", API_PORT)
+        workers = settings.workers or 1  # without any, the control plane takes pods
         return replace(
             traits,
             nodes=settings.workers + 1,
-            open_nodes=settings.workers or 1,
             node_networks=(network,),
             outside=True,
             api_server=api_server,
+            groups=(NodeGroup("workers" if settings.workers else "control-plane", workers, workers),),
+            node_pods=traits.node_pods + 1 + (0 if settings.workers else CONTROL_PLANE_PODS),  # kube-proxy
         )
 
     def needs(self, ir: Ir, settings: KindSettings, needs: Needs) -> Needs:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from netspec.backends.cni.calico import modes, pools
 from netspec.backends.cni.calico.facts import facts
-from netspec.backends.cni.calico.operator import OWN_NAMESPACES, operator
+from netspec.backends.cni.calico.operator import DEPLOYED, OWN_NAMESPACES, operator
 from netspec.backends.cni.calico.settings import CalicoSettings
 from netspec.backends.cni.dialects import DIALECTS
 from netspec.diagnostics import Report
@@ -22,7 +22,6 @@ class Calico(Backend):
             Feature.NETWORK_POLICY,
             Feature.END_PORT,
             Feature.NAMED_PORT,
-            Feature.HOST_PORT,
             Feature.SCTP,
             Feature.PROXY_NONE,
         }
@@ -38,11 +37,13 @@ class Calico(Backend):
             mtu=settings.mtu,
             forwarded=modes.forwarded(ir, settings, traits),
             dialect=DIALECTS["calico"],
+            node_pods=traits.node_pods + 1,
         )
 
     def needs(self, ir: Ir, settings: CalicoSettings, needs: Needs) -> Needs:
         return replace(
             needs,
+            before_nodes=(*needs.before_nodes, *([DEPLOYED] if ir.traits.nodes_wait else ())),
             kube_proxy=needs.kube_proxy and modes.data_plane(ir, settings) != "ebpf",
             immutable={**needs.immutable, **pools.immutable(settings)},
             kernel=(*needs.kernel, *modes.kernel(ir, settings)),

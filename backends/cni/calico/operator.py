@@ -18,6 +18,7 @@ from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Node, ReadyNode
 
 OPERATOR = "tigera-operator"
 CRDS_READY = "calico-crds"
+DEPLOYED = f"deployment:{OPERATOR}/{OPERATOR}"
 OWN_NAMESPACES = frozenset({OPERATOR, "calico-system", "calico-apiserver"})
 #: Read by the operator, and by what it runs: the API server's address where no Service leads to it.
 ENDPOINT = "kubernetes-services-endpoint"
@@ -35,7 +36,8 @@ def operator(ir: Ir, settings: CalicoSettings) -> tuple[Node, ...]:
     endpoint = _endpoint(ir, settings, namespace.id)
     role = node(cluster_role(), CLUSTER)
     binding = node(cluster_role_binding(OPERATOR, OPERATOR, OPERATOR), account.id, role.id)
-    deployed = node(_deployment(), account.id, binding.id, *(made.id for made in endpoint))
+    late = ir.traits.nodes_wait  # it is there before the nodes, and they are ready only once it has run on them
+    deployed = node(_deployment(), account.id, binding.id, *(made.id for made in endpoint), wait=not late)
     crds = ReadyNode(
         id=CRDS_READY,
         conditions=(
@@ -43,6 +45,7 @@ def operator(ir: Ir, settings: CalicoSettings) -> tuple[Node, ...]:
             Condition("crd/felixconfigurations.crd.projectcalico.org", "Established"),
         ),
         depends_on=(deployed.id,),
+        timeout=900 if late else 300,
     )
     felix = node(_felix_configuration(settings), crds.id)
     routes = bgp.objects(ir, settings, crds.id)
@@ -82,6 +85,8 @@ def installation(ir: Ir, settings: CalicoSettings) -> Manifest:
     }
     if settings.mtu is not None:
         calico_network["mtu"] = settings.mtu
+    # Where a provider has a CNI of its own, the operator would leave addresses to that.
+    plugin = {"cni": {"type": "Calico", "ipam": {"type": "Calico"}}} if ir.traits.addons else {}
     return manifest(
         "operator.tigera.io/v1",
         "Installation",
@@ -89,6 +94,7 @@ def installation(ir: Ir, settings: CalicoSettings) -> Manifest:
         annotations=_FORCE,
         spec={
             "variant": "Calico",
+            **plugin,
             "flexVolumePath": "None",
             "kubeletVolumePluginPath": "None",
             "controlPlaneReplicas": 1,

@@ -1,0 +1,105 @@
+"""Amazon EKS: a VPC, a managed control plane, managed node groups, and the add-ons that make the cluster's network.
+
+Sources: the EKS and VPC user guides, the provider's own resource documentation (pulumi-aws, terraform-provider-aws).
+Order: the network, the control plane, who may enter it, the agent that gives pods their rights, kube-proxy and the CNI,
+and only then nodes; DNS after them. A destroy goes the other way, so nodes end while the CNI still has its rights.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from netspec.backends.clusters.eks import addons as add_ons
+from netspec.backends.clusters.eks.addresses import of, path, pod_ranges, subnets
+from netspec.backends.clusters.eks.capacity import subnet_limits
+from netspec.backends.clusters.eks.checks import check
+from netspec.backends.clusters.eks.control import API_SERVER, NAME, control_plane
+from netspec.backends.clusters.eks.groups import group_traits
+from netspec.backends.clusters.eks.network import network, vpc_id, way_out
+from netspec.backends.clusters.eks.nodes import node_groups, size
+from netspec.backends.clusters.eks.resource import CLUSTER_NODE, provider
+from netspec.backends.clusters.eks.settings import EksSettings
+from netspec.backends.corefile import dns_facts
+from netspec.diagnostics import Report
+from netspec.ir.model import Ir
+from netspec.plan import CLUSTER, Node, Ref
+from netspec.target import Backend, Fact, Feature, Limit, Needs, Range, Traits
+
+#: Minor versions of Kubernetes: the first whose kube-proxy has nftables as stable, the last that has ipvs on EKS.
+NFTABLES_SINCE, IPVS_UNTIL = 33, 35
+
+
+class Eks(Backend):
+    name = "eks"
+    settings = EksSettings
+    supports = frozenset(
+        {
+            Feature.IPV4,
+            Feature.PROXY_IPTABLES,
+            Feature.PROXY_NFTABLES,
+            Feature.PROXY_IPVS,
+            Feature.MAX_PODS,
+            Feature.LOAD_BALANCER,
+            Feature.DNS_REPLICAS,
+            Feature.DNS_CACHE,
+            Feature.STUB_DOMAINS,
+        }
+    )
+
+    def lacks(self, ir: Ir, settings: EksSettings) -> Mapping[Feature, str]:
+        """What kube-proxy of the add-on no longer has, or not yet in a form for use (EKS docs, kube-proxy add-on)."""
+        minor = int(settings.version.partition(".")[2])
+        found = {}
+        if minor < NFTABLES_SINCE:
+            found[Feature.PROXY_NFTABLES] = f"Kubernetes 1.{NFTABLES_SINCE} or newer, or iptables"
+        if minor > IPVS_UNTIL:
+            found[Feature.PROXY_IPVS] = f"EKS has it up to Kubernetes 1.{IPVS_UNTIL}; use nftables"
+        return found
+
+    def traits(self, ir: Ir, settings: EksSettings, traits: Traits) -> Traits:
+        found = subnets(settings, ir.network.pod_cidrs)
+        private, pods = of(found, "private"), of(found, "pods")
+        return replace(
+            traits,
+            nodes=sum(map(size, settings.node_groups)),
+            node_networks=tuple(Range(str(s.cidr), path(ir, s)) for s in private),
+            brings_dns=True,
+            api_server=API_SERVER,
+            node_shares=False,
+            nodes_wait=True,
+            balancers_stay=True,
+            groups=tuple(group_traits(group, settings) for group in settings.node_groups),
+            node_pods=traits.node_pods + 2,  # kube-proxy, the agent of pod identities
+            addons=frozenset({"vpc-cni"}),
+            outputs={
+                "region": settings.region,
+                "cluster": NAME,
+                "vpc": vpc_id(settings),
+                "zones": tuple(settings.zones),
+                "podSubnets": {s.zone: s.reference for s in pods},
+                "podRanges": pod_ranges(ir, pods),
+                "subnets": tuple((s.role, s.zone, Range(str(s.cidr), path(ir, s))) for s in found),
+                "nodeSecurityGroup": Ref(CLUSTER_NODE, "vpcConfig.clusterSecurityGroupId"),
+            },
+        )
+
+    def check(self, ir: Ir, settings: EksSettings, needs: Needs, report: Report) -> None:
+        check(ir, settings, needs, report)
+
+    def capacity(self, ir: Ir, settings: EksSettings) -> tuple[Limit, ...]:
+        return subnet_limits(ir, settings)
+
+    def lower(self, ir: Ir, settings: EksSettings, needs: Needs) -> tuple[Node, ...]:
+        found = subnets(settings, ir.network.pod_cidrs)
+        chosen = add_ons.wanted(ir, settings, needs)
+        first = [a.node for a in chosen if a.before_nodes]
+        before = (*first, *needs.before_nodes, *way_out(settings, found), CLUSTER)
+        return (
+            provider(settings.region, ir.cluster_name),
+            *network(ir, settings, found),
+            *control_plane(ir, settings, found, needs),
+            *add_ons.addons(ir, settings, chosen),
+            *node_groups(ir, settings, found, needs, before),
+        )
+
+    def facts(self, ir: Ir, settings: EksSettings) -> tuple[Fact, ...]:
+        return dns_facts(ir.dns)

@@ -53,7 +53,8 @@ def _shares(ir: Ir) -> tuple[Limit, ...]:
     for cidr in (c for c in ir.network.pod_cidrs if c.version == 4 and c.prefixlen <= mask):
         how = f"{cidr} in shares of /{mask}: 2^({mask} - {cidr.prefixlen})"
         lift = "a larger pod CIDR, or a longer nodeCIDRMask"
-        found.append(Limit(2 ** (mask - cidr.prefixlen), "", ("network", "nodeCIDRMask"), "", lift, "nodes", None, how))
+        room, what = 2 ** (mask - cidr.prefixlen), "nodes with a share of the pod CIDR"
+        found.append(Limit(room, "", ("network", "nodeCIDRMask"), "", lift, what, None, how))
     return tuple(found)
 
 

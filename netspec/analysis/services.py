@@ -10,6 +10,7 @@ from netspec.ir.dns import service_of_name
 from netspec.ir.model import (
     EndpointSlice,
     Inventory,
+    PolicyPort,
     Protocol,
     Route,
     RouteBackend,
@@ -139,12 +140,19 @@ def _through_the_name(service: Service, backend: RouteBackend) -> RouteBackend:
     return replace(backend, port=next((p.port for p in service.ports if p.name == backend.port), 0))
 
 
+def _holds(port: PolicyPort, wanted: ServicePort) -> bool:
+    """Whether a rule's port, by number, is a Service's own."""
+    if port.protocol != wanted.protocol or isinstance(port.port, str):
+        return False
+    return port.port is None or port.port <= wanted.port <= (port.end_port or port.port)
+
+
 def service_dialect(about: Inventory, source: Workload, endpoint: Endpoint, service: Service) -> str | None:
     """Why an allowed flow fails when it is sent to the Service's own address; None where it does not.
 
     An agent that judges egress before the address is translated is told cluster IPs by its controller: only for a rule
     whose podSelector matches the Service's selector, read as labels, and where it names ports only if the Service's
-    port is the pod's own (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go; issues 147, 194, 224).
+    port is among them (amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go; issues 147, 194, 224).
     `about` holds the policies that select the source.
     """
     early = about.dialect.early_egress if about.dialect else ""
@@ -159,7 +167,7 @@ def service_dialect(about: Inventory, source: Workload, endpoint: Endpoint, serv
     for policy in isolating:
         for rule in policy.egress:
             named = any(isinstance(p.port, str) for p in rule.ports)
-            same_port = not rule.ports or named or endpoint.number == endpoint.port.port
+            same_port = not rule.ports or named or any(_holds(p, endpoint.port) for p in rule.ports)
             for peer in rule.peers:
                 if peer.ip_block is not None:
                     return None  # it may hold the cluster IP

@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "explain": "why a connection is allowed or denied",
     "diff": "which connections a change opens or closes",
     "lint": "what is suspicious about policies: shadowed, redundant, matching nothing",
+    "capacity": "how many pods, nodes and addresses a stack has room for, and which limit binds",
     "completion": "print what makes bash, zsh or fish complete commands, options and stacks",
     "exposure": "what the outside and unknown pods can reach",
 }

@@ -118,9 +118,15 @@ def default_namespace(given: str | None) -> str:
 
 
 def from_path(name: str, stack: str | None, cni: str | None, namespace: str | None = None) -> Source:
-    """A spec or manifests by path; where nothing has that path, `revision:path` in the git repository here."""
+    """A spec or manifests by path; where nothing has that path, `spec@stack`, or `revision:path` in the git repository
+    here."""
     default = default_namespace(namespace)
     path = Path(name)
+    whole, at, chosen_stack = name.rpartition("@")
+    if at and not path.exists() and (Path(whole).is_file() or ":" in whole):
+        if stack is not None:
+            raise Problem(f"{name} names its stack itself", "leave --stack out, or @ and the stack")
+        return replace(from_path(whole, chosen_stack, cni, namespace), name=name)
     if name == "-":
         return _of_texts(name, list(texts([name], sys.stdin)), stack, cni, default)
     if path.is_dir():

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Sequence
 
+from netspec.analysis.dialects import dialects
 from netspec.analysis.diff import Change, Diff, alike
 from netspec.analysis.matrix import ports_text
 from netspec.analysis.spaces import Ranges
@@ -14,13 +16,14 @@ from netspec.report.listing import OUTPUTS, Edge, Listing, Row, write
 EXAMPLES = """\
   netspec diff old/ new/
   netspec diff main:stacks/boutique.yaml stacks/boutique.yaml --stack dev
-  netspec diff main:deploy deploy --fail-on opened --output md"""
+  netspec diff main:deploy deploy --fail-on opened --output md
+  netspec diff stacks/boutique.yaml@dev stacks/boutique.yaml@prod"""
 
 _TONES = {"opened": "bad", "closed": "good", "changed": "warn"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    side = "a spec, a manifest, a directory of them, - for standard input, or revision:path in git"
+    side = "a spec, spec@stack, a manifest, a directory of them, - for standard input, or revision:path in git"
     parser.add_argument("old", metavar="OLD", help=side)
     parser.add_argument("new", metavar="NEW", help="likewise")
     parser.add_argument("--stack", help="the specs' stack (default: their only one)")
@@ -39,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     sides = [_sources.from_path(name, args.stack, args.cni, args.namespace) for name in (args.old, args.new)]
     for side in sides:
         side.complain()
+    for line in dialects(*(side.inventory for side in sides)):
+        print(line, file=sys.stderr)
     diff = Diff(*alike(*(side.inventory for side in sides)))
     changes = list(diff.changes())
     write(report(diff, changes, f"{args.old} to {args.new}"), args.output)

@@ -22,6 +22,7 @@ from netspec.ir.model import (
     PolicyPort,
     Rule,
     Service,
+    ServicePort,
     Workload,
 )
 from netspec.ir.selectors import Requirement, Selector
@@ -94,8 +95,16 @@ class Opener:
         if not sources or not destinations:
             return []
         out: list[NetworkPolicy] = []
+        own = self._own_address(opening)
         for _, namespace, pods, suffix in self._subjects(sources, "Egress"):
-            rules = tuple(Rule(self._peers([d], namespace), _of_rule(d.ports), opening.place) for d in destinations)
+            rules = tuple(
+                Rule(
+                    self._peers([d], namespace),
+                    _of_rule((*d.ports, *(p for p in own if p not in d.ports))),
+                    opening.place,
+                )
+                for d in destinations
+            )
             out.append(self._policy(opening, namespace, suffix, pods, "Egress", rules))
         for leg, namespace, pods, suffix in self._subjects(destinations, "Ingress"):
             rule = Rule(self._peers(sources, namespace), _of_rule(leg.ports), opening.place)
@@ -159,6 +168,16 @@ class Opener:
         elif not ports:
             found = [part for leg in legs for part in _at_their_own_ports(leg)]
         return [replace(leg, ports=own) for leg, own in found if own or not wanted]
+
+    def _own_address(self, opening: Opening) -> tuple[PolicyPort, ...]:
+        """The ports of a Service itself, where egress is judged before its address becomes a pod's."""
+        dialect, service = self._ir.traits.dialect, self._ir.services_by_id.get(opening.destination.name)
+        if opening.destination.kind != "service" or service is None or service.headless:
+            return ()
+        if dialect is None or not dialect.early_egress:
+            return ()
+        wanted = (p for p in service.ports if not opening.ports or _is_wanted(p, opening.ports))
+        return tuple(PolicyPort(p.protocol, p.port) for p in wanted)
 
     def _subjects(self, legs: list[Leg], direction: Direction) -> list[tuple[Leg, str, Selector, str]]:
         """The pods to write policies for: (leg, namespace, selector, suffix that tells their policies apart)."""
@@ -248,7 +267,10 @@ def _targets(service: Service, leg: Leg, wanted: tuple[PolicyPort, ...]) -> tupl
             number = port.number_on(leg.workloads[0])
         else:
             number = port.target_port if isinstance(port.target_port, int) else None
-        is_wanted = not wanted or any(covers(w, port.port, port.name, port.protocol) for w in wanted)
-        if is_wanted and number is not None:
+        if number is not None and (not wanted or _is_wanted(port, wanted)):
             found[PolicyPort(port.protocol, number)] = None
     return tuple(found)
+
+
+def _is_wanted(port: ServicePort, wanted: tuple[PolicyPort, ...]) -> bool:
+    return any(covers(w, port.port, port.name, port.protocol) for w in wanted)

@@ -101,7 +101,8 @@ class Kind(Backend):
             return ()
         message = f"{network.network} has too few addresses for {nodes} nodes and the host beside them"
         room = network.network.num_addresses - OTHER_ADDRESSES
-        return (Limit(room, "NS108", network.path, message, "a larger network"),)
+        how = f"{network.network}: {network.network.num_addresses} addresses - {OTHER_ADDRESSES}"
+        return (Limit(room, "NS108", network.path, message, "a larger network", "node addresses", how=how),)
 
     def lower(self, ir: Ir, settings: KindSettings, needs: Needs) -> tuple[Node, ...]:
         name = ir.cluster_name

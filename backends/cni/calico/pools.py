@@ -102,7 +102,9 @@ def capacity(ir: Ir, settings: CalicoSettings) -> tuple[Limit, ...]:
         blocks = 2 ** (size - cidr.prefixlen) if size >= cidr.prefixlen else 0
         path: Path = (*at, "pools", index) if settings.pools else (*at, "blockSize")
         message = f"{cidr} has {blocks} Calico blocks of /{size}; {ir.traits.nodes} nodes need one each"
-        limits.append(Limit(blocks, "NS107", path, message, "a larger pod CIDR, or a longer blockSize"))
+        how = f"{cidr} in blocks of /{size}: 2^({size} - {cidr.prefixlen})"
+        lift = "a larger pod CIDR, or a longer blockSize"
+        limits.append(Limit(blocks, "NS107", path, message, lift, "nodes with a block", how=how))
     return tuple(limits)
 
 

@@ -110,13 +110,14 @@ class Condition:
     """What must become true of objects that something else makes (an operator's DaemonSet, the nodes).
 
     `resource` is kubectl's name for the kind ("nodes", "deployments/web"); `condition` the condition type that
-    must be True on all of them, of which at least `at_least` must exist.
+    must be True on all of them, of which at least `at_least` must exist. `selector`: only those with these labels.
     """
 
     resource: str
     condition: str
     namespace: str | None = None
     at_least: int = 1
+    selector: str = ""
 
 
 @dataclass(frozen=True, slots=True)

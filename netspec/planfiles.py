@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from netspec.diagnostics import Problem
-from netspec.plan import Cut, Json, ManifestNode, Node, Plan, Ref, ResourceNode
+from netspec.plan import Cut, Json, ManifestNode, Node, Plan, ReadyNode, Ref, ResourceNode
 
 #: The `version` of plan.json; a directory whose plan.json has it is ours to rewrite.
 VERSION = "plan/v1"
@@ -21,7 +21,7 @@ INDEX = "plan.json"
 _SLUG_LIMIT = 200
 
 #: Fields of a node that are told only where they say something.
-_WHERE_GIVEN = frozenset({"patch", "provider", "version", "outputs", "unique", "ignores", "outlives"})
+_WHERE_GIVEN = frozenset({"patch", "selector", "provider", "version", "outputs", "unique", "ignores", "outlives"})
 
 _MANIFEST = re.compile(r"manifests/[0-9]{3,}-[^/]+\.yaml")
 
@@ -80,6 +80,9 @@ def _entry(node: Node) -> dict[str, Any]:
     fields = {k: v for k, v in asdict(node).items() if k != "manifest" and (v or k not in _WHERE_GIVEN)}
     if isinstance(node, ResourceNode):
         fields["properties"] = {key: v for key, v in fields["properties"].items() if key not in node.files}
+    elif isinstance(node, ReadyNode):
+        without = [{k: v for k, v in c.items() if v or k not in _WHERE_GIVEN} for c in fields["conditions"]]
+        fields["conditions"] = without
     return {_camel(key): value for key, value in fields.items()}
 
 

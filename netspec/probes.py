@@ -31,8 +31,9 @@ OUTSIDE_PORTS: tuple[tuple[int, Protocol], ...] = ((8080, "TCP"), (8081, "UDP"))
 ANY_NODE_PORT = "any"
 
 #: How a flow dials: the destination pod's own address, a Service's cluster IP, a node's address and node port, the
-#: Service's DNS name (headless), or the outside host's address.
-Via = Literal["pod", "cluster-ip", "node-port", "name", "outside"]
+#: address of a pod's node and its port there, the Service's DNS name (headless), the outside host's address, or the
+#: pod's own loopback.
+Via = Literal["pod", "cluster-ip", "node-port", "host-port", "name", "outside", "localhost"]
 
 #: Which nodes a flow through a Service is about: every node, those that run one of its pods, or the others. By node
 #: port they are dialled; by cluster IP the asker is on one.

@@ -64,6 +64,8 @@ class Feature(StrEnum):
     INTERNAL_LOCAL = "service-internal-traffic-local"
     GIVEN_ENDPOINTS = "service-endpoints"
     STAND_IN = "stand-in"
+    HOST_NETWORK = "pod-host-network"
+    HOST_PORT = "pod-host-port"
     DEFAULT_NAMESPACE_LABELS = "default-namespace-labels"
     NDOTS = "dns-ndots"
     DNS_REPLICAS = "dns-replicas"
@@ -98,6 +100,8 @@ SUMMARIES: dict[Feature, str] = {
     Feature.INTERNAL_LOCAL: "Services that pods reach on their own node alone (internalTrafficPolicy)",
     Feature.GIVEN_ENDPOINTS: "Services with endpoints of their own",
     Feature.STAND_IN: "stand-in workloads",
+    Feature.HOST_NETWORK: "pods in their node's network",
+    Feature.HOST_PORT: "ports of a node that lead to a pod (hostPort)",
     Feature.DEFAULT_NAMESPACE_LABELS: "labels on the namespace `default`",
     Feature.NDOTS: "ndots of deployed pods",
     Feature.DNS_REPLICAS: "the number of DNS server pods",
@@ -172,8 +176,9 @@ class NodeGroup:
 class Traits:
     """What a prediction needs to know of a stack.
 
-    `nodes`: how many, control plane included. `node_networks`: where nodes have their addresses. `outside`: whether
-    there is a host on the first of them, beside the nodes, that probes can go to and come from. `overhead`: bytes that
+    `nodes`: how many, control plane included; `open_nodes`: on how many of them pods run that tolerate nothing (0:
+    all). `node_networks`: where nodes have their addresses. `outside`: whether there is a host on the first of them,
+    beside the nodes, that probes can go to and come from. `overhead`: bytes that
     the encapsulation adds to a packet between nodes. `mtu`: the pods', None for the node's less the overhead.
     `brings_dns`: the cluster comes with its DNS server, so none is to be installed. `api_server`: where nodes reach
     the API server without its Service, for a CNI that carries Service traffic itself; None where that is not known.
@@ -186,6 +191,7 @@ class Traits:
     """
 
     nodes: int = 1
+    open_nodes: int = 0
     node_networks: tuple[Range, ...] = ()
     outside: bool = False
     overhead: int = 0

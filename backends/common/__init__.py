@@ -24,6 +24,7 @@ class Common(Backend):
             Feature.INTERNAL_LOCAL,
             Feature.GIVEN_ENDPOINTS,
             Feature.STAND_IN,
+            Feature.HOST_NETWORK,
             Feature.NDOTS,
         }
     )

@@ -3,47 +3,84 @@
 Source of the arguments: agnhost's `netexec` and `pause` commands (k8s.io/kubernetes/test/images/agnhost).
 """
 
+import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from netspec.backends.common.namespaces import namespace_id
 from netspec.backends.objects import Manifest, guards, manifest, node
 from netspec.catalogue import IMAGES
 from netspec.ir.model import WORKLOAD_LABEL, ContainerPort, Ir, Workload
-from netspec.plan import CNI_READY, ManifestNode
+from netspec.ir.pods import Container
+from netspec.plan import CNI_READY, Condition, Node, ReadyNode
 
 #: Ports from here up are neither ephemeral (net.ipv4.ip_local_port_range) nor node ports.
 _FIRST_SPARE_PORT = 61000
+_SPARE_STARTS = 3000
+#: How often a Job makes a pod again that ended: as long as it stands in.
+_RETRIES = 1000
 
 _HOST = "kubernetes.io/hostname"
 
 
-def stand_ins(ir: Ir) -> tuple[ManifestNode, ...]:
+#: Of a pod: it has its address and its containers have been started. What a Job's pods, and those that never become
+#: ready, come to.
+_STARTED = "Initialized"
+
+
+def stand_ins(ir: Ir) -> tuple[Node, ...]:
     """A pod gets its address from the CNI and is never up before the policies that guard it."""
-    return tuple(
-        node(deployment(workload, ir.dns.ndots), *namespace_id(workload.namespace), CNI_READY, *guards(ir, workload))
-        for workload in ir.workloads
-        if workload.stand_in and not workload.system
-    )
+    out: list[Node] = []
+    for workload in ir.workloads:
+        if not workload.stand_in or workload.system:
+            continue
+        made = controller(workload, ir.dns.ndots)
+        ends = workload.kind != "Job" and workload.ready
+        before = (*namespace_id(workload.namespace), CNI_READY, *guards(ir, workload))
+        out.append(node(made, *before, wait=ends))
+        if not ends and workload.replicas:
+            out.append(_running(workload, out[-1].id))
+    return tuple(out)
 
 
-def deployment(workload: Workload, ndots: int | None) -> Manifest:
+def _running(workload: Workload, id_: str) -> ReadyNode:
+    """A Job is done when its pods end, and theirs do not; what never becomes ready is never rolled out."""
+    labels = f"{WORKLOAD_LABEL}={workload.name}"
+    wanted = "Ready" if workload.ready else _STARTED
+    condition = Condition("pods", wanted, workload.namespace, workload.replicas, selector=labels)
+    return ReadyNode(f"running:{id_}", (condition,), (id_,))
+
+
+def controller(workload: Workload, ndots: int | None) -> Manifest:
+    """The object that makes the workload's pods."""
+    selector = {WORKLOAD_LABEL: workload.name}
+    template = {"metadata": {"labels": selector | dict(workload.labels)}, "spec": pod_spec(workload, ndots)}
+    spec: dict[str, Any] = {"selector": {"matchLabels": selector}, "template": template}
+    match workload.kind:
+        case "StatefulSet":
+            spec = {"replicas": workload.replicas, "podManagementPolicy": "Parallel"} | spec
+            if workload.service_name:
+                spec["serviceName"] = workload.service_name
+        case "Job":
+            # The Job's controller selects by a label of its own.
+            spec = {"parallelism": workload.replicas, "backoffLimit": _RETRIES, "template": template}
+        case "Deployment":
+            spec = {"replicas": workload.replicas} | spec
+            if workload.node_ports:
+                # A new pod beside an old one may find every node's port taken.
+                spec["strategy"] = {"type": "Recreate"}
+    version = "batch/v1" if workload.kind == "Job" else "apps/v1"
+    return manifest(version, workload.kind, workload.name, workload.namespace, spec=spec)
+
+
+def pod_spec(workload: Workload, ndots: int | None) -> dict[str, Any]:
     selector = {WORKLOAD_LABEL: workload.name}
     pod: dict[str, Any] = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 2,
         "securityContext": _pod_security(workload),
-        # All stand-ins of the namespace evenly, its own replicas apart: some pairs share a node, some do not. Both are
-        # preferred, for more replicas than nodes must still run. (A second spread constraint of the same key and
-        # action would be a duplicate entry of a keyed list, which server-side apply refuses.)
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": _HOST,
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchExpressions": [{"key": WORKLOAD_LABEL, "operator": "Exists"}]},
-            }
-        ],
+        "topologySpreadConstraints": _spread(workload),
         "affinity": {
             "podAntiAffinity": {
                 "preferredDuringSchedulingIgnoredDuringExecution": [
@@ -56,38 +93,83 @@ def deployment(workload: Workload, ndots: int | None) -> Manifest:
         },
         "containers": containers(workload),
     }
+    if first := init_containers(workload):
+        pod["initContainers"] = first
+    if workload.host_network:
+        # The cluster's DNS all the same; without this the pod would have its node's.
+        pod |= {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}
+    if workload.kind == "Job":
+        pod["restartPolicy"] = "Never"
+    pod |= {f: name for f, name in (("hostname", workload.hostname), ("subdomain", workload.subdomain)) if name}
     if ndots is not None:
         pod["dnsConfig"] = {"options": [{"name": "ndots", "value": str(ndots)}]}
-    return manifest(
-        "apps/v1",
-        "Deployment",
-        workload.name,
-        workload.namespace,
-        spec={
-            "replicas": workload.replicas,
-            "selector": {"matchLabels": selector},
-            "template": {"metadata": {"labels": selector | dict(workload.labels)}, "spec": pod},
-        },
-    )
+    return pod
+
+
+def _spread(workload: Workload) -> list[dict[str, Any]]:
+    """As the spec says. Else all stand-ins of the namespace evenly, its own replicas apart: some pairs share a node,
+    some do not. Both are preferred, for more replicas than nodes must still run. (A second constraint of the same key
+    and action would be a duplicate entry of a keyed list, which server-side apply refuses.)"""
+    own = {"matchLabels": {WORKLOAD_LABEL: workload.name}}
+    given = [
+        {"maxSkew": s.max_skew, "topologyKey": s.topology_key, "whenUnsatisfiable": s.when_unsatisfiable}
+        | ({"minDomains": s.min_domains} if s.min_domains else {})
+        | {"labelSelector": own}
+        for s in workload.spread
+    ]
+    everyone = {"matchExpressions": [{"key": WORKLOAD_LABEL, "operator": "Exists"}]}
+    usual = {"maxSkew": 1, "topologyKey": _HOST, "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": everyone}
+    return given or [usual]
 
 
 def containers(workload: Workload) -> list[dict[str, Any]]:
-    """One container a port; without ports one that only waits. Every one of them holds the image's shell."""
-    if not workload.ports:
-        return [_container("pause", ["pause"])]
+    """One container a port, under the container's name where the spec has some; without ports one that only waits.
+    Every one of them holds the image's shell."""
     spare = _spare_ports(workload)
-    return [_server(port, spare[i]) for i, port in enumerate(workload.ports)]
+    main = [c for c in workload.containers if c.role == "main"]
+    if main:
+        return [made for container in main for made in _of_container(container, workload, spare)]
+    beside = {p for c in workload.containers for p in c.ports}
+    own = [_server(port, spare[port], workload) for port in workload.ports if port not in beside]
+    return own or [_container("pause", ["pause"])]
 
 
-def _server(port: ContainerPort, spare: int) -> dict[str, Any]:
+def init_containers(workload: Workload) -> list[dict[str, Any]]:
+    """Those that end do so at once; a sidecar goes on (restartPolicy Always, KEP-753)."""
+    spare = _spare_ports(workload)
+    out: list[dict[str, Any]] = []
+    for container in (c for c in workload.containers if c.role != "main"):
+        if container.role == "init":
+            out.append(_container(container.name, []) | {"command": ["sh", "-c", "exit 0"]})
+        else:
+            served = _of_container(container, workload, spare)
+            out += [made | {"restartPolicy": "Always"} for made in served]
+    return out
+
+
+def _of_container(container: Container, workload: Workload, spare: Mapping[ContainerPort, int]) -> list[dict[str, Any]]:
+    """agnhost serves one port of a protocol: a container of several is as many, the first one under its name."""
+    if not container.ports:
+        return [_container(container.name, ["pause"])]
+    made = [_server(port, spare[port], workload) for port in container.ports]
+    return [made[0] | {"name": container.name}, *(m | {"name": f"{container.name}-{m['name']}"} for m in made[1:])]
+
+
+def _server(port: ContainerPort, spare: int, workload: Workload) -> dict[str, Any]:
     """netexec always serves HTTP: beside a UDP or SCTP port it listens on a port that the workload does not declare."""
     tcp = port.protocol == "TCP"
     # /healthz answers 200 only once the UDP server has started.
-    ready = {"tcpSocket": {"port": port.port}} if tcp else {"httpGet": {"path": "/healthz", "port": spare}}
+    ready: dict[str, Any] = (
+        {"tcpSocket": {"port": port.port}} if tcp else {"httpGet": {"path": "/healthz", "port": spare}}
+    )
+    if not workload.ready:
+        ready = {"exec": {"command": ["sh", "-c", "exit 1"]}}
     args = ["netexec", f"--http-port={port.port if tcp else spare}"]
     args.append(f"--udp-port={port.port if port.protocol == 'UDP' else -1}")
     args += [f"--sctp-port={port.port}"] if port.protocol == "SCTP" else []
     declared: dict[str, Any] = {"name": port.name} if port.name else {}
+    on_node = {"hostPort": port.port if workload.host_network else port.host_port}
+    declared |= on_node if on_node["hostPort"] else {}
     return _container(
         f"{port.protocol.lower()}-{port.port}",
         args,
@@ -111,13 +193,18 @@ def _container(name: str, args: list[str]) -> dict[str, Any]:
 def _pod_security(workload: Workload) -> dict[str, Any]:
     """Fits the restricted Pod Security level."""
     out: dict[str, Any] = {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}}
-    if any(port.port < 1024 for port in workload.ports):
+    if any(port.port < 1024 for port in workload.ports) and not workload.host_network:
         # A safe sysctl of the pod's own network namespace: the servers are not root.
         out["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
     return out
 
 
-def _spare_ports(workload: Workload) -> list[int]:
-    """As many undeclared ports as the workload has ports."""
+def _spare_ports(workload: Workload) -> dict[ContainerPort, int]:
+    """An undeclared port for each of the workload's. In the node's network others have spare ones too: there they begin
+    at a number of the workload's own."""
     declared = {port.port for port in workload.ports}
-    return [p for p in range(_FIRST_SPARE_PORT, 65536) if p not in declared][: len(workload.ports)]
+    first = _FIRST_SPARE_PORT
+    if workload.host_network:
+        first += int.from_bytes(hashlib.sha256(workload.id.encode()).digest()[:2], "big") % _SPARE_STARTS
+    free = (p for p in range(first, 65536) if p not in declared)
+    return dict(zip(workload.ports, free, strict=False))

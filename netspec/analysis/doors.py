@@ -8,13 +8,14 @@ from typing import Literal
 from netspec.analysis.engine import Reachability
 from netspec.analysis.services import Endpoint, Endpoints
 from netspec.analysis.unknown import unknown_reach
-from netspec.ir.model import Entrance, Inventory, IPNetwork, Place, Protocol, Workload
+from netspec.ir.model import ContainerPort, Entrance, Inventory, IPNetwork, Place, Protocol, Workload
 
 Way = Literal["routes", Entrance]
 _THROUGH: dict[Entrance, str] = {
     "node-port": "node ports",
     "load-balancer": "a load balancer",
     "external-ip": "external IPs",
+    "host-port": "a node's port",
 }
 
 
@@ -76,6 +77,16 @@ def _doors(inventory: Inventory) -> Iterator[Door]:
                 yield from _door(
                     way, f"Service {service.id}", service.place, endpoint, sources=sources, keeps_address=local
                 )
+    for workload in (w for w in inventory.workloads if w.replicas and not w.system):
+        for port in workload.ports:
+            if port.host_port or workload.host_network:
+                yield _host_port(workload, port)
+
+
+def _host_port(workload: Workload, port: ContainerPort) -> Door:
+    """A node passes on to a pod of its own what comes to its port, as it came."""
+    by = f"workload {workload.id}"
+    return Door("host-port", by, workload.place, workload, port.port, port.protocol, keeps_address=True)
 
 
 def _door(

@@ -98,7 +98,7 @@ class Endpoints:
 
     def _pods(self, service: Service) -> list[tuple[End, Workload]]:
         listed = sorted(self.selected(service), key=lambda w: w.id)
-        return [(PodEnd(w.id), w) for w in listed if w.replicas > 0]
+        return [(PodEnd(w.id), w) for w in listed if w.replicas > 0 and (w.ready or service.publish_not_ready)]
 
     def _ends(self, part: EndpointSlice) -> Iterator[tuple[End, Workload | None]]:
         for workload in part.workloads:

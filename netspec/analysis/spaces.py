@@ -194,8 +194,10 @@ def port_cuts(inventory: Inventory) -> Iterable[tuple[Protocol, int, int]]:
         for declared in workload.ports:
             if declared not in seen:
                 seen.add(declared)
-                if (declared.name, declared.protocol) in names:
+                if (declared.name, declared.protocol) in names or declared.host_port:
                     yield declared.protocol, declared.port, declared.port
+        if workload.host_network:
+            yield from ((p.protocol, p.port, p.port) for p in workload.ports)
 
 
 def led_in_to(inventory: Inventory) -> set[str]:

@@ -91,7 +91,7 @@ def wait(props: Mapping[str, Any]) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".kubeconfig") as file:  # mode 0600
         file.write(props["kubeconfig"])
         file.flush()
-        while missing := [text for c in conditions if (text := lacking(c, _get(file.name, c.resource, c.namespace)))]:
+        while missing := [text for c in conditions if (text := lacking(c, _objects(file.name, c)))]:
             if missing != last:
                 say(f"waiting for {'; '.join(missing)}")
                 last = missing
@@ -105,9 +105,12 @@ def wait(props: Mapping[str, Any]) -> None:
             time.sleep(INTERVAL)
 
 
-def _get(kubeconfig: str, resource: str, namespace: str | None = None) -> list[dict[str, Any]] | None:
+def _get(
+    kubeconfig: str, resource: str, namespace: str | None = None, selector: str = ""
+) -> list[dict[str, Any]] | None:
     """The objects of a resource ("nodes", or "deployments/web"); None when the API server does not say."""
     where = ["--namespace", namespace] if namespace else ["--all-namespaces"] if "/" not in resource else []
+    where += [f"--selector={selector}"] if selector else []
     words = ["get", resource, *where, "--output=json", f"--request-timeout={KUBECTL_TIMEOUT}s"]
     done = programs.kubectl(kubeconfig, *words, limit=2 * KUBECTL_TIMEOUT)
     if done.returncode == programs.MISSING:
@@ -119,9 +122,15 @@ def _get(kubeconfig: str, resource: str, namespace: str | None = None) -> list[d
     return list(answer["items"]) if "items" in answer else [answer]
 
 
+def _objects(kubeconfig: str, condition: Condition) -> list[dict[str, Any]] | None:
+    """What a condition is about."""
+    return _get(kubeconfig, condition.resource, condition.namespace, condition.selector)
+
+
 def lacking(condition: Condition, found: list[dict[str, Any]] | None) -> str | None:
     """What a condition still lacks, in words, or None when it holds."""
-    where = f" in {condition.namespace}" if condition.namespace else ""
+    where = f" {condition.selector}" if condition.selector else ""
+    where += f" in {condition.namespace}" if condition.namespace else ""
     if found is None:
         return f"{condition.resource}{where} (the API server does not answer)"
     not_so = [text for item in found if (text := _not_so(condition.condition, item))]

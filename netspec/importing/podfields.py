@@ -27,4 +27,4 @@ def unsaid(body: dict[str, Any], kind: str) -> Iterator[tuple[Path, str]]:
             ports = container.get("ports") if isinstance(container, dict) else None
             for j, port in enumerate(ports if isinstance(ports, list) else ()):
                 if isinstance(port, dict) and port.get("hostPort"):
-                    yield (*path, listed, i, "ports", j, "hostPort"), "a workload has no hostPort"
+                    yield (*path, listed, i, "ports", j, "hostPort"), "hostPort is left out: not every CNI has it"

@@ -45,7 +45,7 @@ def add_workloads(draft: Draft, inventory: Inventory, bodies: Bodies, locate: Lo
                 draft.lost(_what(workload), "the cluster's DNS is one workload", locate(workload.place))
         elif workload.host_network:
             draft.lost(
-                _what(workload), "its pods are on the host's network, which no workload says", locate(workload.place)
+                _what(workload), "its pods are in the node's network: add it where it matters", locate(workload.place)
             )
         elif not labels:
             draft.lost(_what(workload), "its pods have no labels, and a workload has some", locate(workload.place))

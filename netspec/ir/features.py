@@ -48,6 +48,10 @@ def required(ir: Ir) -> dict[Feature, Place]:
     for workload in ir.workloads:
         if workload.stand_in:
             need(Feature.STAND_IN, workload.place)
+        if workload.host_network and not workload.system:
+            need(Feature.HOST_NETWORK, workload.place)
+        if any(port.host_port for port in workload.ports) and not workload.host_network:
+            need(Feature.HOST_PORT, workload.place)
     for service in (s for s in ir.services if not s.system):
         need(Feature.HEADLESS if service.headless else _SERVICES[service.type], service.place)
         if any(port.protocol == "SCTP" for port in service.ports):

@@ -9,8 +9,8 @@ from netspec.ir.pods import Workload
 from netspec.ir.selectors import Selector
 
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
-#: How nodes forward what comes from outside to a Service.
-Entrance = Literal["node-port", "load-balancer", "external-ip"]
+#: How nodes forward what comes from outside to a Service, or to a pod of their own.
+Entrance = Literal["node-port", "load-balancer", "external-ip", "host-port"]
 TrafficDistribution = Literal["PreferClose", "PreferSameZone", "PreferSameNode"]
 IpFamilyPolicy = Literal["SingleStack", "PreferDualStack", "RequireDualStack"]
 

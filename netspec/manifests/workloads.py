@@ -180,6 +180,7 @@ def _ports(spec: Object, path: Path) -> Iterable[ContainerPort]:
                     port_number(declared.get("containerPort"), (*at, "containerPort")),
                     protocol(declared.get("protocol"), (*at, "protocol"), empty=True),
                     None if name is None or name == "" else text(name, (*at, "name")),
+                    port_number(declared["hostPort"], (*at, "hostPort")) if declared.get("hostPort") else 0,
                 )
 
 

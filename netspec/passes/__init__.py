@@ -21,6 +21,7 @@ from netspec.passes.service_fields import service_fields
 from netspec.passes.services import services
 from netspec.passes.source_addresses import source_addresses
 from netspec.passes.system import system
+from netspec.passes.workloads import workloads
 from netspec.spec.load import LoadedSpec
 from netspec.target import Part, Traits
 
@@ -28,6 +29,7 @@ from netspec.target import Part, Traits
 PASSES: tuple[Pass, ...] = (
     addresses,
     objects,
+    workloads,
     system,
     services,
     service_fields,

@@ -10,6 +10,7 @@ from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import NAME_LABEL, Ir, Place, Workload
 from netspec.ir.selectors import Selector
 from netspec.passes.context import Context
+from netspec.passes.endpoints import ports_with_places
 
 #: Namespaces that every cluster has; a spec may use them without declaring them.
 BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
@@ -108,10 +109,10 @@ def _brought(ir: Ir, context: Context) -> None:
 
 
 def _ports(workload: Workload, context: Context) -> None:
+    """The containers of a pod share its address: what one listens on is taken for the others."""
     numbers: set[tuple[int, str]] = set()
     names: set[str] = set()
-    for index, port in enumerate(workload.ports):
-        path = (*workload.place.path, "ports", index)
+    for path, port in ports_with_places(workload):
         if (port.port, port.protocol) in numbers:
             context.report.error("NS208", path, f"port {port.port}/{port.protocol} is given twice", "remove one")
         elif port.name in names:

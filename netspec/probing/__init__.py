@@ -11,6 +11,7 @@ from netspec.probing.facts import dns, fact_probe, kept_addresses, own_facts
 from netspec.probing.flows import outside, pairs
 from netspec.probing.objects import objects
 from netspec.probing.packets import packets
+from netspec.probing.pods import between_containers, host_ports
 from netspec.probing.services import answering_pods, node_ports, services
 from netspec.target import Fact
 
@@ -19,7 +20,7 @@ def derive_probes(ir: Ir, facts: Sequence[Fact] = ()) -> tuple[Probe, ...]:
     """Every question about the cluster that `ir` describes, in a stable order, ids unique. `facts` are those that its
     backends add."""
     flows = tuple(pairs(ir))
-    through = (*services(ir), *node_ports(ir), *outside(ir))
+    through = (*services(ir), *node_ports(ir), *host_ports(ir), *outside(ir))
     which_pod = (*kept_addresses(ir, flows), *answering_pods(ir, through))
-    asked: tuple[Probe, ...] = (*flows, *through, *packets(), *dns(ir), *which_pod)
+    asked: tuple[Probe, ...] = (*flows, *between_containers(ir), *through, *packets(), *dns(ir), *which_pod)
     return (*asked, *own_facts(ir), *objects(ir), *(fact_probe(f) for f in facts))

@@ -66,6 +66,8 @@ def own_facts(ir: Ir) -> Iterator[FactProbe]:
         yield _fact("pod-mtu", workload.id, mtu)
     for workload in sorted((w for w in ir.inventory.workloads if w.stand_in), key=lambda w: w.id):
         yield _fact("replicas", workload.id, workload.replicas)
+        if not workload.ready:
+            yield _fact("never-ready", workload.id, [])
     for service in sorted(ir.inventory.services, key=lambda s: s.id):
         if service.type != "ExternalName" and not service.headless:
             ranges = [f"{service.cluster_ip}/32"] if service.cluster_ip else map(str, ir.network.service_cidrs)

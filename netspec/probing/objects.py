@@ -65,13 +65,18 @@ def service_others(service: Service) -> dict[str, object]:
 
 
 def _workload_fields(workload: Workload, labels: dict[str, str | None]) -> dict[str, object]:
-    """Of a stand-in's Deployment; `labels` are its pods', null for one that they must not have. Ports: name, number,
-    protocol."""
+    """Of the object that makes a stand-in's pods; `labels` are its pods', null for one that they must not have. Ports:
+    name, number, protocol."""
     return {
+        "kind": workload.kind,
         "replicas": workload.replicas,
         "labels": labels,
         "ports": sorted(([p.name or "", p.port, p.protocol] for p in workload.ports), key=str),
         "hostNetwork": workload.host_network,
+        "hostPorts": [] if workload.host_network else sorted([p.host_port, p.protocol] for p in workload.node_ports),
+        "serviceName": workload.service_name,
+        "hostname": workload.hostname,
+        "subdomain": workload.subdomain,
     }
 
 

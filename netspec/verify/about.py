@@ -105,7 +105,7 @@ class About:
         tags = {f"from:{probe.source}", f"to:{probe.destination}", f"ways:{probe.via}", f"protocol:{probe.protocol}"}
         if probe.via == "pod":
             return tags | self._of_pair(dials, askers, opened=opened)
-        if probe.via != "outside":
+        if probe.via not in ("outside", "host-port", "localhost"):
             tags.add(f"service:{probe.destination}")
         if probe.via == "cluster-ip":
             tags |= self._on_nodes("forwarding", askers)

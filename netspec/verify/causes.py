@@ -176,6 +176,8 @@ _WAYS = {
     "cluster-ip": "through a cluster IP",
     "name": "by a Service's name",
     "node-port": "through node ports",
+    "host-port": "through the nodes' ports of pods",
+    "localhost": "between the containers of a pod",
     "outside": "between the pods and the outside host",
 }
 

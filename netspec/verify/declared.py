@@ -14,7 +14,8 @@ def observe(probe: FactProbe, state: State, pods: Pods) -> Observation:
     """`detail` names each field that differs, and what the spec says; an object that is missing is wrong."""
     seen = FACTS[probe.fact](probe, state, pods)
     if seen is None:
-        return Observation(probe, Status.WRONG, None, f"{_KINDS[probe.fact]} {probe.subject} is missing", "API server")
+        kind = _KINDS.get(probe.fact) or probe.expect["kind"]
+        return Observation(probe, Status.WRONG, None, f"{kind} {probe.subject} is missing", "API server")
     if probe.fact == "pod-labels":
         odd = seen if seen is not probe.expect else {}
         told = "; ".join(f"{pod}: {', '.join(differences(probe.expect, labels))}" for pod, labels in odd.items())
@@ -87,14 +88,20 @@ def service_fields(service: LiveService, expect: Mapping[str, Any]) -> dict[str,
 
 
 def _workload(probe: FactProbe, state: State, _: Pods) -> dict[str, Any] | None:
-    deployment = state.deployments.get(probe.subject)
-    if deployment is None:
+    kind = probe.expect["kind"]
+    made_by = state.controller(kind, probe.subject)
+    if made_by is None:
         return None
     return {
-        "replicas": deployment.replicas,
-        "labels": _labels(deployment.labels, probe.expect["labels"]),
-        "ports": sorted(map(list, deployment.ports), key=str),
-        "hostNetwork": deployment.host_network,
+        "kind": kind,
+        "replicas": made_by.replicas,
+        "labels": _labels(made_by.labels, probe.expect["labels"]),
+        "ports": sorted(map(list, made_by.ports), key=str),
+        "hostNetwork": made_by.host_network,
+        "hostPorts": sorted(map(list, made_by.host_ports)),
+        "serviceName": made_by.service_name,
+        "hostname": made_by.hostname,
+        "subdomain": made_by.subdomain,
     }
 
 
@@ -116,4 +123,5 @@ FACTS: Mapping[str, Callable[[FactProbe, State, Pods], Mapping[str, Any] | None]
     "workload-spec": _workload,
     "pod-labels": _pod_labels,
 }
-_KINDS = {"namespace-labels": "namespace", "service-spec": "Service", "workload-spec": "Deployment"}
+#: What is missing; of a workload that is its own kind.
+_KINDS = {"namespace-labels": "namespace", "service-spec": "Service"}

@@ -82,7 +82,7 @@ class Evidence:
             what = f"Service {probe.subject} is not the spec's: {observation.detail}"
             yield Finding(what, up, frozenset({own, f"service:{probe.subject}"}))
         elif probe.fact == "workload-spec":
-            what = f"Deployment {probe.subject} is not the spec's: {observation.detail}"
+            what = f"{probe.expect['kind']} {probe.subject} is not the spec's: {observation.detail}"
             yield Finding(what, up, frozenset({own, f"workload:{probe.subject}"}))
         elif isinstance(probe.read, NodeRead):
             yield from self._odd_nodes(observation, probe)

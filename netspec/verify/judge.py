@@ -153,7 +153,9 @@ class Judge:
             return declared.observe(probe, state, self._pods)
         if probe.fact == "service-endpoints":
             return self._endpoints(probe)
-        if probe.fact == "nodes":
+        if probe.fact == "never-ready":
+            seen = [p.name for p in self._pods[probe.subject] if p.ready]
+        elif probe.fact == "nodes":
             seen = sum(node.ready for node in state.nodes)
         else:
             assert probe.fact == "replicas", probe.fact

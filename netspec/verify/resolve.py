@@ -149,7 +149,7 @@ class Resolver:
     def controls(self, asker: Asker, probes: Iterable[Asked]) -> tuple[Control, ...]:
         """Up to two flows predicted to pass: cluster DNS if it is among them, and one more. Else the asker itself."""
         allowed = sorted(
-            (p for p in probes if isinstance(p, FlowProbe) and p.expect is Outcome.CONNECTED and p.via != "name"),
+            (p for p in probes if isinstance(p, FlowProbe) and _may_control(p)),
             key=lambda p: (p.protocol != "TCP", p.via != "pod", p.id),
         )
         chosen: list[Control] = []
@@ -181,6 +181,11 @@ class Resolver:
     def _addresses(self, probe: FlowProbe, asker: Asker) -> list[tuple[str, int, bool | None]]:
         if probe.via == "outside":
             return [(self._outside(), probe.port, None)]
+        if probe.via == "localhost":
+            return [("127.0.0.1", probe.port, None)]
+        if probe.via == "host-port":
+            on = {pod.node for pod in self.pods(probe.destination)}
+            return [(node.address, probe.port, None) for node in self._state.nodes if node.name in on]
         if probe.via == "pod":
             return [(pod.address, probe.port, same) for pod, same in self._near_and_far(probe.destination, asker)]
         service = self._service(probe.destination)
@@ -217,3 +222,8 @@ class Resolver:
         if not found:
             raise Unresolved(f"no other ready pod of {workload}")
         return [(pod, same) for same, pod in sorted(found.items(), reverse=True)]
+
+
+def _may_control(probe: FlowProbe) -> bool:
+    """A name may fail for its own reasons; a pod's loopback works without a network."""
+    return probe.expect is Outcome.CONNECTED and probe.via not in ("name", "localhost")

@@ -70,13 +70,18 @@ class LiveService:
 
 @dataclass(frozen=True, slots=True)
 class LiveWorkload:
-    """A Deployment: `labels` and `ports` (name, number, protocol) are its pods'."""
+    """What makes pods: `labels` and `ports` (name, number, protocol) are its pods'; `host_ports` port of the node and
+    protocol."""
 
     replicas: int
     ready: int
     labels: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[tuple[str, int, str], ...] = ()
     host_network: bool = False
+    host_ports: tuple[tuple[int, str], ...] = ()
+    service_name: str = ""
+    hostname: str = ""
+    subdomain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,10 @@ class Endpoint:
     protocol: str
 
 
+#: What makes pods besides Deployments.
+_OTHERS = ("StatefulSet", "DaemonSet", "Job")
+
+
 @dataclass(frozen=True)
 class State:
     nodes: tuple[Node, ...]
@@ -100,12 +109,18 @@ class State:
     endpoints: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
     #: name -> labels
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: (kind, id) -> what makes pods besides Deployments
+    others: Mapping[tuple[str, str], LiveWorkload] = field(default_factory=dict)
+
+    def controller(self, kind: str, id_: str) -> LiveWorkload | None:
+        return self.deployments.get(id_) if kind == "Deployment" else self.others.get((kind, id_))
 
 
 def pods_by_workload(
     pods: Sequence[Pod], workloads: Sequence[Workload], *, ready_only: bool = True
 ) -> dict[str, tuple[Pod, ...]]:
-    """Workload id -> its ready pods that are not being deleted, by name.
+    """Workload id -> its ready pods that are not being deleted, by name; those that run, where the spec says that they
+    never become ready.
 
     A pod is of one workload: a stand-in's by the label that its Deployment selects by, another one's by the labels of
     the workload that says most of it, so that a pod of {app, tier} is not asked for one of {app}.
@@ -114,17 +129,18 @@ def pods_by_workload(
     stand_ins = {(w.namespace, w.name): w for w in workloads if w.stand_in}
     foreign = sorted((w for w in workloads if not w.stand_in), key=lambda w: (-len(w.labels), w.id))
     selectors = [(w, Selector.of(w.labels)) for w in foreign]
-    for pod in sorted((p for p in pods if p.ready or not ready_only), key=lambda p: p.id):
+    for pod in sorted(pods, key=lambda p: p.id):
         owner = stand_ins.get((pod.namespace, pod.labels.get(WORKLOAD_LABEL, ""))) or next(
             (w for w, selector in selectors if w.namespace == pod.namespace and selector.matches(pod.labels)), None
         )
-        if owner:
+        if owner and (pod.ready or not ready_only or (not owner.ready and pod.address and pod.containers)):
             found[owner.id].append(pod)
     return {workload: tuple(theirs) for workload, theirs in found.items()}
 
 
 def read_state(access: Access) -> State:
-    kinds = "nodes,namespaces,pods,services,deployments.apps,endpointslices.discovery.k8s.io"
+    kinds = "nodes,namespaces,pods,services,endpointslices.discovery.k8s.io,"
+    kinds += "deployments.apps,statefulsets.apps,daemonsets.apps,jobs.batch"
     done = access.kubectl("get", kinds, "-A", "-o", "json")
     if done.returncode:
         raise Problem(
@@ -142,7 +158,8 @@ def parse_state(items: list[dict[str, Any]]) -> State:
         nodes=tuple(sorted(map(_node, by_kind.get("Node", [])), key=lambda n: n.name)),
         pods=tuple(sorted((p for p in map(_pod, by_kind.get("Pod", [])) if p), key=lambda p: p.id)),
         services={_id(i): _service(i["spec"]) for i in by_kind.get("Service", [])},
-        deployments={_id(i): _deployment(i) for i in by_kind.get("Deployment", [])},
+        deployments={_id(i): _controller(i) for i in by_kind.get("Deployment", [])},
+        others={(kind, _id(i)): _controller(i) for kind in _OTHERS for i in by_kind.get(kind, [])},
         stale_canaries=tuple(
             i["metadata"]["name"] for i in by_kind.get("Namespace", []) if _is_stale_canary(i) and not _is_ending(i)
         ),
@@ -248,17 +265,25 @@ def _service(spec: Mapping[str, Any]) -> LiveService:
     )
 
 
-def _deployment(item: Mapping[str, Any]) -> LiveWorkload:
-    template = item["spec"]["template"]
-    containers = template["spec"].get("containers", [])
+def _controller(item: Mapping[str, Any]) -> LiveWorkload:
+    """A Deployment, StatefulSet, DaemonSet or Job. A container that ends before the others serves nothing."""
+    spec, status = item["spec"], item.get("status", {})
+    pod = spec["template"]["spec"]
+    sidecars = [c for c in pod.get("initContainers", ()) if c.get("restartPolicy") == "Always"]
+    ports = [p for container in (*sidecars, *pod.get("containers", ())) for p in container.get("ports", ())]
+    wanted = spec.get("parallelism" if item["kind"] == "Job" else "replicas", 1)
+    ready = status.get("readyReplicas", 0)
+    if item["kind"] == "DaemonSet":
+        wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
+    on_host = bool(pod.get("hostNetwork"))
     return LiveWorkload(
-        item["spec"].get("replicas", 1),
-        item.get("status", {}).get("readyReplicas", 0),
-        template["metadata"].get("labels", {}),
-        tuple(
-            (p.get("name", ""), p["containerPort"], p.get("protocol", "TCP"))
-            for container in containers
-            for p in container.get("ports", ())
-        ),
-        bool(template["spec"].get("hostNetwork")),
+        wanted,
+        ready,
+        spec["template"]["metadata"].get("labels", {}),
+        tuple((p.get("name", ""), p["containerPort"], p.get("protocol", "TCP")) for p in ports),
+        on_host,
+        tuple((p["hostPort"], p.get("protocol", "TCP")) for p in ports if p.get("hostPort") and not on_host),
+        spec.get("serviceName", ""),
+        pod.get("hostname", ""),
+        pod.get("subdomain", ""),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from netspec.analysis.exposure import exposures
 from netspec.analysis.matrix import ports_text
-from netspec.ir.model import Inventory, Ir, Service
+from netspec.ir.model import Inventory, Ir, Service, Workload
 from netspec.manifests.read import read_texts
 from netspec.probes import FactProbe
 from netspec.verify.drift import is_policy
@@ -96,6 +96,7 @@ def _doors(inventory: Inventory, service: Service, state: State) -> str:
         "node-port": f"node port {numbers}".strip(),
         "load-balancer": "a load balancer",
         "external-ip": "an external IP",
+        "host-port": "a node's port",
     }
     led_to = dict.fromkeys(
         f"{row.workload} {ports_text(row.ports)}" for row in exposures(inventory) if row.by == f"Service {service.id}"
@@ -116,19 +117,21 @@ def _pods(ir: Ir, own: set[str], state: State) -> Iterator[Thing]:
     all_pods = [p for p in state.pods if p.namespace in own]
     found = pods_by_workload(all_pods, ir.inventory.workloads, ready_only=False)
     owners = {p.id: w for w, pods in found.items() for p in pods}
-    on_host = {w.id for w in ir.inventory.workloads if w.host_network}
+    by_id = {w.id: w for w in ir.inventory.workloads}
     for pod in all_pods:
         owner = owners.get(pod.id)
-        opens = _way_of(pod, owner in on_host)
+        opens = _way_of(pod, by_id.get(owner or ""))
         if opens or owner is None:
             yield Thing(pod.namespace, f"pod {pod.id}", "pod", pod.id, opens)
 
 
-def _way_of(pod: Pod, on_host: bool) -> str:
-    """A pod of its node's network is behind no policy, and what it serves the node serves."""
+def _way_of(pod: Pod, owner: Workload | None) -> str:
+    """What the spec does not have of it. A pod of its node's network is behind no policy, and what it serves the node
+    serves."""
     if pod.host_network:
-        return (
-            "" if on_host else f"its ports on node {pod.node}, in the node's own network, where no policy is enforced"
-        )
-    ports = ", ".join(f"{number}/{protocol}" for number, protocol in sorted(set(pod.host_ports)))
+        is_declared = owner is not None and owner.host_network
+        where = f"its ports on node {pod.node}, in the node's own network, where no policy is enforced"
+        return "" if is_declared else where
+    declared = {(p.port, p.protocol) for p in owner.node_ports} if owner else set()
+    ports = ", ".join(f"{number}/{protocol}" for number, protocol in sorted(set(pod.host_ports) - declared))
     return f"host port {ports} on node {pod.node}" if ports else ""

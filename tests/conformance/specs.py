@@ -48,6 +48,8 @@ NEEDS: dict[Feature, dict[str, Any]] = {
         ]
     },
     Feature.STAND_IN: {"workloads": [_WEB | {"standIn": True}]},
+    Feature.HOST_NETWORK: {"workloads": [_WEB | {"hostNetwork": True}]},
+    Feature.HOST_PORT: {"workloads": [_WEB | {"ports": [{"port": 8080, "hostPort": 8080}]}]},
     Feature.DEFAULT_NAMESPACE_LABELS: {
         "namespaces": [{"name": "shop"}, {"name": "default", "labels": {"team": "shop"}}]
     },

@@ -15,7 +15,7 @@ from netspec.backends.common import Common
 from netspec.backends.common.namespaces import namespace_manifest
 from netspec.backends.common.policies import policy_manifest
 from netspec.backends.common.services import service_manifest
-from netspec.backends.common.standins import deployment
+from netspec.backends.common.standins import controller
 from netspec.backends.corefile import corefile
 from netspec.backends.dns.coredns.objects import coredns
 from netspec.backends.objects import CHECKSUM
@@ -213,7 +213,7 @@ class TestCoreDns:
 
 def _stand_in(*ports: ContainerPort, **fields: Any) -> dict[str, Any]:
     workload = Workload("shop", "web", {"app": "web"}, ports, stand_in=True, **fields)
-    return dict(deployment(workload, fields.get("ndots")))
+    return dict(controller(workload, fields.get("ndots")))
 
 
 def _containers(*ports: ContainerPort) -> list[dict[str, Any]]:
@@ -274,8 +274,8 @@ class TestStandIns:
 
     def test_ndots_only_where_the_spec_says_so(self) -> None:
         workload = Workload("shop", "web", {"app": "web"}, stand_in=True)
-        assert "dnsConfig" not in deployment(workload, None)["spec"]["template"]["spec"]
-        assert deployment(workload, 2)["spec"]["template"]["spec"]["dnsConfig"] == {
+        assert "dnsConfig" not in controller(workload, None)["spec"]["template"]["spec"]
+        assert controller(workload, 2)["spec"]["template"]["spec"]["dnsConfig"] == {
             "options": [{"name": "ndots", "value": "2"}]
         }
 

@@ -107,7 +107,7 @@ def test_pods_of_one_owner_that_differ_are_workloads_of_their_own() -> None:
         (workload("Pod", "x", "shop", {}, []), "its pods have no labels, and a workload has some"),
         (
             workload("Pod", "x", "shop", {"app": "x"}, [], hostNetwork=True),
-            "its pods are on the host's network, which no workload says",
+            "its pods are in the node's network: add it where it matters",
         ),
     ],
 )
@@ -163,7 +163,7 @@ spec:
     assert lost == [
         ("a workload has no dnsPolicy", 8),
         ("a workload has no dnsConfig", 9),
-        ("a workload has no hostPort", 15),
+        ("hostPort is left out: not every CNI has it", 15),
     ]
 
 
@@ -180,7 +180,7 @@ def test_each_list_is_read_once_more_and_its_items_need_no_kind(monkeypatch: pyt
     monkeypatch.setattr(Document, "load", lambda self: (loads.append(self.line), load(self))[1])
     result = of_reading(found)
     assert len(workloads(result)) == 8
-    assert len([r for r in result.draft.remarks if r.why == "a workload has no hostPort"]) == 8
+    assert len([r for r in result.draft.remarks if r.why == "hostPort is left out: not every CNI has it"]) == 8
     assert len(loads) == 2
 
 

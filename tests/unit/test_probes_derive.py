@@ -205,10 +205,15 @@ def test_facts_carry_the_specs_values():
     }
     assert facts[("namespace-labels", "shop")] == {}
     assert facts[("workload-spec", "shop/web")] == {
+        "kind": "Deployment",
         "replicas": 1,
         "labels": {"app": "web", "k8s-app": None},
         "ports": [["http", 8080, "TCP"]],
         "hostNetwork": False,
+        "hostPorts": [],
+        "serviceName": "",
+        "hostname": "",
+        "subdomain": "",
     }
     assert facts[("pod-labels", "shop/web")] == {"app": "web", "k8s-app": None}
     assert ("undeclared", "shop") in facts

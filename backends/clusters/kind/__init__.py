@@ -74,6 +74,7 @@ class Kind(Backend):
         return replace(
             traits,
             nodes=settings.workers + 1,
+            open_nodes=settings.workers or 1,
             node_networks=(network,),
             outside=True,
             api_server=api_server,

@@ -22,6 +22,7 @@ class Calico(Backend):
             Feature.NETWORK_POLICY,
             Feature.END_PORT,
             Feature.NAMED_PORT,
+            Feature.HOST_PORT,
             Feature.SCTP,
             Feature.PROXY_NONE,
         }

@@ -63,16 +63,26 @@ class FlowProbe:
     backends: tuple[str, ...] = ()
 
 
+Record = Literal["A", "AAAA", "SRV", "CNAME", "PTR"]
+
+#: What a lookup expects where there is no such name, or none of the record type.
+NXDOMAIN, NODATA = "nxdomain", "nodata"
+
+
 @dataclass(frozen=True, slots=True)
 class DnsProbe:
     """A lookup inside a pod of `source`. `expect` is symbolic, sorted: "pods:<workload id>" for a headless Service's
-    addresses, "service:<id>" for the cluster IP, "cname:<name>", "srv:<port>:<Service name>"; see docs/verify.md."""
+    addresses, "pod:<pod id>", "service:<id>" for the cluster IP, "address:<address>", "cname:<name>", "name:<name>" for
+    PTR, "srv:<port>:<Service name>", or NXDOMAIN or NODATA alone; see docs/verify.md. `subject`, a workload's pod or a
+    Service, has the address that stands in `name` and `expect` for {address}, {dashed} and {reverse}, and a pod's name
+    for {pod}."""
 
     id: str
     source: str
     name: str
-    record: Literal["A", "SRV", "CNAME"]
+    record: Record
     expect: tuple[str, ...]
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

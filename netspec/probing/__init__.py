@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from netspec.ir.model import Ir
 from netspec.probes import Probe
-from netspec.probing.facts import dns, fact_probe, kept_addresses, own_facts
+from netspec.probing.facts import fact_probe, kept_addresses, own_facts
 from netspec.probing.flows import outside, pairs
+from netspec.probing.names import dns
 from netspec.probing.objects import objects
 from netspec.probing.packets import packets
 from netspec.probing.pods import between_containers, host_ports

@@ -1,58 +1,15 @@
-"""Lookups and facts: what is true of a cluster besides who reaches whom."""
+"""Facts: what is true of a cluster besides who reaches whom."""
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 from netspec.analysis.services import Endpoints
 from netspec.ir.model import Ir, Service, Workload
-from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome
+from netspec.probes import FactProbe, FlowProbe, Outcome
 from netspec.probing.flows import sources
-from netspec.probing.services import backends, dns_name, reaches_dns
 from netspec.target import Fact
 
 #: The kubelet's own value, for pods whose dnsConfig says nothing.
 KUBELET_NDOTS = 5
-
-
-def dns(ir: Ir) -> Iterator[DnsProbe]:
-    """Every Service's records, each asked by one of the workloads that reach DNS, and every such workload asks.
-
-    The records do not depend on who asks; who reaches DNS at all is a flow like any other (`pairs`, `services`).
-    """
-    askers = [w for w in sources(ir) if reaches_dns(ir, w)]
-    if not askers:
-        return
-    endpoints = Endpoints(ir.inventory)
-    records = [
-        r for service in sorted(ir.inventory.services, key=lambda s: s.id) for r in _records(ir, endpoints, service)
-    ]
-    for i in range(max(len(records), len(askers)) if records else 0):
-        name, record, expect = records[i % len(records)]
-        asker = askers[i % len(askers)].id
-        yield DnsProbe(f"dns:{asker}:{record}:{name}", asker, name, record, expect)
-
-
-def _records(
-    ir: Ir, endpoints: Endpoints, service: Service
-) -> Iterator[tuple[str, Literal["A", "SRV", "CNAME"], tuple[str, ...]]]:
-    name = dns_name(ir, service)
-    if service.type == "ExternalName":
-        yield name, "CNAME", (f"cname:{(service.external_name or '').rstrip('.')}",)
-        return
-    if service.headless:
-        behind = sorted({w.id for port in service.ports for w, _ in backends(endpoints, service, port)})
-        if not behind:
-            return
-        yield name, "A", tuple(f"pods:{workload}" for workload in behind)
-    else:
-        yield name, "A", (f"service:{service.id}",)
-    for port in service.ports:
-        if port.name is None:
-            continue
-        numbers = sorted({n for _, n in backends(endpoints, service, port)}) if service.headless else [port.port]
-        if numbers:
-            query = f"_{port.name}._{port.protocol.lower()}.{name}"
-            yield query, "SRV", tuple(f"srv:{number}:{name}" for number in numbers)
 
 
 def own_facts(ir: Ir) -> Iterator[FactProbe]:

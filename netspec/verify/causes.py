@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
+from netspec.probes import NODATA, NXDOMAIN, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
 from netspec.verify.about import About, is_opened
 from netspec.verify.declared import differences
 from netspec.verify.findings import Finding, kubectl, set_back
@@ -134,8 +134,10 @@ class Causes:
         if kind == "forwarding":
             return f"node {name} does not forward to Services", self._restart_proxy(name) or restart
         if kind == "name":
-            answers = sorted({str(a) for o in theirs for a in o.observed or ()})
-            return f"DNS answers {_few(answers) or 'nothing'} for {name}, which the spec does not have", set_back(stack)
+            answers = sorted({str(a) for o in theirs for a in o.observed or ()} - {NXDOMAIN, NODATA})
+            if answers:
+                return f"DNS answers {_few(answers)} for {name}, which the spec does not have", set_back(stack)
+            return f"DNS answers nothing for {name}, which the spec has", set_back(stack)
         if kind == "service":
             what = "is open to what the spec denies" if opened else "does not lead to its pods"
             return f"Service {name} {what}", restart

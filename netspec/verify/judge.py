@@ -7,7 +7,7 @@ from typing import Any
 
 from netspec.ir.model import Ir
 from netspec.probes import POD_ANSWERS, SAME_POD, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe, Probe
-from netspec.verify import declared
+from netspec.verify import declared, lookups
 from netspec.verify.model import Dial, Observation, Status
 from netspec.verify.resolve import Asker
 from netspec.verify.script import Reply
@@ -55,41 +55,15 @@ class Judge:
         return Observation(probe, status, seen, detail, asked_from, dials, n, control)
 
     def lookup(self, probe: DnsProbe, asked_from: str, output: str, n: int) -> Observation:
-        if missing := self._missing(probe):
-            return self.failed(probe, missing, asked_from, n)
-        if not _ANSWERED.search(output):
-            return self.failed(probe, f"the lookup got no answer: {output or 'no output'}", asked_from, n)
-        answers = parse_lookup(output, probe.record)
-        wanted = self._wanted(probe)
-        if probe.record == "SRV":
-            found = sorted({f"{port}:{_owner(target, wanted)}" for port, target in map(_split_srv, answers)})
-        else:
-            found = answers
-        status = Status.PASS if found == wanted else Status.WRONG
-        detail = "" if status is Status.PASS else f"wanted {', '.join(wanted) or 'nothing'}; the answer: {output}"
+        """That a name is not there is as much an answer as an address."""
+        try:
+            expect = lookups.wanted(probe, self._state, self._pods)
+            answers = lookups.found(output, probe.record, expect)
+        except lookups.Unknown as why:
+            return self.failed(probe, str(why), asked_from, n)
+        status = Status.PASS if answers == expect else Status.WRONG
+        detail = "" if status is Status.PASS else f"wanted {', '.join(expect) or 'nothing'}; the answer: {output}"
         return Observation(probe, status, answers, detail, asked_from, attempts=n)
-
-    def _missing(self, probe: DnsProbe) -> str:
-        """What the answer would be, and is not on the cluster: a lookup that finds nothing then proves nothing."""
-        for symbol in probe.expect:
-            kind, _, rest = symbol.partition(":")
-            if kind == "service" and rest not in self._state.services:
-                return f"Service {rest} is not on the cluster"
-        pods = [rest for kind, _, rest in (symbol.partition(":") for symbol in probe.expect) if kind == "pods"]
-        return "" if not pods or any(self._pods[w] for w in pods) else f"no ready pod of {', '.join(pods)}"
-
-    def _wanted(self, probe: DnsProbe) -> list[str]:
-        """The symbols of `expect` as what a lookup prints."""
-        out: list[str] = []
-        for symbol in probe.expect:
-            kind, _, rest = symbol.partition(":")
-            if kind == "pods":
-                out += [pod.address for pod in self._pods[rest]]
-            elif kind == "service":
-                out.append(self._state.services[rest].cluster_ip)
-            else:
-                out.append(rest)
-        return sorted(out)
 
     def pod_fact(
         self, probe: FactProbe, asker: Asker, replies: Sequence[Reply], dials: tuple[Dial, ...], n: int
@@ -183,10 +157,6 @@ class Judge:
         return self._fact(probe, found == wanted, [list(row) for row in seen], "API server", detail=detail)
 
 
-#: What nslookup prints when a server answered, be it that there is no such name.
-_ANSWERED = re.compile(r"Name:|service = |canonical name|NXDOMAIN|No answer|can't find", re.IGNORECASE)
-
-
 def _within(address: str, cidrs: Sequence[str]) -> bool:
     try:
         return any(ip_address(address) in ip_network(c) for c in cidrs)
@@ -217,34 +187,3 @@ def parse_resolv_conf(text: str) -> dict[str, object]:
             if ndots and ndots[-1].isdigit():
                 out["ndots"] = int(ndots[-1])
     return out
-
-
-def parse_lookup(output: str, record: str) -> list[str]:
-    """The answers that nslookup printed, busybox's or BIND's: addresses, "port target" for SRV, names for CNAME.
-
-    >>> parse_lookup("Server:  10.96.0.10|Address: 10.96.0.10:53||Name: web.shop|Address: 10.96.1.1|", "A")
-    ['10.96.1.1']
-    """
-    lines = [line.strip() for line in re.split(r"[\n|]", output)]
-    found: set[str] = set()
-    named = False
-    for line in lines:
-        named = named or line.startswith("Name:")
-        if record == "A" and named and (match := re.match(r"Address(?: \d+)?:\s*(\S+)", line)):
-            found.add(match[1])
-        elif record == "SRV" and (match := re.search(r"service = \d+ \d+ (\d+) (\S+)", line)):
-            found.add(f"{match[1]} {match[2].rstrip('.')}")
-        elif record == "CNAME" and (match := re.search(r"canonical name = (\S+)", line)):
-            found.add(match[1].rstrip("."))
-    return sorted(found)
-
-
-def _split_srv(answer: str) -> tuple[str, str]:
-    port, _, target = answer.partition(" ")
-    return port, target
-
-
-def _owner(target: str, wanted: Sequence[str]) -> str:
-    """A headless Service's SRV names each pod, below the Service's own name: that name, if it is among the wanted."""
-    names = {w.partition(":")[2] for w in wanted}
-    return next((n for n in names if target == n or target.endswith("." + n)), target)

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from netspec.ir.model import Ir, Workload
 from netspec.probes import OUTSIDE, OWN_NODE, POD_ANSWERS, Asked, DnsProbe, FactProbe, FlowProbe, Outcome
 from netspec.verify.ephemeral import NAME
+from netspec.verify.lookups import Unknown, filled
 from netspec.verify.script import UDP_DATA, Kind, Question
 from netspec.verify.sites import Outside
 from netspec.verify.state import LiveService, Node, Pod, State, pods_by_workload
@@ -99,7 +100,11 @@ class Resolver:
     def targets(self, probe: Asked, asker: Asker) -> tuple[Target, ...]:
         """What to ask for one probe, at least one question; raises Unresolved."""
         if isinstance(probe, DnsProbe):
-            return (Target(Question(0, "lookup", probe.name, record=probe.record)),)
+            try:
+                name = filled(probe.name, probe, self._state, self._pods)
+            except Unknown as why:
+                raise Unresolved(str(why)) from None
+            return (Target(Question(0, "lookup", name, record=probe.record)),)
         if isinstance(probe, FactProbe):
             if probe.fact == "source-address-kept":
                 return tuple(

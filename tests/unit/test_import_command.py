@@ -196,7 +196,7 @@ def test_a_live_cluster_is_imported(
 ) -> None:
     cidr = {"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "kubernetes"}}
     cidr |= {"spec": {"cidrs": ["10.43.0.0/16"]}}
-    affine = service("sticky", selector={"app": "web"}, sessionAffinity="ClientIP", ports=[{"port": 8080}])
+    affine = service("sticky", selector={"app": "web"}, ipFamilyPolicy="RequireDualStack", ports=[{"port": 8080}])
     (tmp_path / "objects").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [*SHOP, affine, cidr]}))
     config = "kind: ClusterConfiguration\nnetworking: {podSubnet: 10.42.0.0/16}\n"
     kubeadm = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kubeadm-config"}}
@@ -216,7 +216,7 @@ esac
     monkeypatch.setenv("NETSPEC_KUBECTL", str(kubectl))
     assert main(["init", "--kubeconfig", "kubeconfig"]) == OK
     out = capsys.readouterr().out
-    assert "\n  Service shop/sticky: the spec's Services have no sessionAffinity\n" in out
+    assert "\n  Service shop/sticky: a spec's cluster has one address family, IPv4\n" in out
     text = (here / "stacks" / "shop-net.yaml").read_text()
     assert yaml.safe_load(text)["network"] == {"podCIDRs": ["10.42.0.0/16"], "serviceCIDRs": ["10.43.0.0/16"]}
     assert "kubeconfig:" not in text and "# shop/db\n" in text  # a line of kubectl's output is not a place

@@ -6,7 +6,8 @@ import pytest
 from verify_support import STATE, ir, pod
 
 from netspec.probes import DnsProbe, FactProbe, FlowProbe, Outcome
-from netspec.verify.judge import Judge, parse_lookup, parse_resolv_conf
+from netspec.verify.judge import Judge, parse_resolv_conf
+from netspec.verify.lookups import parse_lookup
 from netspec.verify.model import Dial, Status
 from netspec.verify.resolve import Asker
 from netspec.verify.script import Reply

@@ -66,6 +66,7 @@ def observation_json(observation: Observation) -> dict[str, Any]:
             "source": probe.source,
             "name": probe.name,
             "record": probe.record,
+            "subject": probe.subject,
             "expect": list(probe.expect),
             "observed": observation.observed,
         }

@@ -10,6 +10,7 @@ from netspec.target import Backend
 PROVIDERS: dict[str, dict[str, str]] = {
     "cluster": {"kind": "clusters.kind:Kind", "eks": "clusters.eks:Eks"},
     "cni": {"calico": "cni.calico:Calico", "vpc-cni": "cni.vpc_cni:VpcCni"},
+    "loadBalancer": {"metallb": "edge.metallb:Metallb"},
 }
 
 

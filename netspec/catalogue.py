@@ -44,6 +44,7 @@ TIGERA_OPERATOR = Release("1.42.4", "1.36.5", "https://github.com/tigera/operato
 COREDNS = Release(
     "1.14.6", "1.14.7", "https://github.com/kubernetes/kubernetes/blob/v1.37.2/cmd/kubeadm/app/constants/constants.go"
 )
+METALLB = Release("0.16.2", "0.16.1", "https://github.com/metallb/metallb/releases/tag/v0.16.2")
 AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")
 
 #: Pulumi's resource plugins that plans name by version; of the others the SDK's own is taken. `airgap` has stand-ins.
@@ -57,5 +58,7 @@ IMAGES: dict[str, str] = {
     "node": f"kindest/node:v{KUBERNETES.official}",
     "tigera-operator": f"quay.io/tigera/operator:v{TIGERA_OPERATOR.official}",
     "coredns": f"registry.k8s.io/coredns/coredns:v{COREDNS.official}",
+    "metallb-controller": f"quay.io/metallb/controller:v{METALLB.official}",
+    "metallb-speaker": f"quay.io/metallb/speaker:v{METALLB.official}",
     "agnhost": f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST.official}",
 }

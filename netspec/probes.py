@@ -30,10 +30,13 @@ OUTSIDE_PORTS: tuple[tuple[int, Protocol], ...] = ((8080, "TCP"), (8081, "UDP"))
 #: A node port of the API server's choice, in the fact service-spec.
 ANY_NODE_PORT = "any"
 
+#: What pods see of a client outside, in the fact client-address: its own address, or that of what passed the flow on.
+KEPT, REPLACED = "the client's own address", "another address than the client's"
+
 #: How a flow dials: the destination pod's own address, a Service's cluster IP, a node's address and node port, the
-#: address of a pod's node and its port there, the Service's DNS name (headless), the outside host's address, or the
-#: pod's own loopback.
-Via = Literal["pod", "cluster-ip", "node-port", "host-port", "name", "outside", "localhost"]
+#: address of a pod's node and its port there, the address that a Service's load balancer gave, the Service's DNS name
+#: (headless), the outside host's address, or the pod's own loopback.
+Via = Literal["pod", "cluster-ip", "node-port", "host-port", "load-balancer", "name", "outside", "localhost"]
 
 #: Which nodes a flow through a Service is about: every node, those that run one of its pods, or the others. By node
 #: port they are dialled; by cluster IP the asker is on one.
@@ -89,8 +92,8 @@ class DnsProbe:
 class FactProbe:
     """A fact of the cluster. `subject` is what it is about (a workload or Service id, "nodes", "dns"); `expect` its
     JSON value. `read`: where a backend's fact is read; None for those that netspec.verify knows by name.
-    source-address-kept and the facts about which pod answers (POD_ANSWERS) have a second end: `peer`, a workload or a
-    Service, dialled at `port`."""
+    source-address-kept and the facts about which pod answers (POD_ANSWERS, client-address) have a second end: `peer`, a
+    workload or a Service, dialled at `port`."""
 
     id: str
     fact: str

@@ -125,6 +125,12 @@ TIGERA_OPERATOR = GoBuild(
 COREDNS = GoBuild(module="github.com/coredns/coredns", version=f"v{catalogue.COREDNS.airgap}", main="src/coredns")
 PAUSE = GoBuild(main="src/pause")
 
+METALLB = GoBuild(
+    module="go.universe.tf/metallb",
+    version=f"v{catalogue.METALLB.airgap}",
+    programs=(("controller", "controller"), ("speaker", "speaker")),
+)
+
 PULUMI_CLI = GoBuild(
     module="github.com/pulumi/pulumi/pkg/v3",
     version=f"v{catalogue.TOOLS['pulumi'].airgap}",
@@ -196,4 +202,5 @@ COMPONENTS: tuple[Component, ...] = (
     go_component("agnhost", catalogue.AGNHOST.airgap, AGNHOST, go_disk=0.5),
     go_component("coredns", catalogue.COREDNS.airgap, COREDNS, go_disk=0.8),
     go_component("pause", "1", PAUSE, go_disk=0.1),
+    go_component("metallb", catalogue.METALLB.airgap, METALLB, go_disk=0.8),
 )

@@ -30,7 +30,7 @@ from netspec.toolchain import engine, project
 #: The type of the plan's nodes that this makes.
 TOKEN = "netspec:kind:Cluster"
 #: A change of one of these makes a new cluster: kind cannot change a cluster that exists.
-REPLACING = ("name", "image", "config", "network", "networkCidr", "immutable", "stack")
+REPLACING = ("name", "image", "config", "network", "networkCidr", "networkRange", "immutable", "stack")
 #: A change of one of these starts the host beside the nodes again.
 IN_PLACE = ("outsideName", "outsideImage")
 #: The property that a replacement is put down to when the nodes themselves are the reason.
@@ -115,6 +115,7 @@ def cluster_of(props: Mapping[str, Any], owner: str | None = None) -> kind.Clust
         config=props["config"],
         network=Network(props["network"], props["name"], owner),
         network_cidr=props["networkCidr"],
+        network_range=props.get("networkRange"),
         outside_name=props["outsideName"],
         outside_image=props["outsideImage"],
         kernel=props.get("kernel") or {},
@@ -151,7 +152,7 @@ def _paths(path: str, old: Any, new: Any) -> list[str]:
 
 
 def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: props[key] for key in (*REPLACING, *IN_PLACE)}
+    return {key: props[key] for key in (*REPLACING, *IN_PLACE) if key in props}
 
 
 def _runs(name: str) -> bool:

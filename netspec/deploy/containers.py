@@ -179,10 +179,12 @@ def has_network(name: str) -> bool:
     return name in run(["network", "ls", "--format", "{{.Name}}"]).split()
 
 
-def make_network(network: Network, cidr: str) -> None:
+def make_network(network: Network, cidr: str, given: str | None = None) -> None:
+    """`given`: the part of the range that containers get addresses of, None for all of it."""
     labels = [f"--label={CLUSTER_LABEL}={network.cluster}", f"--label={OWNER_LABEL}={network.owner}"]
     hint = "see which networks there are: docker network ls"
-    run(["network", "create", "--driver=bridge", f"--subnet={cidr}", *labels, network.name], hint)
+    ranges = [f"--subnet={cidr}", *([f"--ip-range={given}"] if given else [])]
+    run(["network", "create", "--driver=bridge", *ranges, *labels, network.name], hint)
 
 
 def remove_network(network: Network) -> None:

@@ -35,14 +35,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What is to be there; the fields are the plan node's properties, `owner` is the network's label. `kernel`: option
-    of the kernel -> what wants it."""
+    """What is to be there; the fields are the plan node's properties, `owner` is the network's label. `network_range`:
+    the part of the network that the engine gives out addresses of, None for all of it. `kernel`: option of the kernel
+    -> what wants it."""
 
     name: str
     image: str
     config: Mapping[str, Any]
     network: Network
     network_cidr: str
+    network_range: str | None
     outside_name: str
     outside_image: str
     kernel: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +72,7 @@ def create(cluster: Cluster, say: Say) -> Made:
         if cluster.kernel:
             containers.need_kernel(cluster.kernel, cluster.outside_image)
         remove_all_of(cluster.network.owner, say)
-        containers.make_network(cluster.network, cluster.network_cidr)
+        containers.make_network(cluster.network, cluster.network_cidr, cluster.network_range)
         _kind_create(cluster, say, lock)
         containers.run_outside_host(cluster.outside_name, cluster.outside_image, cluster.network)
         identity = _identity(cluster.name)

@@ -44,9 +44,22 @@ def addresses(ir: Ir, context: Context) -> Ir:
         said = unusual(cidr) if path[:2] == PODS else None
         if said:
             context.report.warning("NS114", path, f"{cidr} {said}", HINT)
+    _balanced(ir, usable, context)
     _services(usable, context)
     _pods(ir, usable, context)
     return ir
+
+
+def _balanced(ir: Ir, usable: list[tuple[Path, IPv4Network]], context: Context) -> None:
+    """What LoadBalancer Services get their addresses from may be part of the nodes' network, and of no other."""
+    nodes = {found.path for found in ir.traits.node_networks}
+    for found in ir.traits.balancing.addresses if ir.traits.balancing else ():
+        cidr = _ipv4(found.path, found.text, context)
+        for path, other in usable:
+            if cidr and path not in nodes and cidr.overlaps(other):
+                message = f"{cidr} overlaps {other}"
+                hint = "LoadBalancer Services need addresses that neither pods nor Services of the cluster have"
+                context.report.error("NS102", found.path, message, hint)
 
 
 def _ranges(context: Context) -> list[tuple[Path, str]]:

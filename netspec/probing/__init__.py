@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from netspec.ir.model import Ir
 from netspec.probes import Probe
+from netspec.probing.balanced import load_balancers
 from netspec.probing.facts import fact_probe, kept_addresses, own_facts
 from netspec.probing.flows import outside, pairs
 from netspec.probing.names import dns
@@ -23,5 +24,6 @@ def derive_probes(ir: Ir, facts: Sequence[Fact] = ()) -> tuple[Probe, ...]:
     flows = tuple(pairs(ir))
     through = (*services(ir), *node_ports(ir), *host_ports(ir), *outside(ir))
     which_pod = (*kept_addresses(ir, flows), *answering_pods(ir, through))
-    asked: tuple[Probe, ...] = (*flows, *between_containers(ir), *through, *packets(), *dns(ir), *which_pod)
+    ways = (*flows, *between_containers(ir), *through, *load_balancers(ir))
+    asked: tuple[Probe, ...] = (*ways, *packets(), *dns(ir), *which_pod)
     return (*asked, *own_facts(ir), *objects(ir), *(fact_probe(f) for f in facts))

@@ -29,6 +29,9 @@ def own_facts(ir: Ir) -> Iterator[FactProbe]:
         if service.type != "ExternalName" and not service.headless:
             ranges = [f"{service.cluster_ip}/32"] if service.cluster_ip else map(str, ir.network.service_cidrs)
             yield _fact("service-ip-in-service-cidrs", service.id, list(ranges))
+        if service.type == "LoadBalancer" and ir.traits.balancing and ir.traits.balancing.addresses:
+            given = [str(found.network) for found in ir.traits.balancing.addresses]
+            yield _fact("load-balancer-address", service.id, given)
         has_ends = service.selector is not None or endpoints.slices(service)
         if has_ends and service.type != "ExternalName" and not service.publish_not_ready:
             yield _fact("service-endpoints", service.id, _endpoints(endpoints, service))

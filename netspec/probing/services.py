@@ -155,7 +155,7 @@ def node_ports(ir: Ir) -> Iterator[FlowProbe]:
     each kind of node is asked apart, if the pod is one and so surely here or there.
     """
     endpoints = Endpoints(ir.inventory)
-    clients, forwarded = (callers(ir), _forwarded(ir)) if ir.traits.outside else ([], [])
+    clients, replaced = (callers(ir), forwarded(ir)) if ir.traits.outside else ([], [])
     for service, port in ordered(ir) if clients else ():
         behind = backends(endpoints, service, port)
         if service.type not in ("NodePort", "LoadBalancer") or not behind:
@@ -167,7 +167,7 @@ def node_ports(ir: Ir) -> Iterator[FlowProbe]:
         )
         elsewhere = agreed(
             evaluate(ir.inventory, AddressEnd(address), PodEnd(workload.id), number, port.protocol)
-            for address in forwarded
+            for address in replaced
             for workload, number in behind
         )
         apart: list[tuple[Nodes, tuple[Outcome | None, tuple[str, ...], str]]]
@@ -202,7 +202,7 @@ def node_ports(ir: Ir) -> Iterator[FlowProbe]:
             )
 
 
-def _forwarded(ir: Ir) -> list[IPAddress]:
+def forwarded(ir: Ir) -> list[IPAddress]:
     """What a pod may see as the caller of a flow that the dialled node passed on: one of each address that policies
     treat alike."""
     match ir.traits.forwarded:

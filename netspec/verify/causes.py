@@ -180,6 +180,7 @@ _WAYS = {
     "node-port": "through node ports",
     "host-port": "through the nodes' ports of pods",
     "localhost": "between the containers of a pod",
+    "load-balancer": "through load balancers",
     "outside": "between the pods and the outside host",
 }
 

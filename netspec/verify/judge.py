@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netspec.ir.model import Ir
-from netspec.probes import POD_ANSWERS, SAME_POD, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe, Probe
+from netspec.probes import KEPT, POD_ANSWERS, SAME_POD, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe, Probe
 from netspec.verify import declared, lookups
 from netspec.verify.model import Dial, Observation, Status
 from netspec.verify.resolve import Asker
@@ -68,11 +68,13 @@ class Judge:
     def pod_fact(
         self, probe: FactProbe, asker: Asker, replies: Sequence[Reply], dials: tuple[Dial, ...], n: int
     ) -> Observation:
-        pod = asker.pod
-        assert pod is not None, "facts are asked of pods"
         output = replies[0].output
         if any(r.status for r in replies):
             return self.failed(probe, next(r.output for r in replies if r.status) or "no answer", asker.id, n)
+        if probe.fact == "client-address":
+            return self._client_address(probe, asker, replies, dials, n)
+        pod = asker.pod
+        assert pod is not None, "the other facts are asked of pods"
         if probe.fact == "resolv-conf":
             seen: Any = parse_resolv_conf(output)
             ok = all(_agrees(key, seen.get(key), value) for key, value in probe.expect.items())
@@ -104,6 +106,16 @@ class Judge:
         status = Status.PASS if ok else Status.WRONG
         return Observation(probe, status, names, "" if ok else detail, asked_from, dials, n)
 
+    def _client_address(
+        self, probe: FactProbe, asker: Asker, replies: Sequence[Reply], dials: tuple[Dial, ...], n: int
+    ) -> Observation:
+        """Whether the pods behind a load balancer see the client as it is."""
+        addresses = {r.output.rpartition(":")[0].strip("[]") for r in replies}
+        kept = addresses == {asker.address}
+        status = Status.PASS if kept is (probe.expect == KEPT) else Status.WRONG
+        detail = f"the client has {asker.address}"
+        return Observation(probe, status, sorted(addresses), detail, asker.id, dials, attempts=n)
+
     def _fact(
         self, probe: FactProbe, ok: bool, seen: object, asked_from: str, n: int = 1, detail: str = ""
     ) -> Observation:
@@ -123,6 +135,13 @@ class Judge:
             if service is None:
                 return self.failed(probe, f"Service {probe.subject} is not on the cluster")
             return self._fact(probe, _within(service.cluster_ip, probe.expect), service.cluster_ip, "API server")
+        if probe.fact == "load-balancer-address":
+            service = state.services.get(probe.subject)
+            if service is None:
+                return self.failed(probe, f"Service {probe.subject} is not on the cluster")
+            given, said = list(service.balanced), "" if service.balanced else "no address has been given to it"
+            within = bool(given) and all(_within(a, probe.expect) for a in given)
+            return self._fact(probe, within, given, "API server", detail=said)
         if probe.fact in declared.FACTS:
             return declared.observe(probe, state, self._pods)
         if probe.fact == "service-endpoints":

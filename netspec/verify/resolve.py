@@ -42,11 +42,12 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Where questions are asked from; `pod` None is the outside host."""
+    """Where questions are asked from; `pod` None is the outside host, which has `address`."""
 
     id: str
     pod: Pod | None
     container: str
+    address: str = ""
 
 
 class Unresolved(Exception):
@@ -81,7 +82,7 @@ class Resolver:
         if source == OUTSIDE:
             self._outside()
             assert self.outside is not None
-            return (Asker(self.outside.name, None, ""),)
+            return (Asker(self.outside.name, None, "", self._outside_address),)
         foreign = not self._workloads[source].stand_in
         on: dict[str, Pod] = {}
         for pod in self.pods(source):
@@ -115,6 +116,9 @@ class Resolver:
                 self._must_be_about(probe, asker)
                 url = f"http://{self._service(probe.peer).cluster_ip}:{probe.port}/hostname"
                 return (Target(Question(0, "client-address", url)),) * ANSWERS
+            if probe.fact == "client-address":
+                urls = [f"http://{a}:{probe.port}/clientip" for a in self._balanced(probe.peer)]
+                return tuple(Target(Question(0, "client-address", url)) for url in urls)
             return (Target(Question(0, "file", FILES[probe.fact])),)
         self._must_be_about(probe, asker)
         kind: Kind = "name-flow" if probe.via == "name" else "flow"
@@ -202,11 +206,19 @@ class Resolver:
             return [(f"{name}.{namespace}.svc.{self._domain}", probe.port, None)]
         if probe.via == "cluster-ip":
             return [(service.cluster_ip, probe.port, None)]
+        if probe.via == "load-balancer":
+            return [(address, probe.port, None) for address in self._balanced(probe.destination)]
         node_port = service.ports.get((probe.port, probe.protocol), 0)
         if not node_port:
             raise Unresolved(f"Service {probe.destination} has no node port for {probe.port}/{probe.protocol}")
         nodes = self._nodes(probe, {pod.node for pod in endpoints})
         return [(node.address, node_port, None) for node in nodes]
+
+    def _balanced(self, service: str) -> tuple[str, ...]:
+        live = self._state.services.get(service)
+        if live is None or not live.balanced:
+            raise Unresolved(f"Service {service} has no address of a load balancer")
+        return live.balanced
 
     def _nodes(self, probe: FlowProbe, with_endpoint: set[str]) -> list[Node]:
         nodes = [

@@ -53,7 +53,8 @@ class Node:
 class LiveService:
     """`ports`: (port, protocol) -> node port, 0 where there is none; `names` the same to the port's name, "" for none;
     `targets` to the pods' port. `cluster_ip` is "None" for a headless Service, "" for one that is a name only.
-    `others`: of the further fields those that are not at the API's default (netspec/ir/services.py)."""
+    `others`: of the further fields those that are not at the API's default (netspec/ir/services.py). `balanced`: the
+    addresses, or names, that its load balancer gave."""
 
     cluster_ip: str
     ports: Mapping[tuple[int, str], int]
@@ -66,6 +67,7 @@ class LiveService:
     external_name: str = ""
     publish_not_ready: bool = False
     others: Mapping[str, Any] = field(default_factory=dict)
+    balanced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def parse_state(items: list[dict[str, Any]]) -> State:
     return State(
         nodes=tuple(sorted(map(_node, by_kind.get("Node", [])), key=lambda n: n.name)),
         pods=tuple(sorted((p for p in map(_pod, by_kind.get("Pod", [])) if p), key=lambda p: p.id)),
-        services={_id(i): _service(i["spec"]) for i in by_kind.get("Service", [])},
+        services={_id(i): _service(i) for i in by_kind.get("Service", [])},
         deployments={_id(i): _controller(i) for i in by_kind.get("Deployment", [])},
         others={(kind, _id(i)): _controller(i) for kind in _OTHERS for i in by_kind.get(kind, [])},
         stale_canaries=tuple(
@@ -246,7 +248,8 @@ def _pod(item: Mapping[str, Any]) -> Pod | None:
     )
 
 
-def _service(spec: Mapping[str, Any]) -> LiveService:
+def _service(item: Mapping[str, Any]) -> LiveService:
+    spec, given = item["spec"], item.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
     ports = {(p["port"], p.get("protocol", "TCP")): p for p in spec.get("ports", [])}
     spoken = {f"{n}/{protocol}": p["appProtocol"] for (n, protocol), p in ports.items() if p.get("appProtocol")}
     return LiveService(
@@ -262,6 +265,7 @@ def _service(spec: Mapping[str, Any]) -> LiveService:
         spec.get("publishNotReadyAddresses", False),
         {key: spec[key] for key, default in DEFAULTS.items() if spec.get(key, default) != default}
         | ({"appProtocol": spoken} if spoken else {}),
+        tuple(entry.get("ip") or entry.get("hostname", "") for entry in given),
     )
 
 

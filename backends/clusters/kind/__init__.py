@@ -10,7 +10,8 @@ import yaml
 from netspec.backends.clusters.kind.settings import KindSettings
 from netspec.catalogue import IMAGES
 from netspec.diagnostics import Path, Report
-from netspec.ir.model import Dns, Ir, Network
+from netspec.ir.model import Dns, IPNetwork, Ir, Network
+from netspec.ir.ranges import largest_without
 from netspec.plan import CLUSTER, NODES, Node, ResourceNode
 from netspec.target import (
     Address,
@@ -77,6 +78,7 @@ class Kind(Backend):
             open_nodes=settings.workers or 1,
             node_networks=(network,),
             outside=True,
+            shared_link=True,
             api_server=api_server,
             groups=(NodeGroup("workers" if settings.workers else "control-plane", workers, workers),),
             node_pods=traits.node_pods + 1 + (0 if settings.workers else CONTROL_PLANE_PODS),  # kube-proxy
@@ -101,8 +103,9 @@ class Kind(Backend):
         if network.network.version != 4:
             return ()
         message = f"{network.network} has too few addresses for {nodes} nodes and the host beside them"
-        room = network.network.num_addresses - OTHER_ADDRESSES
-        how = f"{network.network}: {network.network.num_addresses} addresses - {OTHER_ADDRESSES}"
+        part = _given_range(ir, settings) or network.network
+        how = f"{part}: {part.num_addresses} addresses - {OTHER_ADDRESSES}"
+        room = part.num_addresses - OTHER_ADDRESSES
         return (Limit(room, "NS108", network.path, message, "a larger network", "node addresses", how=how),)
 
     def lower(self, ir: Ir, settings: KindSettings, needs: Needs) -> tuple[Node, ...]:
@@ -113,6 +116,8 @@ class Kind(Backend):
             "config": cluster_config(name, settings, ir.network, ir.dns, needs),
             "network": f"netspec-{name}",
             "networkCidr": settings.network_cidr,
+            # Left out where nothing else gives out addresses of the network.
+            **({"networkRange": str(given)} if (given := _given_range(ir, settings)) else {}),
             "outsideName": f"{name}-outside",
             "outsideImage": IMAGES["agnhost"],
             "immutable": {"cni": ir.providers["cni"], **needs.immutable},
@@ -146,6 +151,14 @@ def kubernetes_of(settings: KindSettings) -> tuple[int, int] | None:
     """
     tag = re.search(r":v(\d+)\.(\d+)", settings.node_image or IMAGES["node"])
     return (int(tag[1]), int(tag[2])) if tag else None
+
+
+def _given_range(ir: Ir, settings: KindSettings) -> IPNetwork | None:
+    """The part of the container network that the engine gives out addresses of; None: all of it. What LoadBalancer
+    Services take theirs from must not be given to a container."""
+    network, balancing = Range(settings.network_cidr).network, ir.traits.balancing
+    taken = [found.network for found in balancing.addresses] if balancing else []
+    return largest_without(network, taken) if any(found.overlaps(network) for found in taken) else None
 
 
 def _path(ir: Ir, setting: str) -> Path:

@@ -1,0 +1,1 @@
+"""What lets the outside in: load balancers, ingress controllers, gateways."""

@@ -1,0 +1,74 @@
+"""The portable features of a spec: what it may give that not every backend can do."""
+
+from enum import StrEnum
+
+
+class Feature(StrEnum):
+    """A portable part of the spec that not every backend can do. One that the spec gives must be in the `supports` of
+    some backend of its stack, whichever."""
+
+    IPV4 = "ipv4"
+    PROXY_IPTABLES = "proxy-iptables"
+    PROXY_NFTABLES = "proxy-nftables"
+    PROXY_IPVS = "proxy-ipvs"
+    PROXY_NONE = "proxy-none"
+    MAX_PODS = "max-pods"
+    NODE_MASK = "node-cidr-mask"
+    LOAD_BALANCER = "service-load-balancer"
+    NETWORK_POLICY = "network-policy"
+    END_PORT = "network-policy-end-port"
+    NAMED_PORT = "network-policy-named-port"
+    SCTP = "network-policy-sctp"
+    CLUSTER_IP = "service-cluster-ip"
+    HEADLESS = "service-headless"
+    NODE_PORT = "service-node-port"
+    EXTERNAL_NAME = "service-external-name"
+    SERVICE_SCTP = "service-sctp"
+    SESSION_AFFINITY = "service-session-affinity"
+    INTERNAL_LOCAL = "service-internal-traffic-local"
+    GIVEN_ENDPOINTS = "service-endpoints"
+    STAND_IN = "stand-in"
+    HOST_NETWORK = "pod-host-network"
+    HOST_PORT = "pod-host-port"
+    DEFAULT_NAMESPACE_LABELS = "default-namespace-labels"
+    NDOTS = "dns-ndots"
+    DNS_REPLICAS = "dns-replicas"
+    DNS_CACHE = "dns-cache"
+    STUB_DOMAINS = "dns-stub-domains"
+
+    @property
+    def summary(self) -> str:
+        """A few words for a reader, as in docs/backends.md."""
+        return SUMMARIES[self]
+
+
+SUMMARIES: dict[Feature, str] = {
+    Feature.IPV4: "IPv4 pod and Service addresses",
+    Feature.PROXY_IPTABLES: "kube-proxy in iptables mode",
+    Feature.PROXY_NFTABLES: "kube-proxy in nftables mode",
+    Feature.PROXY_IPVS: "kube-proxy in ipvs mode",
+    Feature.PROXY_NONE: "no kube-proxy: the CNI carries Service traffic",
+    Feature.MAX_PODS: "a limit of pods on a node",
+    Feature.NODE_MASK: "the size of a node's share of the pod CIDR",
+    Feature.LOAD_BALANCER: "LoadBalancer Services that get an address",
+    Feature.NETWORK_POLICY: "NetworkPolicies are enforced",
+    Feature.END_PORT: "port ranges in NetworkPolicies (endPort)",
+    Feature.NAMED_PORT: "named ports in NetworkPolicies",
+    Feature.SCTP: "SCTP ports in NetworkPolicies",
+    Feature.CLUSTER_IP: "ClusterIP Services",
+    Feature.HEADLESS: "headless Services",
+    Feature.NODE_PORT: "NodePort Services",
+    Feature.EXTERNAL_NAME: "ExternalName Services",
+    Feature.SERVICE_SCTP: "SCTP ports of Services",
+    Feature.SESSION_AFFINITY: "Services whose clients keep their pod (sessionAffinity)",
+    Feature.INTERNAL_LOCAL: "Services that pods reach on their own node alone (internalTrafficPolicy)",
+    Feature.GIVEN_ENDPOINTS: "Services with endpoints of their own",
+    Feature.STAND_IN: "stand-in workloads",
+    Feature.HOST_NETWORK: "pods in their node's network",
+    Feature.HOST_PORT: "ports of a node that lead to a pod (hostPort)",
+    Feature.DEFAULT_NAMESPACE_LABELS: "labels on the namespace `default`",
+    Feature.NDOTS: "ndots of deployed pods",
+    Feature.DNS_REPLICAS: "the number of DNS server pods",
+    Feature.DNS_CACHE: "how long the DNS server keeps answers",
+    Feature.STUB_DOMAINS: "stub domains",
+}

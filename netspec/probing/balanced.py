@@ -1,0 +1,91 @@
+"""Through load balancers: from the outside host to the address of every LoadBalancer Service."""
+
+from collections.abc import Iterator
+
+from netspec.analysis.evaluate import evaluate
+from netspec.analysis.services import Endpoints
+from netspec.analysis.verdict import AddressEnd, PodEnd
+from netspec.ir.model import IPAddress, Ir, Service, ServicePort
+from netspec.probes import KEPT, OUTSIDE, REPLACED, FactProbe, FlowProbe, Outcome
+from netspec.probing.flows import SILENT, agreed, answers, callers
+from netspec.probing.services import Backend, backends, forwarded, ordered
+
+Expected = tuple[Outcome | None, tuple[str, ...], str]
+
+
+def load_balancers(ir: Ir) -> Iterator[FlowProbe | FactProbe]:
+    """Which node answers for the address is the balancer's choice; with externalTrafficPolicy Local it is one that has
+    a pod, if the balancer says so. Nothing is asked where it is not known who reaches such an address."""
+    balancing = ir.traits.balancing
+    if balancing is None or not balancing.answered or not ir.traits.outside:
+        return
+    endpoints = Endpoints(ir.inventory)
+    for service, port in ordered(ir):
+        behind = backends(endpoints, service, port)
+        if service.type != "LoadBalancer" or not any(workload.replicas for workload, _ in behind):
+            continue
+        expect, deciding, reason = _expected(ir, service, port, behind)
+        yield FlowProbe(
+            f"flow:load-balancer:{OUTSIDE}->{service.id}:{port.port}/{port.protocol}",
+            OUTSIDE,
+            service.id,
+            "load-balancer",
+            port.port,
+            port.protocol,
+            expect,
+            deciding,
+            reason,
+            backends=tuple(workload.id for workload, _ in behind),
+        )
+        seen = _client(ir, service)
+        tells = port.protocol == "TCP" and all(workload.stand_in for workload, _ in behind)
+        if seen and tells and expect is Outcome.CONNECTED:
+            name = f"fact:client-address:{OUTSIDE}->{service.id}:{port.port}"
+            yield FactProbe(name, "client-address", OUTSIDE, seen, service.id, port.port)
+
+
+def _expected(ir: Ir, service: Service, port: ServicePort, behind: list[Backend]) -> Expected:
+    balancing = ir.traits.balancing
+    assert balancing is not None
+    if not all(answers(workload, number, port.protocol) for workload, number in behind):
+        return None, (), SILENT
+    admitted = _admitted(ir, service)
+    if admitted is False:
+        return Outcome.TIMED_OUT, (), "loadBalancerSourceRanges leave the outside host's address out"
+    if admitted is None:
+        return None, (), "loadBalancerSourceRanges admit some of the addresses that the outside host may have"
+    here = _judged(ir, callers(ir) if balancing.keeps_client else forwarded(ir), behind, port)
+    if service.external_traffic_policy == "Local":
+        return here if balancing.follows_pods else (None, (), "the node that answers may have no pod (Local)")
+    elsewhere = _judged(ir, forwarded(ir), behind, port)
+    if here[0] is elsewhere[0]:
+        return here
+    why = "the client's address and the node's get different verdicts, and any node may answer"
+    return None, here[1], why
+
+
+def _judged(ir: Ir, addresses: list[IPAddress], behind: list[Backend], port: ServicePort) -> Expected:
+    return agreed(
+        evaluate(ir.inventory, AddressEnd(address), PodEnd(workload.id), number, port.protocol)
+        for address in addresses
+        for workload, number in behind
+    )
+
+
+def _admitted(ir: Ir, service: Service) -> bool | None:
+    """Whether the source ranges admit the outside host, which has an address of the first node network."""
+    network = ir.traits.node_networks[0].network
+    ranges = [r for r in service.source_ranges if r.version == network.version]
+    if not service.source_ranges or any(r.overlaps(network) and r.prefixlen <= network.prefixlen for r in ranges):
+        return True
+    return None if any(r.overlaps(network) for r in ranges) else False
+
+
+def _client(ir: Ir, service: Service) -> str:
+    """Local passes a flow on to a pod of the same node as it came; Cluster makes kube-proxy put the node's address in
+    place (Kubernetes docs, Using Source IP). What else carries Service traffic may do otherwise."""
+    balancing = ir.traits.balancing
+    assert balancing is not None
+    if service.external_traffic_policy == "Local":
+        return KEPT if balancing.keeps_client else REPLACED
+    return REPLACED if ir.network.proxy_mode != "none" else ""

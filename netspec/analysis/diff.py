@@ -48,6 +48,7 @@ def _completed(one: Inventory, other: Inventory) -> Inventory:
         workloads=(*one.workloads, *(w for w in other.workloads if w.system and w.id not in workloads)),
         pod_cidrs=one.pod_cidrs or other.pod_cidrs,
         dialect=one.dialect or other.dialect,
+        node_addresses=one.node_addresses or other.node_addresses,
     )
 
 

@@ -17,6 +17,7 @@ from netspec.analysis.spaces import (
     address_text,
     blocks_of,
     families,
+    node_blocks,
     pod_ranges,
     port_cuts,
 )
@@ -57,7 +58,8 @@ class Spaces:
         self.versions = families(*inventories) if versions is None else versions
         self.ports = PortSpace(cut for i in inventories for cut in port_cuts(i))
         self.addresses = AddressSpace(
-            (block for i in inventories for block in blocks_of(i)), (n for i in inventories for n in pod_ranges(i))
+            (block for i in inventories for block in (*blocks_of(i), *node_blocks(i))),
+            (n for i in inventories for n in pod_ranges(i)),
         )
 
 

@@ -1,13 +1,15 @@
 """A verdict walked through: every policy that selects an end, each of its rules, and why it matches or not."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from netspec.analysis.engine import Reachability, Spaces
 from netspec.analysis.evaluate import Evaluator
+from netspec.analysis.l7 import L7, has_l7
 from netspec.analysis.spaces import PROTOCOLS, Ranges, families, pod_ranges
 from netspec.analysis.unknown import is_every_pod, unknown_reach
 from netspec.analysis.verdict import AddressEnd, End, PodEnd, ProxyEnd
+from netspec.analysis.words import labels_text, peer_text, port_text, selector_text, stage_text
 from netspec.ir.model import (
     NAME_LABEL,
     Direction,
@@ -22,7 +24,7 @@ from netspec.ir.model import (
     TierRule,
     Workload,
 )
-from netspec.ir.selectors import Labels, Selector
+from netspec.ir.selectors import Labels
 
 Outcome = str
 """A step's result: allows, denies, passes, "no match", isolates, open, "maybe"."""
@@ -42,13 +44,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`allow` and `undefined` over all ports; `steps` go by `port` where one was asked about."""
+    """`allow` and `undefined` over all ports; `steps` go by `port` where one was asked about. `l7`: of what is
+    undefined, what passes at L4."""
 
     source: End | ProxyEnd
     destination: End
     allow: Ranges
     undefined: Ranges
     steps: tuple[Step, ...]
+    l7: Ranges = field(default_factory=dict)
 
     def answer(self, port: int, protocol: Protocol) -> str:
         """allow, deny or undefined."""
@@ -75,10 +79,10 @@ class Explainer:
         if isinstance(source, AddressEnd) and isinstance(destination, AddressEnd):
             raise ValueError("a flow needs a pod at one end")
         about = self._evaluator.about(source, destination)
-        allow, undefined = _ports(about, source, destination, self._versions)
+        allow, undefined, l7 = _ports(about, source, destination, self._versions)
         flow = _Flow(self, about, source, destination, port, protocol)
         steps = (*_side(flow, "Egress"), *_side(flow, "Ingress"))
-        return Explanation(source, destination, allow, undefined, steps)
+        return Explanation(source, destination, allow, undefined, steps, l7)
 
     def explain_proxy(self, destination: PodEnd, port: int | None = None, protocol: Protocol = "TCP") -> Explanation:
         """From the pods that lead routes in, on whatever port a route may lead to. Raises Problem for an unknown
@@ -99,12 +103,12 @@ class Explainer:
         return self._labels.get(workload.namespace)
 
 
-def _ports(about: Inventory, source: End, destination: End, versions: tuple[int, ...]) -> tuple[Ranges, Ranges]:
+def _ports(about: Inventory, source: End, destination: End, versions: tuple[int, ...]) -> tuple[Ranges, Ranges, Ranges]:
     """Of this pair alone."""
     if isinstance(source, PodEnd) and source == destination:
         (workload,) = about.workloads
         if workload.replicas <= 1:  # a pod always reaches itself
-            return dict.fromkeys(PROTOCOLS, ((1, 65535),)), {}
+            return dict.fromkeys(PROTOCOLS, ((1, 65535),)), {}, {}
         destination = PodEnd(f"{workload.id}/another")
         about = replace(about, workloads=(workload, replace(workload, name=f"{workload.name}/another")))
     reach = Reachability(about, Spaces(about, versions=versions))
@@ -122,8 +126,9 @@ def _ports(about: Inventory, source: End, destination: End, versions: tuple[int,
     target = number(destination)
     for connection in reach.connections(number(source)):
         if connection.destination == target:
-            return reach.ranges(connection.allow), reach.ranges(connection.undefined)
-    return {}, {}
+            l7 = L7(reach).ports(connection) if has_l7(about) else 0
+            return reach.ranges(connection.allow), reach.ranges(connection.undefined), reach.ranges(l7)
+    return {}, {}, {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,7 @@ def _side(flow: _Flow, direction: Direction) -> Iterator[Step]:
         for tier_policy in sorted((t for t in flow.about.tiers if t.tier == tier), key=lambda t: t.priority):
             selects, why = _selected(flow, None, tier_policy.subject, subject)
             if tier_policy.rules(direction) and not subject.host_network and selects != "no":
-                about = f"{tier} tier, priority {tier_policy.priority}" + (f"; {why}" if why else "")
+                about = stage_text(tier_policy) + (f"; {why}" if why else "")
                 word = "selects" if selects == "yes" else "maybe"
                 yield Step(direction, tier_policy.id, None, word, about, tier_policy.place)
                 yield from _rules(flow, tier_policy, direction, peer)
@@ -212,7 +217,7 @@ def _match(flow: _Flow, home: str | None, rule: Rule | TierRule, peer: End | Pro
     ports = [_match_port(flow, p) for p in rule.ports]
     if ports and not any(hit for hit, _ in ports):
         return "no", f"{who}, but {'; '.join(dict.fromkeys(text for _, text in ports))}"
-    if ports and all(p.unread for p, (hit, _) in zip(rule.ports, ports, strict=True) if hit):
+    if ports and all(p.unread or p.l7 for p, (hit, _) in zip(rule.ports, ports, strict=True) if hit):
         matched = "maybe"
     which = ", ".join(dict.fromkeys(text for hit, text in ports if hit)) or "any port"
     return matched, f"{who}; {which}"
@@ -224,9 +229,14 @@ def _match_peer(flow: _Flow, home: str | None, wanted: Peer, peer: End | ProxyEn
         return ("yes", f"{text} matches") if is_every_pod(wanted) else ("maybe", f"{text} may be the proxy")
     workload = flow.explainer.workload(peer)
     if wanted.unread:
-        if wanted.unread == "nodes" and workload is not None and not workload.host_network:
+        if wanted.unread in ("nodes", "api-server") and workload is not None and not workload.host_network:
             return "no", f"{workload.id} is not a node"
         return "maybe", f"{peer_text(wanted, home)} may be {peer}"
+    if wanted.unsure:
+        matched, why = _match_peer(flow, home, replace(wanted, unsure=False), peer)
+        return ("no", why) if matched == "no" else ("maybe", f"{peer_text(wanted, home)} may be {peer}")
+    if wanted.entity is not None or wanted.outside:
+        return _match_known(flow, wanted, peer, workload)
     if wanted.ip_block is not None:
         return _match_block(flow, home, wanted, peer, workload)
     text = peer_text(wanted, home)
@@ -238,12 +248,32 @@ def _match_peer(flow: _Flow, home: str | None, wanted: Peer, peer: End | ProxyEn
     return selects, f"{text} matches" if selects == "yes" else why
 
 
+def _match_known(flow: _Flow, wanted: Peer, peer: End, workload: Workload | None) -> tuple[str, str]:
+    """Of what a policy knows by whom an address belongs to."""
+    text = peer_text(wanted, None)
+    is_node = workload.host_network if workload else _is_node(flow, peer)
+    if wanted.entity is None:
+        if workload is not None or is_node:
+            return "no", f"{text}: {peer} is not outside the cluster"
+        return _match_block(flow, None, replace(wanted, outside=False), peer, None)
+    is_inside = workload is not None or is_node
+    hit = {"all": True, "cluster": is_inside, "world": not is_inside, "nodes": is_node, "proxy": False}[wanted.entity]
+    return ("yes", f"{text} matches") if hit else ("no", f"{peer} is not {text}")
+
+
+def _is_node(flow: _Flow, peer: End) -> bool:
+    return isinstance(peer, AddressEnd) and any(peer.address in n for n in flow.about.node_addresses)
+
+
 def _match_block(flow: _Flow, home: str | None, wanted: Peer, peer: End, workload: Workload | None) -> tuple[str, str]:
     block = wanted.ip_block
     assert block is not None
     text = peer_text(wanted, home)
     if isinstance(peer, AddressEnd):
         inside = peer.address in block.cidr and not any(peer.address in n for n in block.excluded)
+        dialect = flow.about.dialect
+        if inside and home is not None and dialect and not dialect.blocks_match_nodes and _is_node(flow, peer):
+            return "no", f"{text}: {dialect.because}"
         return ("yes", f"{text} holds {peer}") if inside else ("no", f"{text} does not hold {peer}")
     assert workload is not None
     cidrs = () if workload.host_network else pod_ranges(flow.about)
@@ -261,8 +291,8 @@ def _match_block(flow: _Flow, home: str | None, wanted: Peer, peer: End, workloa
 def _selected(flow: _Flow, home: str | None, wanted: Peer, workload: Workload) -> tuple[str, str]:
     """Whether selectors match (yes, maybe or no), and why not or why that is not known."""
     name, doubt = workload.namespace, ""
-    if wanted.unread:
-        return "maybe", peer_text(wanted, home)
+    if wanted.unread or wanted.entity is not None:
+        return ("maybe" if wanted.unread else "yes"), peer_text(wanted, home)
     if wanted.namespaces is None:
         if name != home:
             return "no", f"podSelector alone is pods of namespace {home}, not of {name}"
@@ -278,6 +308,7 @@ def _selected(flow: _Flow, home: str | None, wanted: Peer, workload: Workload) -
     if wanted.pods is not None and not wanted.pods.matches(workload.labels):
         text = f"podSelector {selector_text(wanted.pods)}"
         return "no", f"{text} does not match {workload.id} ({labels_text(workload.labels)})"
+    doubt = doubt or (peer_text(wanted, home) if wanted.unsure else "")
     return ("maybe", doubt) if doubt else ("yes", "")
 
 
@@ -298,57 +329,3 @@ def _match_port(flow: _Flow, wanted: PolicyPort) -> tuple[bool, str]:
         return True, text
     hit = wanted.protocol == flow.protocol and low <= flow.port <= high
     return hit, text if hit else f"{flow.port}/{flow.protocol} is not {text}"
-
-
-# Words
-
-
-def selector_text(selector: Selector) -> str:
-    """
-    >>> selector_text(Selector.of({"app": "web"}))
-    '{app=web}'
-    """
-    parts = [f"{k}={v}" for k, v in selector.match_labels]
-    for e in selector.expressions:
-        parts.append(f"{e.key} {e.operator}{f' ({chr(44).join(e.values)})' if e.values else ''}")
-    return f"{{{', '.join(parts)}}}"
-
-
-def labels_text(labels: Labels) -> str:
-    return ", ".join(f"{k}={v}" for k, v in sorted(labels.items())) or "no labels"
-
-
-def port_text(port: PolicyPort) -> str:
-    """
-    >>> port_text(PolicyPort("TCP", 80, 90)), port_text(PolicyPort("UDP"))
-    ('80-90/TCP', 'any/UDP')
-    """
-    if port.unread:
-        return "a port that could not be read"
-    number = "any" if port.port is None else port.port if port.end_port is None else f"{port.port}-{port.end_port}"
-    return f"{number}/{port.protocol}"
-
-
-_UNREAD = {
-    "nodes": "a node, whose address is not known",
-    "names": "a domain name, whose addresses are not known",
-    "anything": "a peer that could not be read",
-}
-
-
-def peer_text(peer: Peer, home: str | None) -> str:
-    """
-    >>> peer_text(Peer(pods=Selector()), "shop")
-    'pods {} of namespace shop'
-    """
-    if peer.unread:
-        return _UNREAD[peer.unread]
-    if peer.ip_block is not None:
-        excluded = ", ".join(map(str, peer.ip_block.excluded))
-        return f"ipBlock {peer.ip_block.cidr}{f' except {excluded}' if excluded else ''}"
-    pods = "every pod" if peer.pods is None else f"pods {selector_text(peer.pods)}"
-    if peer.namespaces is None:
-        return f"{pods} of namespace {home}"
-    if peer.namespaces.is_empty:
-        return f"{pods} of every namespace"
-    return f"{pods} of namespaces {selector_text(peer.namespaces)}"

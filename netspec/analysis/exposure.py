@@ -1,19 +1,19 @@
 """What the whole cluster, the outside, and pods that are not there yet can reach."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
 from netspec.analysis.doors import Passing, doors
 from netspec.analysis.engine import Reachability
-from netspec.analysis.explain import peer_text
 from netspec.analysis.sides import SideKey
 from netspec.analysis.spaces import Ranges
 from netspec.analysis.unknown import is_every_pod, rule_ports, unknown_reach, walk_of_any
 from netspec.analysis.verdict import RuleRef
 from netspec.analysis.walk import AnyPolicy, AnyRule, numbered, ranks, walk
 from netspec.analysis.why import rules_between
+from netspec.analysis.words import peer_text
 from netspec.ir.model import NAME_LABEL, Entrance, Inventory, NetworkPolicy, Peer, Place, Workload
 from netspec.ir.selectors import Selector
 
@@ -105,7 +105,7 @@ def _described(reach: Reachability, key: SideKey) -> Iterator[tuple[str, int, in
         for ref, rule in numbered(policy, key.direction)
     ]
     peers = {
-        (policy.id, ref.index): [_anywhere(p, policy) for p in rule.peers if not (p.ip_block or p.unread)]
+        (policy.id, ref.index): [_anywhere(p, policy) for p in rule.peers if p.describes_pods]
         for ref, policy, rule in rules
     }
     ports: dict[tuple[RuleRef, Peer], int] = {}
@@ -114,7 +114,7 @@ def _described(reach: Reachability, key: SideKey) -> Iterator[tuple[str, int, in
         def matched(policy: AnyPolicy, index: int, rule: AnyRule, peer: Peer = peer) -> tuple[int, int]:
             surely, listed = rule_ports(reach, key, rule), peers[policy.id, index]
             possibly = rule_ports(reach, key, rule, True)
-            is_held = any(_holds(p, peer) for p in listed)
+            is_held = any(not p.unsure and _holds(p, peer) for p in listed)
             return surely if is_held else 0, possibly if is_held or peer in listed else 0
 
         for asked in walk(reach, key, matched).asked:
@@ -123,7 +123,7 @@ def _described(reach: Reachability, key: SideKey) -> Iterator[tuple[str, int, in
     for ref, policy, rule in rules:
         home = policy.namespace if isinstance(policy, NetworkPolicy) else None
         for given in rule.peers:
-            mask = 0 if given.ip_block or given.unread else ports.get((ref, _anywhere(given, policy)), 0)
+            mask = ports.get((ref, _anywhere(given, policy)), 0) if given.describes_pods else 0
             if mask:
                 yield peer_text(given, home), mask, _present(reach, given, home), ref, rule.place
 
@@ -139,7 +139,7 @@ def _anywhere(peer: Peer, policy: AnyPolicy) -> Peer:
     namespaces = peer.namespaces
     if namespaces is None and isinstance(policy, NetworkPolicy):
         namespaces = Selector.of({NAME_LABEL: policy.namespace})
-    return Peer(peer.pods or Selector(), namespaces)
+    return replace(peer, pods=peer.pods or Selector(), namespaces=namespaces)
 
 
 def _holds(wide: Peer, narrow: Peer) -> bool:

@@ -4,12 +4,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from netspec.analysis.engine import Connection, Reachability, Rows
 from netspec.analysis.spaces import Ranges
 from netspec.analysis.unread import to_json as unread_json
 from netspec.ir.model import Inventory
+
+if TYPE_CHECKING:
+    from netspec.analysis.l7 import L7
 
 VERSION = "matrix/v1"
 INGRESS = "ingress"
@@ -143,7 +146,7 @@ class Matrix:
                 tail = tails[allow, undefined] = self._ports_json(allow, undefined)
             return texts[destination] + tail
 
-        if more is None and not focus.workloads:
+        if more is None and not focus.workloads and self.l7 is None:
             rows = Rows(self.reach, entry)
             for source in range(self.reach.peer_count()):
                 yield source, [text for _, text in rows.of(source)]
@@ -154,10 +157,23 @@ class Matrix:
             yield (
                 source,
                 [
-                    entry(c.destination, c.allow, c.undefined) + (f', "because": {json.dumps(more(c))}' if more else "")
+                    entry(c.destination, c.allow, c.undefined)
+                    + self._l7_json(c)
+                    + (f', "because": {json.dumps(more(c))}' if more else "")
                     for c in found
                 ],
             )
+
+    @cached_property
+    def l7(self) -> "L7 | None":
+        """What tells where L7 rules decide; None where none do."""
+        from netspec.analysis.l7 import L7, has_l7  # for those who have such rules
+
+        return L7(self.reach) if has_l7(self.inventory) else None
+
+    def _l7_json(self, connection: Connection) -> str:
+        mask = self.l7.ports(connection) if self.l7 is not None else 0
+        return f', "l7": {json.dumps(self.reach.ranges(mask))}' if mask else ""
 
     def _ports_json(self, allow: int, undefined: int) -> str:
         out = ""

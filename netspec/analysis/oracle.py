@@ -1,22 +1,21 @@
 """The plain evaluator: one flow, every policy, straight from the API's text. The oracle of the fast engine.
 
 Where Kubernetes leaves a choice open (does an ipBlock match a pod? is a host-network pod a pod? which address has
-it?), every choice is a `_World`; the flow is judged in each, and a verdict is Kubernetes' own only if it holds in all.
+it?), every choice is a `World`; the flow is judged in each, and a verdict is Kubernetes' own only if it holds in all.
 Where the input leaves out what a rule or a policy's subject asks for, it may match or not (None), each on its own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import product
 
-from netspec.analysis.spaces import WHOLE, blocks_of, families, pod_ranges
-from netspec.analysis.verdict import AddressEnd, Answer, End, RuleRef, Side, TierStep, Verdict
-from netspec.diagnostics import Problem
+from netspec.analysis.spaces import families
+from netspec.analysis.verdict import Answer, End, RuleRef, Side, TierStep, Verdict
+from netspec.analysis.worlds import Address, Party, World, is_world_of, party_of, worlds
 from netspec.ir.model import (
-    NAME_LABEL,
     Action,
     Direction,
+    Entity,
     Inventory,
     IpBlock,
     NetworkPolicy,
@@ -27,43 +26,8 @@ from netspec.ir.model import (
     Tier,
     TierPolicy,
     TierRule,
-    Workload,
 )
 from netspec.ir.selectors import Labels, Selector
-from netspec.target import Dialect
-
-Address = IPv4Address | IPv6Address
-
-
-@dataclass(frozen=True, slots=True)
-class _Party:
-    """One end of the flow: a workload's pod, or (workload None) an address. `address` None: not known. `is_known`:
-    whether the namespace has no labels but these."""
-
-    workload: Workload | None
-    namespace_labels: Labels
-    address: Address | None = None
-    is_known: bool = True
-
-    @property
-    def namespace(self) -> str:
-        return self.workload.namespace if self.workload else ""
-
-    @property
-    def host_network(self) -> bool:
-        return self.workload is not None and self.workload.host_network
-
-
-@dataclass(frozen=True, slots=True)
-class _World:
-    """One way to answer what Kubernetes leaves open."""
-
-    blocks_match_pods: bool
-    blocks_match_nodes: bool
-    host_pods_are_pods: bool
-    same_node: bool
-    source: _Party
-    destination: _Party
 
 
 def evaluate(inventory: Inventory, source: End, destination: End, port: int, protocol: Protocol) -> Verdict:
@@ -79,16 +43,19 @@ def judge(
     inventory: Inventory, source: End, destination: End, port: int, protocol: Protocol, versions: tuple[int, ...]
 ) -> Verdict:
     """`evaluate`, for pods whose addresses may be of these IP `versions`."""
-    parties = _party(inventory, source), _party(inventory, destination)
+    parties = party_of(inventory, source), party_of(inventory, destination)
     if parties[0].workload is None and parties[1].workload is None:
         raise ValueError("a flow needs a pod at one end")
     if parties[0].workload is not None and source == destination and parties[0].workload.replicas <= 1:
         return Verdict(Answer.ALLOW, Side("Egress"), Side("Ingress"), "a pod always reaches itself")
     doubts: set[str] = set()
-    worlds = _worlds(inventory, versions, *parties)
-    judged = [(w, *sides) for w in worlds for sides in _judge(_Flow(inventory, w, port, protocol, doubts))]
+    judged = [
+        (w, *sides)
+        for w in worlds(inventory, versions, *parties)
+        for sides in _judge(_Flow(inventory, w, port, protocol, doubts))
+    ]
     dialect = inventory.dialect
-    narrowed = [j for j in judged if dialect is None or _is_world_of(dialect, j[0])]
+    narrowed = [j for j in judged if dialect is None or is_world_of(dialect, j[0])]
     for answer, considered in ((None, judged), (Answer.DIALECT, narrowed)):
         outcomes = {_allows(egress, ingress) for _, egress, ingress in considered}
         if len(outcomes) == 1:
@@ -100,81 +67,15 @@ def judge(
     return Verdict(Answer.UNDEFINED, egress, ingress, _why_open(parties, doubts))
 
 
-def _party(inventory: Inventory, end: End) -> _Party:
-    if isinstance(end, AddressEnd):
-        return _Party(None, {}, end.address)
-    workload = next((w for w in inventory.workloads if w.id == end.workload), None)
-    if workload is None:
-        raise Problem(f"there is no workload {end.workload}", "name it as namespace/name")
-    labels = next((n.labels for n in inventory.namespaces if n.name == workload.namespace), None)
-    if labels is None:
-        return _Party(workload, {NAME_LABEL: workload.namespace}, is_known=False)
-    return _Party(workload, labels)
-
-
 _TIE = "two policies of one tier and priority match and disagree; either may be applied"
 
 
-def _why_open(parties: tuple[_Party, _Party], doubts: set[str]) -> str:
+def _why_open(parties: tuple[Party, Party], doubts: set[str]) -> str:
     if doubts:
         return "; ".join(sorted(doubts))
     if any(p.host_network for p in parties):
         return "Kubernetes leaves open whether policies see a host-network pod as a pod or as its node"
     return "Kubernetes leaves open whether an ipBlock matches a pod's address"
-
-
-# The worlds
-
-
-def _worlds(inventory: Inventory, versions: tuple[int, ...], source: _Party, destination: _Party) -> Iterator[_World]:
-    """Strict worlds first, so that a verdict that holds everywhere is explained without them."""
-    host = source.host_network or destination.host_network
-    open_of_hosts = (False, True) if host else (False,)
-    for blocks, node_blocks, host_pods, same_node in product(
-        (False, True), open_of_hosts, (True, False) if host else (True,), open_of_hosts
-    ):
-        for ours, theirs in product(
-            _addresses(inventory, versions, source, True), _addresses(inventory, versions, destination, False)
-        ):
-            if ours.version == theirs.version or source.workload is None or destination.workload is None:
-                yield _World(
-                    blocks,
-                    node_blocks,
-                    host_pods,
-                    same_node,
-                    replace(source, address=ours),
-                    replace(destination, address=theirs),
-                )
-
-
-def _is_world_of(dialect: Dialect, world: _World) -> bool:
-    return world.blocks_match_pods == dialect.blocks_match_pods and (
-        not (world.source.host_network or world.destination.host_network)
-        or (world.host_pods_are_pods, world.blocks_match_nodes)
-        == (dialect.host_pods_are_pods, dialect.blocks_match_nodes)
-    )
-
-
-def _addresses(inventory: Inventory, versions: tuple[int, ...], party: _Party, is_source: bool) -> list[Address]:
-    """An address of every kind that the party may have: one of each interval that the policies' blocks cut."""
-    if party.address is not None:
-        return [party.address]
-    blocks = [network for block in blocks_of(inventory) for network in (block.cidr, *block.excluded)]
-    everywhere = [n for n in WHOLE if n.version in versions]
-    ranges = pod_ranges(inventory)
-    spaces = everywhere if party.host_network else [n for n in ranges if n.version in versions]
-    out: list[Address] = []
-    for space in spaces:
-        cuts = {int(space.network_address)}
-        for block in (*blocks, *ranges):
-            if block.version == space.version:
-                cuts |= {int(block.network_address), int(block.broadcast_address) + 1}
-        make = IPv4Address if space.version == 4 else IPv6Address
-        out += [make(c) for c in sorted(cuts) if int(space.network_address) <= c <= int(space.broadcast_address)]
-    # A node's address is not a pod's; but it may send from an overlay's, which is one of the pod range.
-    if party.host_network and not is_source:
-        out = [a for a in out if not any(a in cidr for cidr in inventory.pod_cidrs)]
-    return out or [ip_address("192.0.2.1")]
 
 
 # One world
@@ -196,13 +97,13 @@ class _Flow:
     """`doubts`: why it may be judged in several ways; filled in while it is."""
 
     inventory: Inventory
-    world: _World
+    world: World
     port: int
     protocol: Protocol
     doubts: set[str]
 
 
-def _sides(flow: _Flow, direction: Direction, subject: _Party, peer: _Party) -> list[Side]:
+def _sides(flow: _Flow, direction: Direction, subject: Party, peer: Party) -> list[Side]:
     """The Admin tier, then NetworkPolicy, then, for a pod that none isolates, the Baseline tier."""
     if subject.workload is None or (
         flow.world.same_node and not flow.world.host_pods_are_pods and (peer.host_network or subject.host_network)
@@ -232,7 +133,7 @@ def _sides(flow: _Flow, direction: Direction, subject: _Party, peer: _Party) -> 
     return sides
 
 
-def _tier_steps(flow: _Flow, tier: Tier, direction: Direction, subject: _Party, peer: _Party) -> list[TierStep | None]:
+def _tier_steps(flow: _Flow, tier: Tier, direction: Direction, subject: Party, peer: Party) -> list[TierStep | None]:
     """The first matching rule in priority order; of several policies with one priority, any may be it. Every rule that
     may match before one that does may be the first too, and so may none (None) where none surely does."""
     policies = [p for p in flow.inventory.tiers if p.tier == tier]
@@ -248,7 +149,7 @@ def _tier_steps(flow: _Flow, tier: Tier, direction: Direction, subject: _Party, 
 
 
 def _first_steps(
-    flow: _Flow, policy: TierPolicy, direction: Direction, subject: _Party, peer: _Party
+    flow: _Flow, policy: TierPolicy, direction: Direction, subject: Party, peer: Party
 ) -> tuple[list[TierStep], bool]:
     """The rules of one policy that may be the first that matches, and whether one of them surely is."""
     selects = not subject.host_network and _is_in(policy.subject, subject)
@@ -260,7 +161,7 @@ def _first_steps(
             actions = _ANY_ACTION if rule.action == "Unread" else (rule.action,)
             steps += [TierStep(ref, action) for action in actions]
         if matches is None:
-            flow.doubts.add(_doubt(flow, ref, peer))
+            flow.doubts.add(_doubt(flow, ref, peer, rule))
         elif rule.action == "Unread" and matches:
             flow.doubts.add(f"the action of {ref} could not be read")
         if selects is None and matches is not False:
@@ -274,14 +175,18 @@ def _first_steps(
 _ANY_ACTION: tuple[Action, ...] = ("Accept", "Deny", "Pass")
 
 
-def _doubt(flow: _Flow, ref: RuleRef, peer: _Party) -> str:
+def _doubt(flow: _Flow, ref: RuleRef, peer: Party, rule: TierRule | None = None) -> str:
     """Why it is not known whether a rule matches."""
+    if rule is not None and any(_is_in(p, peer) for p in rule.peers):
+        decides = [p.l7 for p in rule.ports if p.l7 and _port_matches(flow, replace(p, l7=""))]
+        if decides:
+            return f"it passes at L4, and {ref} decides at L7 ({decides[0]})"
     if not peer.is_known:
         return _labels_missing(peer)
     return f"the input does not say whether {ref} matches"
 
 
-def _labels_missing(party: _Party) -> str:
+def _labels_missing(party: Party) -> str:
     return f"the labels of namespace {party.namespace} are not known: its Namespace object was not given"
 
 
@@ -306,7 +211,7 @@ def _selects(selector: Selector, labels: Labels, is_known: bool = True) -> _Mayb
     return _all(holds if is_known or key in labels else None for key, holds in wanted)
 
 
-def _hits(flow: _Flow, rule: TierRule, peer: _Party) -> _Maybe:
+def _hits(flow: _Flow, rule: TierRule, peer: Party) -> _Maybe:
     return _all((_any(_is_in(p, peer) for p in rule.peers), _ports_match(flow, rule)))
 
 
@@ -314,43 +219,58 @@ def _ports_match(flow: _Flow, rule: Rule | TierRule) -> _Maybe:
     return not rule.ports or _any(_port_matches(flow, p) for p in rule.ports)
 
 
-def _is_in(wanted: Peer, party: _Party) -> _Maybe:
+def _is_in(wanted: Peer, party: Party) -> _Maybe:
     """Tier policies' subjects and peers: never a host-network pod; `networks` match pods as well."""
     if wanted.unread:
         return _unread(wanted, party)
+    if wanted.unsure and _is_in(replace(wanted, unsure=False), party) is not False:
+        return None
+    if wanted.entity is not None:
+        return _is_one_of(wanted.entity, party)
     if wanted.ip_block is not None:
-        return _block_holds(wanted.ip_block, party.address)
+        is_outside = party.workload is None and not party.is_node
+        return (is_outside or not wanted.outside) and _block_holds(wanted.ip_block, party.address)
     if party.workload is None or party.host_network or wanted.namespaces is None:
         return False
     in_namespace = _selects(wanted.namespaces, party.namespace_labels, party.is_known)
     return _all((in_namespace, wanted.pods is None or _selects(wanted.pods, party.workload.labels)))
 
 
-def _unread(wanted: Peer, party: _Party) -> _Maybe:
-    """A node's address belongs to no pod, except one on the host network."""
+def _is_one_of(entity: Entity, party: Party) -> bool:
+    if entity == "cluster":
+        return party.workload is not None or party.is_node
+    if entity == "world":
+        return party.workload is None and not party.is_node
+    return entity == "all" or (entity == "nodes" and party.is_node)
+
+
+def _unread(wanted: Peer, party: Party) -> _Maybe:
+    """A node's address belongs to no pod, except one on the host network; so does the API server's."""
     is_own_pod = party.workload is not None and not party.host_network
-    return False if wanted.unread == "nodes" and is_own_pod else None
+    return False if wanted.unread in ("nodes", "api-server") and is_own_pod else None
 
 
-def _isolates(policy: NetworkPolicy, direction: Direction, subject: _Party, world: _World) -> bool:
+def _isolates(policy: NetworkPolicy, direction: Direction, subject: Party, world: World) -> bool:
     workload = subject.workload
     if workload is None or (workload.host_network and not world.host_pods_are_pods):
         return False
     return direction in policy.types and policy.namespace == workload.namespace and policy.pods.matches(workload.labels)
 
 
-def _rule_matches(flow: _Flow, namespace: str, rule: Rule, peer: _Party) -> _Maybe:
-    who = not rule.peers or _any(_peer_matches(p, namespace, peer, flow.world) for p in rule.peers)
+def _rule_matches(flow: _Flow, namespace: str, rule: Rule, peer: Party) -> _Maybe:
+    who = not rule.peers or _any(_peer_matches(flow, p, namespace, peer) for p in rule.peers)
     return _all((who, _ports_match(flow, rule)))
 
 
-def _peer_matches(wanted: Peer, namespace: str, peer: _Party, world: _World) -> _Maybe:
+def _peer_matches(flow: _Flow, wanted: Peer, namespace: str, peer: Party) -> _Maybe:
     if wanted.unread:
         return _unread(wanted, peer)
-    workload = peer.workload
+    workload, world, dialect = peer.workload, flow.world, flow.inventory.dialect
     is_pod = workload is not None and (not workload.host_network or world.host_pods_are_pods)
     if wanted.ip_block is not None:
         seen = world.blocks_match_pods if is_pod else world.blocks_match_nodes or workload is None
+        if workload is None and peer.is_node and dialect is not None:
+            seen = dialect.blocks_match_nodes
         return seen and _block_holds(wanted.ip_block, peer.address)
     if workload is None or not is_pod:
         return False
@@ -370,6 +290,8 @@ def _block_holds(block: IpBlock, address: Address | None) -> bool:
 def _port_matches(flow: _Flow, wanted: PolicyPort) -> _Maybe:
     if wanted.unread:
         return None
+    if wanted.l7:  # what comes to the port passes or not by what it says
+        return _port_matches(flow, replace(wanted, l7="")) and None
     if wanted.protocol != flow.protocol:
         return False
     if wanted.port is None:

@@ -146,9 +146,11 @@ class PodIndex:
         """The classes that a peer's selectors match; `home` is the policy's namespace (None: cluster-wide). `perhaps`:
         those too that they may match, for all that the input says of their namespaces' labels, or of the peer."""
         if peer.unread:
-            return self.everyone if perhaps and peer.unread != "nodes" else 0
-        if peer.ip_block is not None:
+            return self.everyone if perhaps and peer.unread not in ("nodes", "api-server") else 0
+        if peer.ip_block is not None or (peer.unsure and not perhaps):
             return 0
+        if peer.entity is not None:
+            return self.everyone if peer.entity in ("all", "cluster") else self.host * (peer.entity == "nodes")
         within = self.in_namespaces(peer.namespaces, perhaps) if peer.namespaces is not None else self.in_home(home)
         return within if peer.pods is None else within & self._labels.select(peer.pods)
 

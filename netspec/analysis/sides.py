@@ -9,33 +9,12 @@ from functools import reduce
 from itertools import groupby
 from typing import NamedTuple
 
-from netspec.analysis.bits import Partition, cover, from_members, product, to_members
+from netspec.analysis.bits import Partition, cover, product, to_members
 from netspec.analysis.decide import NOTHING, Decided, either, hit, may, may_hit, then
 from netspec.analysis.pods import PodIndex, PortName
+from netspec.analysis.rules import CompiledRule, RuleCompiler
 from netspec.analysis.spaces import WHOLE, AddressSpace, PortSpace, families, pod_ranges
-from netspec.ir.model import Action, Direction, Inventory, NetworkPolicy, Peer, Rule, Tier, TierPolicy, TierRule
-
-
-class CompiledRule(NamedTuple):
-    """`selected`: pod classes by selectors; `blocks`: bits of the ipBlocks; `anyone`: no peer restriction.
-    `ports`: the numbered ports; `names`: the named ones, which the destination resolves.
-
-    What it may match besides: `perhaps`, classes by selectors; `unread`, classes whatever they are taken for (pods and
-    external ones); `unread_ports`."""
-
-    selected: int
-    blocks: int
-    anyone: bool
-    ports: int
-    names: tuple[PortName, ...]
-    action: Action
-    perhaps: int = 0
-    unread: int = 0
-    unread_ports: int = 0
-
-    @property
-    def is_sure(self) -> bool:
-        return not (self.perhaps or self.unread or self.unread_ports)
+from netspec.ir.model import Direction, Inventory, NetworkPolicy, Peer, Tier, TierPolicy
 
 
 class SideKey(NamedTuple):
@@ -81,9 +60,10 @@ class Sides:
         addresses: AddressSpace,
         versions: tuple[int, ...],
     ) -> None:
-        self._inventory, self._pods, self._ports, self._units = inventory, pods, ports, addresses.units
-        self.external_signatures = list(dict.fromkeys(signature for *_, signature in addresses.intervals))
-        self.externals = ((1 << len(self.external_signatures)) - 1) << pods.count
+        self._inventory, self._pods, self._ports = inventory, pods, ports
+        compiler = self._compiler = RuleCompiler(inventory, pods, ports, addresses)
+        self.external_signatures, self.externals = compiler.signatures, compiler.externals
+        self.outside_of = compiler.outside_of
         self.everyone = pods.everyone | self.externals
         self.open = {ports.full: self.everyone}
         dialect = inventory.dialect
@@ -101,7 +81,6 @@ class Sides:
                 s for n in whole for s in addresses.signatures(n.version, (n,), known) or frozenset((0,))
             ),
         }
-        self._outside: dict[int, int] = {}
         self._compiled: dict[tuple[int, Direction], tuple[CompiledRule, ...]] = {}
         self._known: dict[SideKey, Side] = {}
         self._known_worlds: dict[SideKey, tuple[list[list[_World]], list[_World]]] = {}
@@ -145,37 +124,9 @@ class Sides:
         found = self._compiled.get((id(policy), direction))
         if found is None:
             home = policy.namespace if isinstance(policy, NetworkPolicy) else None
-            found = tuple(self._compile(rule, home) for rule in policy.rules(direction))
+            found = tuple(self._compiler.compile(rule, home) for rule in policy.rules(direction))
             self._compiled[id(policy), direction] = found
         return found
-
-    def _compile(self, rule: Rule | TierRule, home: str | None) -> CompiledRule:
-        selected = perhaps = unread = blocks = ports = unread_ports = 0
-        names = []
-        for peer in rule.peers:
-            if peer.ip_block is not None:
-                blocks |= self._units[peer.ip_block]
-            elif peer.unread:
-                unread |= self.externals | self._pods.host if peer.unread == "nodes" else self.everyone
-            else:
-                seen = self._pods.everyone if home is not None else ~self._pods.host
-                selected |= self._pods.peer(peer, home) & seen
-                perhaps |= self._pods.peer(peer, home, True) & seen
-        for port in rule.ports:
-            if port.unread:
-                unread_ports = self._ports.full
-            elif isinstance(port.port, str):
-                names.append((port.port, port.protocol))
-            elif port.port is None:
-                ports |= self._ports.mask(port.protocol)
-            else:
-                ports |= self._ports.mask(port.protocol, port.port, port.end_port or port.port)
-        action = rule.action if isinstance(rule, TierRule) else "Accept"
-        anyone = home is not None and not rule.peers
-        ports = ports if rule.ports else self._ports.full
-        return CompiledRule(
-            selected, blocks, anyone, ports, tuple(names), action, perhaps & ~selected, unread, unread_ports
-        )
 
     # One side
 
@@ -293,16 +244,9 @@ class Sides:
         if perhaps:
             peers |= rule.unread & world.space
         if rule.blocks and world.blocks is None:
-            return peers | (self.outside_of(rule.blocks) & world.space)
+            spared = 0 if is_tier else self._compiler.unblocked
+            return peers | (self.outside_of(rule.blocks) & world.space & ~spared)
         return world.space if rule.blocks & ((world.tier_blocks if is_tier else world.blocks) or 0) else peers
-
-    def outside_of(self, blocks: int) -> int:
-        """The external classes that one of the blocks holds."""
-        found = self._outside.get(blocks)
-        if found is None:
-            inside = (i for i, signature in enumerate(self.external_signatures) if signature & blocks)
-            found = self._outside[blocks] = from_members(inside) << self._pods.count
-        return found
 
     def spread(self, rule: CompiledRule, key: SideKey, peers: int, perhaps: bool = False) -> Iterator[tuple[int, int]]:
         """The rule's ports with the peers they apply to: a named port differs by destination. `perhaps`: with the ports
@@ -310,7 +254,7 @@ class Sides:
         if not peers:
             return
         ports = rule.ports | rule.unread_ports if perhaps else rule.ports
-        for name in rule.names:
+        for name in (*rule.names, *rule.unread_names) if perhaps else rule.names:
             if key.direction == "Ingress":
                 port = dict(key.ports).get(name)
                 ports |= self._ports.mask(name[1], port, port) if port is not None else 0

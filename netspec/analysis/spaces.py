@@ -158,7 +158,7 @@ def samples(
 ) -> list[IPv4Address | IPv6Address]:
     """One address of `network`, outside of `without`, for each stretch that no policy of the inventory tells apart."""
     outs = [n for n in without if n.version == network.version]
-    space = AddressSpace(blocks_of(inventory), (network, *outs))
+    space = AddressSpace((*blocks_of(inventory), *node_blocks(inventory)), (network, *outs))
     return [
         IPv4Address(low) if version == 4 else IPv6Address(low)
         for version, low, *_ in space.within(network.version, (network,), outs)
@@ -223,6 +223,16 @@ def rules_of(inventory: Inventory) -> Iterable[Rule | TierRule]:
 
 def blocks_of(inventory: Inventory) -> Iterable[IpBlock]:
     return (peer.ip_block for rule in rules_of(inventory) for peer in rule.peers if peer.ip_block is not None)
+
+
+def node_blocks(inventory: Inventory) -> Iterable[IpBlock]:
+    """The nodes' addresses, where some policy, or the CNI, tells them from others."""
+    if not inventory.node_addresses:
+        return ()
+    by_dialect = inventory.dialect is not None and not inventory.dialect.blocks_match_nodes
+    if not by_dialect and not any(p.entity or p.outside for r in rules_of(inventory) for p in r.peers):
+        return ()
+    return map(IpBlock, inventory.node_addresses)
 
 
 def families(*inventories: Inventory) -> tuple[int, ...]:

@@ -78,12 +78,10 @@ def _matches_any(rule: AnyRule, is_any: Callable[[Peer], bool]) -> bool:
 
 def is_every_pod(peer: Peer) -> bool:
     """Whether the peer is every pod of every namespace."""
-    return (
-        peer.ip_block is None
-        and not peer.unread
-        and peer.namespaces is not None
-        and peer.namespaces.is_empty
-        and (peer.pods is None or peer.pods.is_empty)
+    if peer.ip_block is not None or peer.unread or peer.unsure:
+        return False
+    return peer.entity in ("all", "cluster") or (
+        peer.namespaces is not None and peer.namespaces.is_empty and (peer.pods is None or peer.pods.is_empty)
     )
 
 
@@ -95,7 +93,7 @@ def rule_ports(reach: Reachability, key: SideKey, rule: AnyRule, perhaps: bool =
     names = dict(key.ports)
     mask = 0
     for port in rule.ports:
-        if port.unread:
+        if port.unread or (port.l7 and not perhaps):
             continue
         if isinstance(port.port, str):
             number = names.get((port.port, port.protocol))

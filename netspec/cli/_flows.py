@@ -48,6 +48,8 @@ class Found:
             said.append(f"allowed: {ports_text(self.explanation.allow)}")
         if self.explanation.undefined:
             said.append(f"left open: {ports_text(self.explanation.undefined)}")
+        if self.explanation.l7:
+            said.append(f"of which L7 decides: {ports_text(self.explanation.l7)}")
         return "; ".join(said) or "denied on every port"
 
 

@@ -102,6 +102,7 @@ def _listing(source: _sources.Source, found: Sequence[Found], what: str) -> List
                     "note": flow.note or None,
                     "allow": flow.explanation.allow,
                     "undefined": flow.explanation.undefined,
+                    **({"l7": flow.explanation.l7} if flow.explanation.l7 else {}),
                     "steps": steps,
                 }
             )

@@ -66,6 +66,12 @@ def _listing(matrix: Matrix, focus: Focus, name: str, explain: bool) -> Listing:
             text = texts[mask] = ports_text(reach.ranges(mask))
         return text
 
+    def open_ports(c: Connection) -> list[str]:
+        """What is left open, by what decides it."""
+        by_l7 = matrix.l7.ports(c) if matrix.l7 is not None else 0
+        rest = c.undefined & ~by_l7
+        return [*([ports(rest)] if rest else []), *([f"{ports(by_l7)} (L7 decides)"] if by_l7 else [])]
+
     def reason(connection: Connection) -> "Because":
         from netspec.analysis.why import because  # only where it is asked for: starting fast counts
 
@@ -73,13 +79,13 @@ def _listing(matrix: Matrix, focus: Focus, name: str, explain: bool) -> Listing:
 
     def rows() -> Iterator[Row]:
         for c in matrix.connections(focus):
-            row = (labels[c.source], labels[c.destination], ports(c.allow), ports(c.undefined))
+            row = (labels[c.source], labels[c.destination], ports(c.allow), "; ".join(open_ports(c)))
             yield (*row, str(reason(c))) if explain else row
 
     def edges() -> Iterator[Edge]:
         for c in matrix.connections(focus):
             said = [ports(c.allow)] if c.allow else []
-            said += [f"undefined {ports(c.undefined)}"] if c.undefined else []
+            said += [f"undefined {text}" for text in open_ports(c)]
             tone = "good" if c.allow else "warn"
             yield Edge(ids[c.source], ids[c.destination], "; ".join(said), not c.allow, tone)
 

@@ -107,9 +107,9 @@ class _Import:
     def _unread(self) -> None:
         """What the spec has no word for at all."""
         inventory, draft = self._reading.inventory, self._draft
-        for tier in inventory.tiers:
-            why = "a spec has no policies of the whole cluster"
-            draft.lost(f"{tier.kind} {tier.name}", why, self._locate(tier.place))
+        for (kind, name), tier in {t.object: t for t in reversed(inventory.tiers)}.items():
+            why = "a spec has no policies of this kind" if tier.stage else "a spec has no policies of the whole cluster"
+            draft.lost(f"{kind} {name}", why, self._locate(tier.place))
         for route in inventory.routes:
             draft.lost(f"{route.kind} {route.id}", "a spec has no routes", self._locate(route.place))
         for diagnostic in self._reading.diagnostics:

@@ -19,11 +19,13 @@ from netspec.ir.pods import WORKLOAD_LABEL as WORKLOAD_LABEL
 from netspec.ir.pods import ContainerPort as ContainerPort
 from netspec.ir.pods import Workload as Workload
 from netspec.ir.policies import Action as Action
+from netspec.ir.policies import Entity as Entity
 from netspec.ir.policies import IpBlock as IpBlock
 from netspec.ir.policies import NetworkPolicy as NetworkPolicy
 from netspec.ir.policies import Peer as Peer
 from netspec.ir.policies import PolicyPort as PolicyPort
 from netspec.ir.policies import Rule as Rule
+from netspec.ir.policies import Stage as Stage
 from netspec.ir.policies import Tier as Tier
 from netspec.ir.policies import TierPolicy as TierPolicy
 from netspec.ir.policies import TierRule as TierRule
@@ -136,9 +138,9 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What reachability is computed from. `dialect` is None where the CNI is unknown (plain
-    manifests). Of a namespace that is not
-    among `namespaces` nothing is known but its name, which is a label of it."""
+    """What reachability is computed from. `dialect` is None where the CNI is unknown (plain manifests). Of a namespace
+    that is not among `namespaces` nothing is known but its name, which is a label of it. `node_addresses`: those that
+    are known to be nodes'."""
 
     namespaces: tuple[Namespace, ...] = ()
     workloads: tuple[Workload, ...] = ()
@@ -150,6 +152,7 @@ class Inventory:
     routes: tuple[Route, ...] = ()
     slices: tuple[EndpointSlice, ...] = ()
     unread: tuple[Unread, ...] = ()
+    node_addresses: tuple[IPNetwork, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from netspec.ir.model import Makes
 from netspec.manifests.fields import Bad, Object
 
 TIER_GROUP, GATEWAY_GROUP = "policy.networking.k8s.io", "gateway.networking.k8s.io"
+CILIUM_GROUP = "cilium.io"
+CILIUM_POLICIES = ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy")
 
 
 class Refused(Bad):
@@ -54,6 +56,8 @@ _READ: dict[tuple[str, str], _Versions] = {
     (GATEWAY_GROUP, "TLSRoute"): _Versions(("v1", "v1alpha3", "v1alpha2")),
     (GATEWAY_GROUP, "TCPRoute"): _Versions(("v1alpha2", "v1")),
     (GATEWAY_GROUP, "UDPRoute"): _Versions(("v1alpha2", "v1")),
+    **{(CILIUM_GROUP, kind): _Versions(("v2",)) for kind in CILIUM_POLICIES},
+    (CILIUM_GROUP, "CiliumCIDRGroup"): _Versions(("v2", "v2alpha1")),
 }
 #: Where a kind of these old groups is now.
 _MOVED = {"NetworkPolicy": "networking.k8s.io", "Ingress": "networking.k8s.io"}
@@ -100,9 +104,7 @@ REFUSED = {
     ("crd.projectcalico.org", "GlobalNetworkPolicy"): "globalnetworkpolicies.crd.projectcalico.org",
     ("projectcalico.org", "NetworkPolicy"): "networkpolicies.projectcalico.org",
     ("projectcalico.org", "GlobalNetworkPolicy"): "globalnetworkpolicies.projectcalico.org",
-    ("cilium.io", "CiliumNetworkPolicy"): "ciliumnetworkpolicies.cilium.io",
-    ("cilium.io", "CiliumClusterwideNetworkPolicy"): "ciliumclusterwidenetworkpolicies.cilium.io",
-    ("cilium.io", "CiliumEgressGatewayPolicy"): "ciliumegressgatewaypolicies.cilium.io",
+    (CILIUM_GROUP, "CiliumEgressGatewayPolicy"): "ciliumegressgatewaypolicies.cilium.io",
     ("crd.antrea.io", "NetworkPolicy"): "networkpolicies.crd.antrea.io",
     ("crd.antrea.io", "ClusterNetworkPolicy"): "clusternetworkpolicies.crd.antrea.io",
     ("networking.k8s.aws", "ClusterNetworkPolicy"): "clusternetworkpolicies.networking.k8s.aws",
@@ -125,6 +127,8 @@ _POLICY_RESOURCES = (
     "adminnetworkpolicies.policy.networking.k8s.io",
     "baselineadminnetworkpolicies.policy.networking.k8s.io",
     "clusternetworkpolicies.policy.networking.k8s.io",
+    "ciliumnetworkpolicies.cilium.io",
+    "ciliumclusterwidenetworkpolicies.cilium.io",
     *REFUSED.values(),
 )
 _CALICO, _CALICO_STORED = ".projectcalico.org", ".crd.projectcalico.org"
@@ -225,7 +229,7 @@ def _sorted(api_version: str, kind: str) -> Sort | Bad:
         if version in versions.once:
             own = _own(kind)
             return Sort(True, f"{api_version} is no longer served by Kubernetes: write {own}")
-        if group in (TIER_GROUP, GATEWAY_GROUP):
+        if group in (TIER_GROUP, GATEWAY_GROUP, CILIUM_GROUP):
             known = " and ".join(versions.now)
             return Refused(("apiVersion",), f"is a version of {kind} that is not known", f"known is {known}")
         return _wrong(api_version, kind)

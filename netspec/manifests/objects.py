@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from ipaddress import ip_network
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from netspec.diagnostics import printable
+from netspec.diagnostics import Path, printable
 from netspec.ir.model import (
     NAME_LABEL,
     EndpointSlice,
@@ -17,6 +18,7 @@ from netspec.ir.model import (
     Namespace,
     NetworkPolicy,
     Place,
+    Protocol,
     Route,
     Service,
     TierPolicy,
@@ -26,12 +28,12 @@ from netspec.ir.model import (
 from netspec.ir.selectors import Labels, Selector
 from netspec.manifests import services
 from netspec.manifests.fields import Bad, Missing, Object, address, items, labels, mapping, network, object_name
-from netspec.manifests.kinds import TIER_GROUP, Refused, Sort, holds_pods, lists_known, sort_of
+from netspec.manifests.kinds import CILIUM_POLICIES, TIER_GROUP, Refused, Sort, holds_pods, lists_known, sort_of
 from netspec.manifests.policies import network_policy, tier_policy
 from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_workload
 
 if TYPE_CHECKING:
-    from netspec.manifests import gateways, slices
+    from netspec.manifests import cilium, gateways, slices
 
 #: The label of a namespace whose pods have a network of their own (OVN-Kubernetes, user-defined networks).
 _PRIMARY_NETWORK = "k8s.ovn.org/primary-user-defined-network"
@@ -39,6 +41,7 @@ _PRIMARY_NETWORK = "k8s.ovn.org/primary-user-defined-network"
 DEFAULT = "default"
 #: A pod's address stands for its network of this length, by IP version: pods come and go in it.
 _AROUND = {4: 24, 6: 64}
+_CLUSTER_WIDE = ("Namespace", "Node", "CiliumClusterwideNetworkPolicy", "CiliumCIDRGroup")
 #: DaemonSets by which a CNI is known.
 _CNI_DAEMONSETS = {"calico-node": "calico", "cilium": "cilium", "aws-node": "vpc-cni"}
 
@@ -70,7 +73,7 @@ class Objects:
     _found: list[Found] = field(default_factory=list)
     _services: list[Service] = field(default_factory=list)
     _policies: list[NetworkPolicy] = field(default_factory=list)
-    _late: list[tuple[str, str, Object, Place]] = field(default_factory=list)
+    _late: list[tuple[str, str, str, Object, Place]] = field(default_factory=list)
     _tiers: list[TierPolicy] = field(default_factory=list)
     _routes: list[Route] = field(default_factory=list)
     _attachable: list["gateways.Attachable"] = field(default_factory=list)
@@ -81,6 +84,9 @@ class Objects:
     _pod_cidrs: set[IPNetwork] = field(default_factory=set)
     _unread: list[Unread] = field(default_factory=list)
     _elsewhere: list[tuple[Object, Place]] = field(default_factory=list)
+    _service_labels: dict[str, Labels] = field(default_factory=dict)
+    _cidr_groups: dict[str, tuple[Labels, tuple[IPNetwork, ...]]] = field(default_factory=dict)
+    _around: "cilium.Surroundings | None" = None
 
     def add(self, body: Any, place: Place) -> None:
         """Raises Bad for what the API server would not take, Refused, or Duplicate."""
@@ -103,7 +109,7 @@ class Objects:
         if sort.remark is not None:
             self.remarks.append((sort.remark, place))
         metadata = mapping(body.get("metadata"), ("metadata",))
-        cluster_wide = kind in ("Namespace", "Node") or group == TIER_GROUP
+        cluster_wide = kind in _CLUSTER_WIDE or group == TIER_GROUP
         namespace = object_name(metadata.get("namespace") or self.default, ("metadata", "namespace"))
         kinds = (group.replace("extensions", "apps"), kind, "" if cluster_wide else namespace)
         if not metadata.get("name") and metadata.get("generateName"):
@@ -164,6 +170,12 @@ class Objects:
                     self._elsewhere.append((body, place))
         elif kind == "Service":
             self._services.append(services.service(namespace, name, body, place))
+            if own := mapping(body.get("metadata"), ("metadata",)).get("labels"):
+                self._service_labels[f"{namespace}/{name}"] = labels(own, ("metadata", "labels"))
+        elif kind == "CiliumCIDRGroup":
+            from netspec.manifests.cilium import cidr_group
+
+            self._cidr_groups[name] = cidr_group(body)
         elif kind == "Namespace":
             own = labels(mapping(body.get("metadata"), ("metadata",)).get("labels"), ("metadata", "labels"))
             self._namespaces[name] = Namespace(name, {**own, NAME_LABEL: name}, place=place)
@@ -180,7 +192,7 @@ class Objects:
         elif kind == "Node":
             self._add_node(body)
         else:
-            self._late.append((kind, name, body, place))
+            self._late.append((kind, namespace, name, body, place))
 
     def _add_gateway_api(self, kind: str, namespace: str, name: str, body: Object, place: Place) -> None:
         from netspec.manifests import gateways  # most input does without
@@ -208,20 +220,18 @@ class Objects:
 
     def conclude(self) -> Iterator[Failure]:
         """Reads what needs all objects: yields those that turn out bad."""
-        for kind, name, body, place in self._late:
+        for kind, namespace, name, body, place in self._late:
             found: list[Bad] = []
             try:
-                base, position = place.path, place.position
-                self._tiers.append(
-                    tier_policy(
-                        kind,
-                        name,
-                        body,
-                        lambda path, base=base, position=position: Place((*base, *path), position),  # type: ignore[misc]
-                        self._node_addresses,
-                        found.append,
-                    )
-                )
+                at = partial(_place_in, place)
+                if kind in CILIUM_POLICIES:
+                    from netspec.manifests.cilium import cilium_policy  # most input does without
+
+                    home = namespace if kind == CILIUM_POLICIES[0] else ""
+                    around = self._surroundings()
+                    self._tiers += cilium_policy(kind, home, name, body, at, around, found.append)
+                else:
+                    self._tiers.append(tier_policy(kind, name, body, at, self._node_addresses, found.append))
             except Bad as bad:
                 found.append(bad)
             yield from (Failure(body, place, bad) for bad in found)
@@ -238,6 +248,24 @@ class Objects:
         found = [addresses for own, addresses in self._nodes if selector.matches(own)]
         return None if not self._nodes or () in found else tuple(a for addresses in found for a in addresses)
 
+    def _surroundings(self) -> "cilium.Surroundings":
+        if self._around is None:
+            from netspec.manifests import cilium
+
+            numbers: dict[tuple[str | None, Protocol], set[int]] = {}
+            for port in (p for f in self._found if not f.pod.host_network for p in f.pod.ports):
+                numbers.setdefault((port.name, port.protocol), set()).add(port.port)
+            one = {name: min(found) for name, found in numbers.items() if len(found) == 1}
+            knows = bool(self._nodes) and all(addresses for _, addresses in self._nodes)
+            seen = [
+                cilium.ServiceSeen(s.namespace, s.name, self._service_labels.get(s.id, {}), s.selector)
+                for s in self._services
+            ]
+            self._around = cilium.Surroundings(
+                knows, seen, self._cidr_groups, lambda name, protocol: one.get((name, protocol))
+            )
+        return self._around
+
     def inventory(self) -> Inventory:
         """In an order that does not depend on the input's."""
         workloads = self._workloads()
@@ -252,6 +280,9 @@ class Objects:
             routes=tuple(sorted(routes, key=lambda r: (r.id, r.kind))),
             slices=self._behind(workloads),
             unread=tuple(sorted(self._unread, key=lambda u: (u.namespace, u.name, u.kind, u.makes))),
+            node_addresses=tuple(
+                sorted({a for _, own in self._nodes for a in own}, key=lambda n: (n.version, n.network_address))
+            ),
         )
 
     def _behind(self, workloads: tuple[Workload, ...]) -> tuple[EndpointSlice, ...]:
@@ -286,9 +317,10 @@ class Objects:
         return around if strays and strays == addresses else self._pod_cidrs | around
 
     def cni(self) -> str | None:
-        """What the cluster runs, told from the DaemonSets of the known CNIs."""
+        """What the cluster runs, told from the DaemonSets of the known CNIs, or from policies that one alone has."""
         names = {f.key.name for f in self._found if f.key.kind == "DaemonSet"}
-        return next((cni for name, cni in _CNI_DAEMONSETS.items() if name in names), None)
+        of_one = "cilium" if any(t.kind in CILIUM_POLICIES for t in self._tiers) else None
+        return next((cni for name, cni in _CNI_DAEMONSETS.items() if name in names), of_one)
 
     def _workloads(self) -> tuple[Workload, ...]:
         selectors = [p.pods for p in self._policies]
@@ -323,6 +355,10 @@ class Objects:
     def _labels_of(self, namespace: str) -> Labels | None:
         found = self._namespaces.get(namespace)
         return found.labels if found else None
+
+
+def _place_in(place: Place, path: Path) -> Place:
+    return Place((*place.path, *path), place.position)
 
 
 def describe(body: Any) -> str:

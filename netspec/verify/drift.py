@@ -11,7 +11,7 @@ from netspec.analysis.matrix import ports_text
 from netspec.diagnostics import Severity
 from netspec.ir.model import NAME_LABEL, Ir, NetworkPolicy, Peer, Rule, TierPolicy
 from netspec.ir.selectors import Labels, Selector
-from netspec.manifests.kinds import REFUSED, TIER_GROUP, decides
+from netspec.manifests.kinds import CILIUM_POLICIES, REFUSED, TIER_GROUP, decides
 from netspec.manifests.read import read_texts
 from netspec.probes import FactProbe
 from netspec.verify.findings import Finding, delete, probe_tag, set_back
@@ -60,7 +60,9 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
     `pods`: those that run, for policies that select pods which the spec does not have."""
     if objects.problem:
         return Drift(problem=objects.problem)
-    items = [i for i in objects.items if i["kind"] == "Namespace" or is_policy(i)]
+    depends = any(i["kind"] in CILIUM_POLICIES for i in objects.items)
+    around = ("Namespace", *_AROUND) if depends else ("Namespace",)
+    items = [i for i in objects.items if i["kind"] in around or is_policy(i)]
     own = {n.name for n in ir.namespaces if not n.system}
     known = json.dumps({"kind": "List", "items": [i for i in items if not _is_refused(i)]})
     reading = read_texts([("the cluster", known)])
@@ -92,9 +94,8 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
             if _meaning(wanted[name]) != _meaning(found[name])
         ),
         *(
-            Finding(f"{t.id} is not in the spec", delete(ir.stack, t.kind, t.name), frozenset({"cluster", _SAID}))
-            for t in live.tiers
-            if tiers[t.id]
+            Finding(f"{kind}/{name} is not in the spec", delete(ir.stack, kind, name), frozenset({"cluster", _SAID}))
+            for kind, name in dict.fromkeys(t.object for t in live.tiers if tiers[t.id])
         ),
         *(_unread(ir.stack, i) for i in items if _is_refused(i) and i["metadata"].get("namespace", "") in ("", *own)),
         *(Finding(d.message, up, frozenset({_SAID})) for d in reading.diagnostics if d.severity is Severity.ERROR),
@@ -105,6 +106,8 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
 
 
 _SAID = probe_tag(PROBE)
+#: What some policies are about, besides pods and namespaces.
+_AROUND = ("Node", "Service", "CiliumCIDRGroup")
 _NETWORK_POLICY = "networkpolicy.networking.k8s.io"
 
 
@@ -142,7 +145,9 @@ def _governs(
 def is_policy(item: Item) -> bool:
     """Of those that are read, and those that decide in a language of their own."""
     group = of_group(item)
-    return _is_refused(item) or group == TIER_GROUP or (group == "networking.k8s.io" and "Policy" in item["kind"])
+    if _is_refused(item) or group == TIER_GROUP or item["kind"] in CILIUM_POLICIES:
+        return True
+    return group == "networking.k8s.io" and "Policy" in item["kind"]
 
 
 def _changes(diff: Diff) -> Iterator[str]:

@@ -36,6 +36,8 @@ BLOCKS = (
     "fd00:10:244::/56",
 )
 
+NODES = (ip_network("192.0.2.129/32"), ip_network("2001:db8::7/128"))
+
 protocols = st.sampled_from(("TCP", "UDP", "SCTP"))
 labels = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=2)
 ports = st.sampled_from((1, 53, 80, 8080, 65535))
@@ -78,10 +80,15 @@ def policy_ports(draw: st.DrawFn) -> PolicyPort:
     protocol = draw(protocols)
     port = draw(st.one_of(st.none(), ports, st.sampled_from(PORT_NAMES)))
     end = draw(st.sampled_from((None, 9000))) if isinstance(port, int) and port <= 9000 else None
-    return PolicyPort(protocol, port, end)
+    return PolicyPort(protocol, port, end, l7=draw(st.sampled_from(("", "", "http"))))
 
 
-unread_peers = st.builds(Peer, unread=st.sampled_from(("nodes", "names", "anything")))
+unread_peers = st.builds(Peer, unread=st.sampled_from(("nodes", "api-server", "names", "anything")))
+#: Of policies that know whom an address belongs to.
+knowing_peers = st.one_of(
+    st.builds(Peer, entity=st.sampled_from(("all", "cluster", "world", "nodes", "proxy")), unsure=st.booleans()),
+    st.builds(Peer, ip_block=ip_blocks(), outside=st.just(True), unsure=st.booleans()),
+)
 peers = st.one_of(
     unread_peers,
     st.builds(Peer, pods=pod_selectors),
@@ -106,7 +113,7 @@ policies = st.builds(
 )
 cluster_peers = st.one_of(
     st.builds(Peer, namespaces=namespace_selectors),
-    st.builds(Peer, pods=pod_selectors, namespaces=namespace_selectors),
+    st.builds(Peer, pods=pod_selectors, namespaces=namespace_selectors, unsure=st.sampled_from((False, False, True))),
 )
 
 
@@ -115,7 +122,9 @@ def tier_rules(with_networks: bool) -> st.SearchStrategy[TierRule]:
     return st.builds(
         lambda action, peers, ports: TierRule(action, tuple(peers), tuple(ports)),
         st.sampled_from(("Accept", "Deny", "Pass", "Accept", "Deny", "Pass", "Unread")),
-        st.lists(st.one_of(cluster_peers, unread_peers, *((networks,) if with_networks else ())), max_size=2),
+        st.lists(
+            st.one_of(cluster_peers, unread_peers, knowing_peers, *((networks,) if with_networks else ())), max_size=2
+        ),
         st.lists(policy_ports(), max_size=1),
     )
 
@@ -162,4 +171,5 @@ def inventories(draw: st.DrawFn, max_policies: int = 4, with_tiers: bool = True)
         tuple(ip_network(c) for c in cidrs),
         draw(st.sampled_from((None, None, *(DIALECTS[name] for name in ("calico", "cilium"))))),
         tuple(draw(st.lists(tiers, max_size=2))) if with_tiers else (),
+        node_addresses=draw(st.sampled_from(((), NODES))),
     )

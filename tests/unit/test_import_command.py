@@ -27,7 +27,7 @@ ROUTE = {
     "spec": {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}},
 }
 OPEN = policy("web", **app("web"), ingress=[{}])
-REFUSED = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": {"name": "x"}, "spec": {}}
+REFUSED = {"apiVersion": "crd.antrea.io/v1beta1", "kind": "NetworkPolicy", "metadata": {"name": "x"}, "spec": {}}
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_many_of_one_reason_are_counted(here: Path, capsys: pytest.CaptureFixtur
 
 def test_input_that_cannot_be_used_fails_the_rest_is_written(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "--from-manifests", manifests(here, REFUSED, *SHOP)]) == FAILED
-    assert "CiliumNetworkPolicy x" in capsys.readouterr().out
+    assert "NetworkPolicy x" in capsys.readouterr().out
     assert main(["check", "stacks/shop-net.yaml"]) == OK
 
 

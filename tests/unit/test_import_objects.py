@@ -377,7 +377,7 @@ spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: []}
 apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
 metadata: {name: cnp, namespace: shop}
-spec: {}
+spec: {endpointSelector: {}, ingressDeny: [{fromEntities: [world]}], ingress: [{fromEndpoints: [{}]}]}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -395,6 +395,7 @@ spec: {containers: [{name: c}]}
     lines = {r.what.partition(":")[0]: r.where.line if r.where else 0 for r in lost}
     assert lines["Ingress shop/web"] == 2
     assert lines["ClusterNetworkPolicy guard"] == 7
-    assert lines["CiliumNetworkPolicy shop/cnp"] == 13
+    assert lines["CiliumNetworkPolicy shop/cnp"] == 15
+    assert sum(r.what.startswith("CiliumNetworkPolicy") for r in lost) == 1
     assert lines["NetworkPolicy shop/broken"] == 20
     assert set(spec(found)["workloads"][0]["labels"].items()) == {("app", "web")}

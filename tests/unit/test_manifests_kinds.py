@@ -124,7 +124,6 @@ DECIDE = rows(
     """
         crd.projectcalico.org/v1                   GlobalNetworkPolicy
         projectcalico.org/v3                       NetworkPolicy
-        cilium.io/v2                               CiliumNetworkPolicy
         cilium.io/v2                               CiliumEgressGatewayPolicy
         cilium.io/v2                               CiliumLocalRedirectPolicy
         crd.antrea.io/v1beta1                      Egress

@@ -104,8 +104,8 @@ def test_an_object_twice_is_an_error_that_names_both_places() -> None:
     [
         ("crd.projectcalico.org/v1", "NetworkPolicy"),
         ("projectcalico.org/v3", "GlobalNetworkPolicy"),
-        ("cilium.io/v2", "CiliumNetworkPolicy"),
-        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
+        ("cilium.io/v2", "CiliumEgressGatewayPolicy"),
+        ("cilium.io/v3", "CiliumNetworkPolicy"),
         ("policy.networking.k8s.io/v1beta9", "AdminNetworkPolicy"),
         ("policy.example.com/v1", "NetworkPolicy"),
     ],

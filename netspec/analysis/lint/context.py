@@ -6,7 +6,8 @@ from functools import cached_property
 
 from netspec.analysis.bits import from_members
 from netspec.analysis.engine import Reachability
-from netspec.analysis.sides import CompiledRule, SideKey
+from netspec.analysis.rules import CompiledRule
+from netspec.analysis.sides import SideKey
 from netspec.analysis.spaces import blocks_of
 from netspec.ir.dns import NODE_LOCAL_ADDRESS, dns_servers, usual_dns
 from netspec.ir.model import (

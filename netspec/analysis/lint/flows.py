@@ -5,7 +5,8 @@ from itertools import chain
 
 from netspec.analysis.bits import from_members, to_members
 from netspec.analysis.lint.context import DIRECTIONS, SYSTEM, Context, Finding
-from netspec.analysis.sides import CompiledRule, SideKey
+from netspec.analysis.rules import CompiledRule
+from netspec.analysis.sides import SideKey
 from netspec.analysis.unknown import is_every_pod, unknown_reach, walk_of_any
 from netspec.ir.dns import DNS_PORT, NODE_LOCAL_ADDRESS
 from netspec.ir.model import NAME_LABEL, Direction, Namespace, Peer

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from netspec.analysis.bits import Partition, cover
-from netspec.analysis.explain import peer_text, port_text, selector_text
 from netspec.analysis.lint.context import DIRECTIONS, Context, Finding
 from netspec.analysis.sides import SideKey
+from netspec.analysis.words import peer_text, port_text, selector_text
 from netspec.ir.model import Direction, NetworkPolicy, Peer, PolicyPort, Workload
 
 _Rule = tuple[int, Direction, int]
@@ -30,7 +30,7 @@ def peers_match_nothing(context: Context) -> Iterator[Finding]:
     for policy, direction, index, rule, _ in context.rules():
         home = policy.namespace if isinstance(policy, NetworkPolicy) else None
         for peer in rule.peers if context.has_pods else ():
-            if not (peer.ip_block or peer.unread or context.may_match(peer, home)):
+            if peer.describes_pods and not (context.may_match(peer, home)):
                 message = f"{direction.lower()}[{index}]: there are no {_pods(peer, home)}"
                 yield Finding("NL002", policy.id, message, rule.place)
 

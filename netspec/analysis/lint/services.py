@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from netspec.analysis.explain import selector_text
 from netspec.analysis.lint.context import Context, Finding
 from netspec.analysis.services import Endpoints
+from netspec.analysis.words import selector_text
 from netspec.ir.dns import service_of_name
 
 

@@ -36,7 +36,7 @@ def _flows(context: Context, tier: TierPolicy, direction: Direction, perhaps: bo
     """(ports, peers) that each rule matches, or (`perhaps`) may match; none for a rule with named ports."""
     for rule in context.sides.rules(tier, direction):
         ports = rule.ports | rule.unread_ports if perhaps else rule.ports
-        yield (0, 0) if rule.names else (ports, context.peers(rule, perhaps))
+        yield (0, 0) if rule.names or rule.unread_names else (ports, context.peers(rule, perhaps))
 
 
 def ties(context: Context) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def ties(context: Context) -> Iterator[Finding]:
     tiers = context.inventory.tiers
     for i, one in enumerate(tiers):
         for other in tiers[i + 1 :]:
-            if (one.tier, one.priority) != (other.tier, other.priority):
+            if (one.tier, one.priority) != (other.tier, other.priority) or one.stage:
                 continue
             for direction in DIRECTIONS:
                 if _disagree(context, one, other, direction):

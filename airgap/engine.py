@@ -145,7 +145,8 @@ def _start() -> EngineInfo:
     RUN.mkdir(mode=0o700, parents=True, exist_ok=True)
     (RUN / "data").symlink_to(data)
     (RUN / "daemon.json").write_text("{}")
-    (RUN / "images").mkdir(exist_ok=True)
+    for name in ("images", "charts"):
+        (RUN / name).mkdir(exist_ok=True)
     with log.open("w") as output:
         process = subprocess.Popen(
             _dockerd_command(data),
@@ -226,17 +227,17 @@ def build_images(images: Collection[str], progress: Progress = _say) -> None:
 
 
 def ensure_images(images: Collection[str] = (), progress: Progress = _say) -> None:
-    """Load what is not loaded of the images the engine itself runs, and offer `images` to nodes that pull them.
+    """Load what is not loaded of the images the engine itself runs, and offer `images` to nodes that pull them, and the
+    charts of what runs them to helm.
 
     Takes milliseconds when they are there. Raises `AirgapError`.
     """
     build_images(images, progress)
     for name in extras(images):
-        link = RUN / "images" / f"{name}.tar"
-        fresh = link.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(build.path_of(name) / "images.tar")
-        fresh.rename(link)
+        built = build.path_of(name)
+        _link(RUN / "images" / f"{name}.tar", built / "images.tar")
+        for chart in (built / "charts").glob("*"):
+            _link(RUN / "charts" / chart.name, chart)
     paths = {name: build.path_of(name) for name in ENGINE_IMAGES}
     record = _data().parent / "loaded.json"
     loaded = json.loads(record.read_text()) if record.exists() else {}
@@ -251,6 +252,19 @@ def ensure_images(images: Collection[str] = (), progress: Progress = _say) -> No
         loaded[name] = key
         record.write_text(json.dumps(loaded))
         progress(f"loaded {reference} in {build.elapsed(time.monotonic() - started)}")
+
+
+def _link(link: Path, to: Path) -> None:
+    """Make or change a link in one step."""
+    fresh = link.with_name(f"{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(to)
+    fresh.rename(link)
+
+
+def plugin_settings() -> dict[str, str]:
+    """What the stand-in for a Pulumi plugin is told, by environment variable (airgap/standin)."""
+    return {"NETSPEC_CHARTS": str(RUN / "charts")}
 
 
 def docker(*arguments: str) -> str:

@@ -24,9 +24,10 @@ class GoBuild:
 
     `programs` maps the name of each executable to its package, relative to the module. A replace
     in the module's own go.mod is honoured only in the main module, so `inherit` copies its requires
-    and replaces into ours; with `staging`, every module it replaces by a local path is taken from
-    the registry at that version instead. `main` is a directory of ours under airgap/src that holds
-    the main package (then `programs` is ignored).
+    and replaces into ours, and its checksums (go.sum), which are vouched for with the module itself;
+    with `staging`, every module it replaces by a local path is taken from the registry at that version
+    instead. `main` is a directory of ours under airgap/src that holds the main package (then `programs`
+    is ignored).
     """
 
     module: str = ""
@@ -123,6 +124,8 @@ def go_build(context: Context, build: GoBuild, name: str) -> None:
     work.mkdir()
     bin_dir.mkdir(exist_ok=True)
     (work / "go.mod").write_text(go_mod_text(build, _own_go_mod(build)))
+    if build.inherit:
+        shutil.copyfile(context.go_module(f"{build.module}@{build.version}") / "go.sum", work / "go.sum")
     flags = "-s -w " + " ".join(f"-X {variable}={value}" for variable, value in build.stamps)
     command = ["go", "build", "-trimpath", "-ldflags", flags.strip()]
     if build.tags:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netspec.ir.model import Ir, Workload
-from netspec.plan import ManifestNode, manifest_id
+from netspec.plan import CLUSTER, ManifestNode, Ref, ResourceNode, manifest_id
 
 Manifest = dict[str, Any]
 
@@ -36,6 +36,31 @@ def manifest(
 
 def node(obj: Manifest, *depends_on: str, wait: bool = True) -> ManifestNode:
     return ManifestNode(id=manifest_id(obj), manifest=obj, depends_on=tuple(dict.fromkeys(depends_on)), wait=wait)
+
+
+def release(
+    name: str,
+    namespace: str,
+    chart: str,
+    version: str,
+    values: Mapping[str, Any],
+    *depends_on: str,
+    repository: str = "",
+) -> ResourceNode:
+    """A Helm release on the cluster. Nothing waits for its objects here: a barrier says what must be ready, and why it
+    is not. `chart` is a directory, the name of one in `repository`, or an oci:// address."""
+    properties: dict[str, Any] = {"name": name, "namespace": namespace, "chart": chart, "version": version}
+    if repository:
+        properties["repositoryOpts"] = {"repo": repository}
+    return ResourceNode(
+        id=f"release:{namespace}/{name}",
+        token="kubernetes:helm.sh/v3:Release",
+        properties={**properties, "values": dict(values), "skipAwait": True},
+        depends_on=tuple(dict.fromkeys(depends_on)),
+        files={"values": f"{name}-values.yaml"},
+        found_again=True,  # by helm's record of it (netspec.deploy.releases)
+        cluster=Ref(CLUSTER, "kubeconfig"),
+    )
 
 
 def rule(groups: Sequence[str], resources: Sequence[str], verbs: Sequence[str], **names: Sequence[str]) -> Manifest:

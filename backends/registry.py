@@ -9,7 +9,7 @@ from netspec.target import Backend
 #: Layer -> what a spec calls a backend -> its class, below netspec.backends.
 PROVIDERS: dict[str, dict[str, str]] = {
     "cluster": {"kind": "clusters.kind:Kind", "eks": "clusters.eks:Eks"},
-    "cni": {"calico": "cni.calico:Calico", "vpc-cni": "cni.vpc_cni:VpcCni"},
+    "cni": {"calico": "cni.calico:Calico", "cilium": "cni.cilium:Cilium", "vpc-cni": "cni.vpc_cni:VpcCni"},
     "loadBalancer": {"metallb": "edge.metallb:Metallb"},
 }
 

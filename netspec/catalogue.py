@@ -40,6 +40,10 @@ KUBERNETES = Release(
 #: The operator decides the release of Calico: it is compiled in.
 CALICO = Release("3.32.1", "3.28.5", "https://github.com/projectcalico/calico/releases/tag/v3.32.1")
 TIGERA_OPERATOR = Release("1.42.4", "1.36.5", "https://github.com/tigera/operator/releases/tag/v1.42.4")
+#: Installed by its Helm chart, which names its images.
+CILIUM = Release("1.19.6", "1.19.6", "https://github.com/cilium/cilium/releases/tag/v1.19.6")
+#: In Pulumi's kubernetes plugin; beside what stands in for that plugin it is a program.
+HELM = Release("3.20.2", "3.20.2", "https://github.com/helm/helm/releases/tag/v3.20.2")
 #: The one that Kubernetes 1.37 installs.
 COREDNS = Release(
     "1.14.6", "1.14.7", "https://github.com/kubernetes/kubernetes/blob/v1.37.2/cmd/kubeadm/app/constants/constants.go"
@@ -60,5 +64,11 @@ IMAGES: dict[str, str] = {
     "coredns": f"registry.k8s.io/coredns/coredns:v{COREDNS.official}",
     "metallb-controller": f"quay.io/metallb/controller:v{METALLB.official}",
     "metallb-speaker": f"quay.io/metallb/speaker:v{METALLB.official}",
+    # As the chart of that release names them, without their digests.
+    "cilium": f"quay.io/cilium/cilium:v{CILIUM.official}",
+    "cilium-operator": f"quay.io/cilium/operator-generic:v{CILIUM.official}",
+    "cilium-envoy": "quay.io/cilium/cilium-envoy:v1.36.9-1782267392-edeb3f2af56c37c407efa1f63f0b32f595399bbc",
+    "cilium-certgen": "quay.io/cilium/certgen:v0.4.6",
+    "hubble-relay": f"quay.io/cilium/hubble-relay:v{CILIUM.official}",
     "agnhost": f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST.official}",
 }

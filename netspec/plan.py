@@ -63,7 +63,8 @@ class ResourceNode:
     `provider`: the node that configures the provider (token PROVIDER + its name), whose `version` is that of its
     plugin. `outputs` are made of other outputs; `identity` among them tells this cluster from another of the same name,
     and names the resource with which all that is on the cluster goes. `unique`: two of it cannot be there at a time,
-    so it is deleted before it is made again. `ignores`: inputs that count when it is made and never after.
+    so it is deleted before it is made again. `ignores`: inputs that count when it is made and never after. `cluster`:
+    it is made on that cluster, through its kubeconfig, and goes with it (a Helm release).
     """
 
     id: str
@@ -79,6 +80,7 @@ class ResourceNode:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     unique: bool = False
     ignores: tuple[str, ...] = ()
+    cluster: Ref | None = None
     kind: Literal["resource"] = "resource"
 
 
@@ -187,7 +189,7 @@ def images_of(value: Any) -> Iterator[str]:
 def needs_of(node: Node) -> dict[str, None]:
     """The ids, or barriers, that must come before a node: those it names and those whose outputs it uses."""
     if isinstance(node, ResourceNode):
-        used = refs((node.properties, node.outputs))
+        used = refs((node.properties, node.outputs, node.cluster))
         return dict.fromkeys(
             (
                 *node.depends_on,

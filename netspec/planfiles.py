@@ -21,7 +21,9 @@ INDEX = "plan.json"
 _SLUG_LIMIT = 200
 
 #: Fields of a node that are told only where they say something.
-_WHERE_GIVEN = frozenset({"patch", "selector", "provider", "version", "outputs", "unique", "ignores", "outlives"})
+_WHERE_GIVEN = frozenset(
+    {"patch", "selector", "provider", "version", "outputs", "unique", "ignores", "outlives", "cluster"}
+)
 
 _MANIFEST = re.compile(r"manifests/[0-9]{3,}-[^/]+\.yaml")
 

@@ -124,6 +124,7 @@ class Traits:
     all). `node_networks`: where nodes have their addresses. `outside`: whether there is a host on the first of them,
     beside the nodes, that probes can go to and come from. `overhead`: bytes that
     the encapsulation adds to a packet between nodes. `mtu`: the pods', None for the node's less the overhead.
+    `on_route`: by how much it is that of the pods' routes, their interface having so many bytes more.
     `brings_dns`: the cluster comes with its DNS server, so none is to be installed. `api_server`: where nodes reach
     the API server without its Service, for a CNI that carries Service traffic itself; None where that is not known.
     `pod_networks`: where pods have
@@ -142,6 +143,7 @@ class Traits:
     outside: bool = False
     overhead: int = 0
     mtu: int | None = None
+    on_route: int = 0
     forwarded: Forwarded = "node"
     dialect: Dialect | None = None
     brings_dns: bool = False

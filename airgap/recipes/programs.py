@@ -122,6 +122,20 @@ TIGERA_OPERATOR = GoBuild(
     inherit=True,
 )
 
+_HELM = "helm.sh/helm/v3"
+#: The Kubernetes that `helm template` takes for granted: that of the client-go it is built with.
+_HELM_KUBERNETES = ("1", "35")
+HELM = GoBuild(
+    module=_HELM,
+    version=f"v{catalogue.HELM.airgap}",
+    programs=(("helm", "cmd/helm"),),
+    stamps=(
+        (f"{_HELM}/internal/version.version", f"v{catalogue.HELM.airgap}"),
+        (f"{_HELM}/pkg/chartutil.k8sVersionMajor", _HELM_KUBERNETES[0]),
+        (f"{_HELM}/pkg/chartutil.k8sVersionMinor", _HELM_KUBERNETES[1]),
+    ),
+)
+
 COREDNS = GoBuild(module="github.com/coredns/coredns", version=f"v{catalogue.COREDNS.airgap}", main="src/coredns")
 PAUSE = GoBuild(main="src/pause")
 
@@ -145,8 +159,11 @@ PULUMI_LANGUAGE_HOST = GoBuild(
     version=_LANGUAGE_HOST_VERSION,
     programs=(("pulumi-language-python", "python/cmd/pulumi-language-python"),),
 )
-#: Launchers and the test stand-in for the kubernetes plugin.
-_PULUMI_LAUNCHERS = ("pulumi-resource-pulumi-python", "pulumi-resource-kubernetes", "pulumi_resource_kubernetes.py")
+#: Launchers, and the test stand-in for the kubernetes plugin.
+_LAUNCHERS = ("pulumi-resource-pulumi-python", "pulumi-resource-kubernetes")
+_STANDIN = "kubernetes_standin"
+#: The packages that it is in.
+_PACKAGES = ("__init__.py", "standin/__init__.py")
 
 
 def _pulumi_engine(context: Context) -> None:
@@ -163,11 +180,17 @@ def _pulumi_engine(context: Context) -> None:
 def _pulumi(context: Context) -> None:
     bin_dir = context.out / "bin"
     bin_dir.mkdir()
-    for path in (context.needs["pulumi-engine"] / "bin").iterdir():
-        (bin_dir / path.name).hardlink_to(path)
-    for name in _PULUMI_LAUNCHERS:
+    for need in ("pulumi-engine", "helm"):
+        for path in (context.needs[need] / "bin").iterdir():
+            (bin_dir / path.name).hardlink_to(path)
+    for name in _LAUNCHERS:
         shutil.copyfile(PACKAGE / "standin" / name, bin_dir / name)
         (bin_dir / name).chmod(0o755)
+    python = bin_dir / "python" / "airgap"
+    target = python / "standin" / _STANDIN
+    shutil.copytree(PACKAGE / "standin" / _STANDIN, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in _PACKAGES:
+        shutil.copyfile(PACKAGE / name, python / name)
 
 
 def _kubectl(context: Context) -> None:
@@ -189,12 +212,13 @@ COMPONENTS: tuple[Component, ...] = (
         disk=0.4,
         go_disk=3.0,
     ),
+    go_component("helm", catalogue.HELM.airgap, HELM, go_disk=1.0),
     Component(
         "pulumi",
         catalogue.TOOLS["pulumi"].airgap,
         _pulumi,
-        needs=("pulumi-engine",),
-        sources=tuple(f"standin/{name}" for name in _PULUMI_LAUNCHERS),
+        needs=("pulumi-engine", "helm"),
+        sources=tuple(f"standin/{name}" for name in (*_LAUNCHERS, _STANDIN)) + _PACKAGES,
         disk=0.0,
     ),
     go_component("calico", catalogue.CALICO.airgap, CALICO, go_disk=2.8, disk=0.5),

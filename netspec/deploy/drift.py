@@ -52,6 +52,11 @@ class Kept:
         return _key(self.left if self.left.get("metadata") else self.declared)
 
     @property
+    def type(self) -> str:
+        """Pulumi's type token."""
+        return self.urn.split("::")[2].rpartition("$")[2]
+
+    @property
     def name(self) -> str:
         """The plan node's id."""
         return self.urn.rpartition("::")[2]
@@ -73,9 +78,11 @@ class Difference:
 
 
 def kept_in(state: str) -> tuple[str | None, list[Kept]]:
-    """The kubeconfig and the objects of an exported stack whose secrets are shown; no kubeconfig for one never made."""
+    """The kubeconfig, and the objects and releases, of an exported stack whose secrets are shown; no kubeconfig for one
+    never made. One that was not made to its end has none among its outputs; its provider has."""
     resources = (json.loads(state).get("deployment") or {}).get("resources") or []
-    kubeconfig = next((r.get("outputs", {}).get("kubeconfig") for r in resources if r["type"] == _STACK), None)
+    holders = [(r.get("outputs") or {}) for kind in (_STACK, _PROVIDER) for r in resources if r["type"] == kind]
+    kubeconfig = next((found["kubeconfig"] for found in holders if found.get("kubeconfig")), None)
     objects = [
         Kept(r["urn"], _plain(r["inputs"]), _plain(r["outputs"]))
         for r in resources
@@ -84,7 +91,7 @@ def kept_in(state: str) -> tuple[str | None, list[Kept]]:
     return (str(_plain(kubeconfig)) if kubeconfig else None), objects
 
 
-_STACK = "pulumi:pulumi:Stack"
+_STACK, _PROVIDER = "pulumi:pulumi:Stack", "pulumi:providers:kubernetes"
 
 
 def _plain(value: Any) -> Any:

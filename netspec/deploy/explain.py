@@ -28,6 +28,22 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "check PULUMI_BACKEND_URL; without it netspec keeps the state in .netspec/state",
     ),
     (
+        r"resource '(?P<release>[^']+)'[^\n]*? has a problem: "
+        r"(?P<why>[^\n]*(?:execution error|don't meet the spec)[^\n]*?);? check the chart name",
+        "the chart of {release} refuses its values: {why}",
+        "correct the setting that it is about; `netspec compile` writes the values into a file",
+    ),
+    (
+        r"resource '(?P<release>[^']+)'[^\n]*? has a problem: (?P<why>[^\n]*?);? check the chart name",
+        "the chart of {release} is unavailable: {why}",
+        "check the connection to its repository, and that it has this version; then run the same command again",
+    ),
+    (
+        r"cannot re-use a name that is still in use",
+        "a run that was cut left a release of helm's: {detail}",
+        "run it again without --no-refresh",
+    ),
+    (
         r"no space left on device",
         "the disk is full",
         "free some space, then run the same command again",
@@ -45,7 +61,8 @@ def explain(stack: str, output: str, errors: Sequence[str]) -> Problem:
     for pattern, sentence, hint in _KNOWN:
         if found := re.search(pattern, everything):
             detail = _line_of(everything, found.start())
-            return Problem(sentence.format(stack=stack, detail=detail), hint.format(stack=stack))
+            words = {"stack": stack, "detail": detail, **found.groupdict()}
+            return Problem(sentence.format(**words), hint.format(**words))
     if said:
         sentence, _, hint = said[0].partition("\n  hint: ")
         return Problem(" ".join(sentence.split()), hint.strip() or None)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import pulumi
 
@@ -127,6 +127,9 @@ class _Program:
             provided = self._resources[node.provider]
             assert isinstance(provided, pulumi.ProviderResource)
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(provider=provided))
+        if node.cluster:
+            on = pulumi.ResourceOptions(provider=self._kubernetes(node.cluster))
+            opts = pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(opts, self._bound(node.cluster)), on)
         if node.token.startswith(PROVIDER):
             return ConfiguredProvider(node, self.resolved(node.properties), opts)
         return ProviderResource(node, self.resolved(node.properties), self._outputs[node.id], opts)
@@ -137,7 +140,7 @@ class _Program:
         return KubernetesObject(node, self.resolved(node.manifest), pulumi.ResourceOptions.merge(opts, on))
 
     def ready(self, node: ReadyNode, opts: pulumi.ResourceOptions) -> pulumi.Resource:
-        after = [n for n in self._plan.nodes if n.id in node.depends_on and isinstance(n, ManifestNode)]
+        after = [n for n in self._plan.nodes if n.id in node.depends_on and _is_on_a_cluster(n)]
         opts = pulumi.ResourceOptions.merge(opts, self._bound(node.cluster))
         return Ready(node, self.resolved(node.cluster), after, opts)
 
@@ -161,6 +164,10 @@ class _Program:
         return pulumi.ResourceOptions(deleted_with=None if outlives else resource, replacement_trigger=trigger)
 
 
+def _is_on_a_cluster(node: Node) -> TypeGuard[ManifestNode | ResourceNode]:
+    return isinstance(node, ManifestNode) or (isinstance(node, ResourceNode) and node.cluster is not None)
+
+
 def _inner(key: str, value: Any) -> Any:
     """Of an output that is a mapping, or a list of one; None while it is not known."""
     value = value[0] if isinstance(value, list) and value else value
@@ -173,7 +180,7 @@ def _without(prefix: str, text: str | None) -> str | None:
 
 def _refs_of(node: Node) -> list[Ref]:
     values = (
-        (node.properties, node.outputs)
+        (node.properties, node.outputs, node.cluster)
         if isinstance(node, ResourceNode)
         else (node.cluster, getattr(node, "manifest", None))
     )

@@ -6,9 +6,10 @@ three waits again. It has no outputs of its own and leaves nothing on the cluste
 
 import hashlib
 import json
+import re
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -26,12 +27,16 @@ from pulumi.dynamic import (
 from netspec.deploy.cluster import say
 from netspec.deploy.plainly import speak_plainly
 from netspec.diagnostics import Problem
-from netspec.plan import Condition, ManifestNode, ReadyNode
+from netspec.plan import Condition, ManifestNode, ReadyNode, ResourceNode
 from netspec.toolchain import programs
 
 #: Seconds between two looks, and for one look.
 INTERVAL = 1.0
 KUBECTL_TIMEOUT = 15
+
+#: Lines of a log that are looked at, characters of one that are shown, and what tells of an error in one.
+LOG_LINES, LOG_SHOWN = 50, 300
+_TELLING = re.compile(r"level=(?:error|fatal)|\b(?:error|fatal|panic|failed)\b", re.IGNORECASE)
 
 COMPARED = ("conditions", "timeout", "after")
 
@@ -66,7 +71,7 @@ class Ready(Resource, module="netspec", name="Ready"):
         self,
         node: ReadyNode,
         kubeconfig: pulumi.Input[str],
-        after: Iterable[ManifestNode],
+        after: Iterable[ManifestNode | ResourceNode],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props = {
@@ -78,8 +83,9 @@ class Ready(Resource, module="netspec", name="Ready"):
         super().__init__(ReadyProvider(), node.id, props, opts)
 
 
-def digest(nodes: Iterable[ManifestNode]) -> str:
-    text = json.dumps([dict(node.manifest) for node in nodes], sort_keys=True, default=str)
+def digest(nodes: Iterable[ManifestNode | ResourceNode]) -> str:
+    given = [node.manifest if isinstance(node, ManifestNode) else node.properties for node in nodes]
+    text = json.dumps([dict(content) for content in given], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -96,7 +102,7 @@ def wait(props: Mapping[str, Any]) -> None:
                 say(f"waiting for {'; '.join(missing)}")
                 last = missing
             if time.monotonic() > deadline:
-                pods = unready_pods(_get(file.name, "pods"))
+                pods = unready_pods(_get(file.name, "pods"), lambda pod: last_words(file.name, pod))
                 raise Problem(
                     f"not ready after {props['timeout']} s: {'; '.join(missing)}"
                     + (f". Pods that are not ready: {'; '.join(pods)}" if pods else ""),
@@ -142,6 +148,8 @@ def lacking(condition: Condition, found: list[dict[str, Any]] | None) -> str | N
 
 
 def _not_so(condition: str, item: Mapping[str, Any]) -> str | None:
+    if item.get("kind") == "DaemonSet":
+        return _behind(item)
     listed = (item.get("status") or {}).get("conditions") or ()
     found = next((c for c in listed if c["type"] == condition), None)
     if found is not None and found["status"] == "True":
@@ -154,9 +162,43 @@ def _not_so(condition: str, item: Mapping[str, Any]) -> str | None:
     return f"{item['metadata']['name']} is not {condition}{why}"
 
 
-def unready_pods(found: list[dict[str, Any]] | None, limit: int = 8) -> list[str]:
-    """Pods that are neither done nor ready, with why, at most `limit` of them."""
-    out = []
+def _behind(daemons: Mapping[str, Any]) -> str | None:
+    """A DaemonSet has no conditions: it is as it must be when every node's pod is of its newest template, and ready."""
+    status, name = daemons.get("status") or {}, daemons["metadata"]["name"]
+    wanted = status.get("desiredNumberScheduled") or 0
+    if status.get("observedGeneration") != daemons["metadata"].get("generation"):
+        return f"{name} has changed, and its pods have not yet"
+    updated, ready = status.get("updatedNumberScheduled") or 0, status.get("numberAvailable") or 0
+    if wanted and updated == ready == wanted:
+        return None
+    return f"{name}: {min(updated, ready):.0f} of {wanted:.0f} pods are up to date and ready"
+
+
+def last_words(kubeconfig: str, pod: Mapping[str, Any]) -> str:
+    """The last line of a pod's log that tells of an error, else its last line; "" where there is none. Of a container
+    that has ended, its termination message, which may be the end of its log (terminationMessagePolicy)."""
+    meta, status = pod["metadata"], pod.get("status") or {}
+    ended = [
+        state["message"]
+        for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+        for key in ("state", "lastState")
+        if (state := (container.get(key) or {}).get("terminated")) and state.get("exitCode") and state.get("message")
+    ]
+    text = ended[-1] if ended else ""
+    if not text:
+        words = ["logs", meta["name"], "--namespace", meta["namespace"], f"--tail={LOG_LINES}"]
+        done = programs.kubectl(kubeconfig, *words, limit=KUBECTL_TIMEOUT)
+        text = done.stdout if done.returncode == 0 else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line)]
+    return (telling or lines or [""])[-1][-LOG_SHOWN:]
+
+
+def unready_pods(
+    found: list[dict[str, Any]] | None, says: Callable[[Mapping[str, Any]], str] = lambda _: "", limit: int = 8
+) -> list[str]:
+    """Pods that are neither done nor ready, at most `limit` of them: on which node, why, and what `says` has of one."""
+    out: list[str] = []
     for pod in found or ():
         status = pod.get("status") or {}
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
@@ -165,5 +207,11 @@ def unready_pods(found: list[dict[str, Any]] | None, limit: int = 8) -> list[str
         statuses = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
         reasons = [w["reason"] for s in statuses if (w := (s.get("state") or {}).get("waiting")) and w.get("reason")]
         meta = pod["metadata"]
-        out.append(f"{meta['namespace']}/{meta['name']} {reasons[0] if reasons else status.get('phase', 'Unknown')}")
+        node = (pod.get("spec") or {}).get("nodeName")
+        words = says(pod) if len(out) < limit else ""
+        out.append(
+            f"{meta['namespace']}/{meta['name']} {reasons[0] if reasons else status.get('phase', 'Unknown')}"
+            + (f" on {node}" if node else "")
+            + (f" ({words})" if words else "")
+        )
     return out[:limit] + ([f"and {len(out) - limit} more"] if len(out) > limit else [])

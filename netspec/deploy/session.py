@@ -19,7 +19,7 @@ from pulumi.automation import EngineEvent, LocalWorkspace, OutputMap, Stack, Upd
 from pulumi.automation._stack import StackInitMode
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackNotFoundError
 
-from netspec.deploy import drift, kind, leftovers
+from netspec.deploy import drift, kind, leftovers, releases
 from netspec.deploy.command import Command
 from netspec.deploy.events import Event, Message, translate
 from netspec.deploy.explain import explain
@@ -84,23 +84,24 @@ class Session:
     def up(self, plan: Plan, on_event: OnEvent, on_output: Say, refresh: bool = True) -> Outcome:
         """Apply. `refresh`: look for what somebody else changed, and set it back."""
         with self._working(create=True, plan=plan) as stack:
-            return self._changing(stack, stack.up, True, on_event, on_output, refresh)
+            return self._changing(stack, plan, stack.up, True, on_event, on_output, refresh)
 
     def preview(self, plan: Plan, on_event: OnEvent, on_output: Say, refresh: bool = True) -> Outcome:
         """What `up` would do: nothing is set back, and the state stays what it is."""
         with self._working(create=True, plan=plan) as stack:
-            return self._changing(stack, stack.preview, False, on_event, on_output, refresh)
+            return self._changing(stack, plan, stack.preview, False, on_event, on_output, refresh)
 
     def _changing(
         self,
         stack: Stack,
+        plan: Plan,
         operation: Callable[..., object],
         set_back: bool,
         on_event: OnEvent,
         on_output: Say,
         refresh: bool,
     ) -> Outcome:
-        differences, others = self._look(stack, set_back=set_back) if refresh else (None, False)
+        differences, others = self._look(stack, plan, set_back) if refresh else (None, False)
         self._again(
             lambda: operation(
                 refresh=others,
@@ -140,28 +141,33 @@ class Session:
         outputs = next((r.get("outputs") or {} for r in resources if r["type"] == "pulumi:pulumi:Stack"), {})
         return Applied(
             tuple(r["urn"] for r in found),
-            tuple(r["inputs"] for r in found if r["type"].startswith("kubernetes:")),
+            tuple(r["inputs"] for r in found if r["type"].startswith("kubernetes:") and r["type"] != releases.TOKEN),
             next((r["inputs"] for r in found if r["type"] == CLUSTER_TYPE and not r.get("delete")), {}),
             outputs.get("network") or {},
         )
 
-    def _look(self, stack: Stack, set_back: bool) -> tuple[tuple[drift.Difference, ...] | None, bool]:
+    def _look(self, stack: Stack, plan: Plan, set_back: bool) -> tuple[tuple[drift.Difference, ...] | None, bool]:
         """What somebody else changed, and whether Pulumi has to refresh its state for some of it.
 
         The first thing that is asked of the cluster: when it does not answer, why is for the apply to find.
         """
         kubeconfig, kept = drift.kept_in(self._pulumi(stack, "stack", "export", "--show-secrets"))
-        if kubeconfig is None or not kept:
+        planned = releases.planned(plan.nodes)
+        if kubeconfig is None or not (kept or planned):
             return (), False
+        objects = [k for k in kept if k.type != releases.TOKEN]
         with tempfile.NamedTemporaryFile("w", dir=project.scratch_dir(self._name), suffix=".kubeconfig") as file:
             file.write(kubeconfig)  # mode 0600
             file.flush()
-            found = drift.look(file.name, kept)
-            if found is None:
+            found = drift.look(file.name, objects) if objects else []
+            others = releases.look(file.name, [k for k in kept if k.type == releases.TOKEN], planned)
+            if found is None or others is None:
                 self._say("the cluster does not answer: nobody looks for what was changed in it")
                 return None, False
             rest = drift.set_back(file.name, found) if set_back and found else [d for d in found if d.is_other]
-        return tuple(found), bool(rest)
+            for difference in others if set_back else ():
+                releases.set_back(file.name, difference)
+        return (*found, *others), bool(rest or any(d.kept.left for d in others))
 
     @contextlib.contextmanager
     def _working(self, create: bool, plan: Plan | None) -> Iterator[Stack]:

@@ -15,7 +15,11 @@ KUBELET_NDOTS = 5
 def own_facts(ir: Ir) -> Iterator[FactProbe]:
     """Addresses, resolv.conf and MTU of every workload's pods, then what is true of the cluster as a whole, whatever
     its backends."""
-    mtu = f"interface - {ir.traits.overhead}" if ir.traits.mtu is None else ir.traits.mtu
+    traits = ir.traits
+    # Of the pod's interface, which has what its routes take off besides.
+    mtu: int | str = f"interface - {traits.overhead - traits.on_route}"
+    if traits.mtu is not None:
+        mtu = traits.mtu + traits.on_route
     endpoints = Endpoints(ir.inventory)
     for workload in sources(ir):
         yield _fact("pod-ips-in-pod-cidrs", workload.id, [str(c) for c in ir.network.pod_cidrs])

@@ -98,6 +98,7 @@ def set_environment(programs: Mapping[str, Path], chosen: Engine) -> None:
     os.environ["PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER"] = "true"
     if chosen == "private":
         os.environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "1"
+        os.environ.update(engine.plugin_settings())
     if state := project.state_dir():
         state.mkdir(mode=0o700, exist_ok=True)
         os.environ["PULUMI_BACKEND_URL"] = state.as_uri()  # a # in the path would end it

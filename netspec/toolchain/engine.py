@@ -191,6 +191,13 @@ def enter_private() -> None:
         raise Problem(error.message, error.hint) from error
 
 
+def plugin_settings() -> Mapping[str, str]:
+    """Environment variables for the plugins that are built with the private engine's Pulumi."""
+    from airgap import engine
+
+    return engine.plugin_settings()
+
+
 def kind_overrides() -> Mapping[str, Any]:
     """What kind's config needs on this machine beyond the plan: merged when a cluster is made, never stored."""
     if os.environ.get(VARIABLE) != "private" or not project.has_airgap():

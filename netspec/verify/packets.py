@@ -38,8 +38,11 @@ class _Path:
         return Question(number, "flow" if self.small else "large", self.address, self.probe.protocol)
 
 
-def ask_packets(access: Access, pods: CanaryPods, probes: Sequence[PacketProbe]) -> dict[str, Observation]:
-    """An observation for each probe. Every pair of nodes is asked by address, each node and the next by Service."""
+def ask_packets(
+    access: Access, pods: CanaryPods, probes: Sequence[PacketProbe], on_route: int = 0
+) -> dict[str, Observation]:
+    """An observation for each probe. Every pair of nodes is asked by address, each node and the next by Service.
+    `on_route`: as in netspec.target.Traits."""
     paths = [path for probe in probes for path in _paths(pods, probe)]
     if not paths:
         return {p.id: Observation(p, Status.SEEN, Outcome.CHECK_FAILED, _ONE_NODE) for p in probes}
@@ -51,7 +54,7 @@ def ask_packets(access: Access, pods: CanaryPods, probes: Sequence[PacketProbe])
         attempts += 1
         # What failed is asked again with a small payload beside it: is it the size, or the path?
         beside = [replace(path, small=True) for path in due] if attempts > 1 else []
-        now, counted = _ask(access, pods, [*due, *beside])
+        now, counted = _ask(access, pods, [*due, *beside], on_route)
         dials |= now
         cut |= counted
         due = [path for path in due if dials[path].outcome is not Outcome.CONNECTED]
@@ -68,7 +71,9 @@ def _paths(pods: CanaryPods, probe: PacketProbe) -> Iterator[_Path]:
                 yield _Path(client, server, probe, f"{f'[{host}]' if ':' in host else host}:{ECHO}")
 
 
-def _ask(access: Access, pods: CanaryPods, paths: Sequence[_Path]) -> tuple[dict[_Path, Dial], dict[str, str]]:
+def _ask(
+    access: Access, pods: CanaryPods, paths: Sequence[_Path], on_route: int
+) -> tuple[dict[_Path, Dial], dict[str, str]]:
     """What each path did, and of each client whether it had to cut its datagrams smaller."""
     by_client: dict[str, list[_Path]] = {}
     for path in paths:
@@ -77,7 +82,8 @@ def _ask(access: Access, pods: CanaryPods, paths: Sequence[_Path]) -> tuple[dict
     def one(client: str) -> Mapping[int, list[Reply]] | str:
         questions = [path.question(i) for i, path in enumerate(by_client[client])]
         last = Question(len(questions), "file", COUNTERS)
-        result = access.pod(pods.namespace, client, "agnhost").run(script((), questions, last=(last,)))
+        text = script((), questions, last=(last,), on_route=on_route)
+        result = access.pod(pods.namespace, client, "agnhost").run(text)
         return replies(result.stdout) or f"could not run in {client}: {last_line(result.stderr)}"
 
     with ThreadPoolExecutor(NODES_AT_ONCE) as pool:

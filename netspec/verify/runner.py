@@ -71,7 +71,8 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], site: Site, kubeconfig: Path
         clock.lap("canary")
         say("canary: " + ("traffic flows and policy is enforced" if canary.ok else "not as it must be"))
         if canary.ok:
-            sent = pool.submit(ask_packets, access, pods, [p for p in probes if isinstance(p, PacketProbe)])
+            payloads = [p for p in probes if isinstance(p, PacketProbe)]
+            sent = pool.submit(ask_packets, access, pods, payloads, ir.traits.on_route)
             prober = Prober(access, resolver, judge, say, containers, causes.group)
             seen |= prober.run([p for p in probes if is_asked_of_pod(p)]) | sent.result()
         clock.lap("probes")

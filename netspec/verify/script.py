@@ -65,6 +65,7 @@ for _name, _seconds in (
 # Two packets of the pod's own MTU, both full (IP 20, UDP 8, "echo " 5 and a line feed 1, a fragment a multiple of 8):
 # on a path of a smaller MTU, once it is known, it would have to be three.
 _LARGE = r"""read m </sys/class/net/eth0/mtu
+m=$((m - ON_ROUTE))
 big=$(head -c $(( 2 * ((m - 20) / 8 * 8) - 14 )) /dev/zero | tr "\\0" x)
 """
 
@@ -111,14 +112,15 @@ def script(
     lanes: int = LANES,
     agnhost: str = "/agnhost",
     last: Sequence[Question] = (),
+    on_route: int = 0,
 ) -> str:
     """The controls first and last, the questions between them, `lanes` at once, `last` after all of them. `agnhost`:
-    where it is in the image.
+    where it is in the image. `on_route`: as in netspec.target.Traits.
 
     Questions go round the lanes, so that the slow ones (denials) spread if the caller mixed them.
     """
     before = _together(controls)
-    large = _LARGE if any(q.kind == "large" for q in questions) else ""
+    large = _LARGE.replace("ON_ROUTE", str(on_route)) if any(q.kind == "large" for q in questions) else ""
     rows = [questions[i::lanes] for i in range(min(lanes, len(questions)))]
     middle = "\n".join("{ " + "; ".join(_line(q) for q in row) + "; } &" for row in rows)
     return "\n".join(

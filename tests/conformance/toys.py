@@ -66,6 +66,7 @@ class Cloud(Backend):
             nodes=settings.pool.size,
             node_networks=(subnet,),
             addons=frozenset({"helper"}),
+            node_shares=False,
             balancers_stay=True,
             api_server=api_server,
             outputs={"network": Ref("network", "id")},

@@ -139,7 +139,7 @@ def test_a_cluster_that_does_not_answer_says_nothing(cluster: Cluster, tmp_path:
 
 def test_the_plugin_sends_the_token_of_a_kubeconfig(cluster: Cluster) -> None:
     script = (
-        "import sys; from airgap.standin.pulumi_resource_kubernetes import Cluster; "
+        "import sys; from airgap.standin.kubernetes_standin.cluster import Cluster; "
         "print(Cluster({'kubeconfig': open(sys.argv[1]).read()}).call('GET', '/api/v1/namespaces/default')['kind'])"
     )
     command = [sys.executable, "-W", "ignore", "-c", script, str(cluster.kubeconfig)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airgap.standin.pulumi_resource_kubernetes import Cluster
+from airgap.standin.kubernetes_standin.cluster import Cluster
 
 SAID = {"apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": {"token": "said"}}
 

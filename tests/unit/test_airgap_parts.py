@@ -18,7 +18,8 @@ from airgap.component import PACKAGE
 from airgap.errors import AirgapError
 from airgap.golang import GoBuild, go_mod_text
 from airgap.recipes import images, programs
-from airgap.standin import pulumi_resource_kubernetes as standin
+from airgap.standin.kubernetes_standin import __main__ as plugin
+from airgap.standin.kubernetes_standin import cluster, wire
 from netspec import catalogue
 
 
@@ -130,15 +131,15 @@ def test_calls_that_read_no_file_pass_through_the_front(tmp_path: Path, monkeypa
 
 
 def test_standin_numbers_and_leaves() -> None:
-    assert standin.ints({"port": 80.0, "share": 0.5, "list": [1.0]}) == {"port": 80, "share": 0.5, "list": [1]}
-    assert dict(standin.leaves({"a": {"b": 1, "c": {}}, "d": [1]})) == {"a.b": 1, "a.c": {}, "d": [1]}
-    assert standin.has_unknown({"a": [{"b": standin.UNKNOWN}]})
-    assert not standin.has_unknown({"a": "b"})
+    assert wire.ints({"port": 80.0, "share": 0.5, "list": [1.0]}) == {"port": 80, "share": 0.5, "list": [1]}
+    assert dict(wire.leaves({"a": {"b": 1, "c": {}}, "d": [1]})) == {"a.b": 1, "a.c": {}, "d": [1]}
+    assert wire.has_unknown({"a": [{"b": wire.UNKNOWN}]})
+    assert not wire.has_unknown({"a": "b"})
 
 
 def test_standin_refresh_sees_only_fields_that_were_written() -> None:
     live = {"spec": {"replicas": 5, "strategy": "x"}, "status": {}}
-    assert standin.project({"spec": {"replicas": 3}}, live) == {"spec": {"replicas": 5}}
+    assert wire.project({"spec": {"replicas": 3}}, live) == {"spec": {"replicas": 5}}
 
 
 def _deployment(ready: int, generation: int = 1) -> dict[str, Any]:
@@ -151,21 +152,22 @@ def _deployment(ready: int, generation: int = 1) -> dict[str, Any]:
 
 
 def test_standin_readiness() -> None:
-    assert standin.ready(_deployment(2))
-    assert not standin.ready(_deployment(1))
-    assert not standin.ready(_deployment(2, generation=2)), "the controller has not seen the change"
+    assert cluster.ready(_deployment(2))
+    assert not cluster.ready(_deployment(1))
+    assert not cluster.ready(_deployment(2, generation=2)), "the controller has not seen the change"
     established = {"conditions": [{"type": "Established", "status": "True"}]}
-    assert standin.ready({"kind": "CustomResourceDefinition", "status": established})
-    assert not standin.ready({"kind": "CustomResourceDefinition"})
-    assert standin.ready({"kind": "Service"})
+    assert cluster.ready({"kind": "CustomResourceDefinition", "status": established})
+    assert not cluster.ready({"kind": "CustomResourceDefinition"})
+    assert cluster.ready({"kind": "Service"})
 
 
 def _diff(kind: str, old: dict[str, Any], new: dict[str, Any]) -> Any:
     def full(fields: dict[str, Any]) -> Any:
-        return standin.dump({"apiVersion": "v1", "kind": kind, "metadata": {"name": "n"}, **fields})
+        return wire.dump({"apiVersion": "v1", "kind": kind, "metadata": {"name": "n"}, **fields})
 
-    request = SimpleNamespace(old_inputs=full(old), news=full(new))
-    return standin.Provider().Diff(request, None)
+    urn = f"urn:pulumi:dev::p::kubernetes:core/v1:{kind}::n"
+    request = SimpleNamespace(urn=urn, old_inputs=full(old), news=full(new))
+    return plugin.Provider().Diff(request, None)
 
 
 def test_standin_replaces_what_the_server_would_refuse_to_change() -> None:
@@ -179,7 +181,7 @@ def test_standin_replaces_what_the_server_would_refuse_to_change() -> None:
     assert same.changes == same.DIFF_NONE
 
 
-class _Server(standin.Cluster):
+class _Server(cluster.Cluster):
     """An API server with one node, that records what is applied to it and by whom."""
 
     def __init__(self) -> None:
@@ -192,7 +194,7 @@ class _Server(standin.Cluster):
 
     def call(self, method: str, path: str, body: Any = None, content: str = "", query: str = "") -> Any:
         if not path.endswith("/nodes/one"):
-            raise standin.ApiException(status=404, reason="{}")
+            raise cluster.ApiException(status=404, reason="{}")
         self.calls.append((method, query, body))
         return self.node
 
@@ -201,14 +203,12 @@ NODE_URN = "urn:pulumi:dev::p::kubernetes:core/v1:NodePatch::node:one"
 
 
 def test_standin_takes_back_its_own_fields_of_an_object_that_is_somebody_else_s() -> None:
-    provider, server = standin.Provider(), _Server()
+    provider, server = plugin.Provider(), _Server()
     provider.configured = server
     patch = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "one", "labels": {"a": "b"}}}
-    made = provider.Create(
-        SimpleNamespace(urn=NODE_URN, properties=standin.dump(patch), preview=False, timeout=0), None
-    )
+    made = provider.Create(SimpleNamespace(urn=NODE_URN, properties=wire.dump(patch), preview=False, timeout=0), None)
     assert made.id == "one"
-    provider.Delete(SimpleNamespace(urn=NODE_URN, id="one", properties=standin.dump(patch), timeout=0), None)
+    provider.Delete(SimpleNamespace(urn=NODE_URN, id="one", properties=wire.dump(patch), timeout=0), None)
     changes = [call for call in server.calls if call[0] != "GET"]
     assert [(method, query.split("&")[0]) for method, query, _ in changes] == [
         ("PATCH", "?fieldManager=pulumi-kubernetes-standin-patch")
@@ -218,11 +218,11 @@ def test_standin_takes_back_its_own_fields_of_an_object_that_is_somebody_else_s(
 
 
 def test_standin_makes_nothing_of_a_patch_whose_object_is_not_there() -> None:
-    provider, server = standin.Provider(), _Server()
+    provider, server = plugin.Provider(), _Server()
     provider.configured = server
     patch = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "two", "labels": {"a": "b"}}}
     context = SimpleNamespace(code=lambda: None, abort=lambda code, text: None)
-    request = SimpleNamespace(urn=NODE_URN, properties=standin.dump(patch), preview=False, timeout=0)
+    request = SimpleNamespace(urn=NODE_URN, properties=wire.dump(patch), preview=False, timeout=0)
     with pytest.raises(ValueError, match="nodes/two, which is to be patched, is not there"):
         provider.Create(request, context)
     assert server.calls == []

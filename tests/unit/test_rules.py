@@ -22,6 +22,8 @@ ROW = re.compile(r"^\| (NS\d{3}) \| (error|warning) \| (.+) \| (.+) \|$", re.MUL
 #: Codes that no file can show with today's backends; their tests are elsewhere.
 NOT_IN_A_FILE = {
     "NS901": "tests/conformance/test_every_backend.py",
+    "NS942": "tests/unit/test_backends_cilium.py",
+    "NS946": "tests/unit/test_backends_cilium.py",
     "NS903": "tests/conformance/test_seam_whole.py",
     "NS502": "test_an_expectation_that_kubernetes_leaves_open_is_a_warning",
 }

@@ -140,6 +140,9 @@ def test_the_script_sends_two_full_packets(protocol: str, sent: str) -> None:
     datagram = 2 * fragment - 14 + len("echo ") + len("\n") + 8
     assert "(( 2 * ((m - 20) / 8 * 8) - 14 ))" in text
     assert fragment < datagram <= 2 * fragment < 2 * mtu
+    assert "m=$((m - 0))" in text
+    of_routes = script((), [Question(0, "large", f"10.244.2.9:{ECHO}", protocol)], on_route=50)  # type: ignore[arg-type]
+    assert "m=$((m - 50))" in of_routes
 
 
 def test_the_kinds_are_their_own() -> None:

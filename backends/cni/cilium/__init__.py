@@ -1,0 +1,86 @@
+"""Cilium, by its own Helm chart. Agents judge policies by the identities of pods, not by their addresses."""
+
+from dataclasses import replace
+
+from netspec.backends.cni.cilium.checks import check
+from netspec.backends.cni.cilium.settings import CiliumSettings
+from netspec.backends.cni.cilium.values import NAMESPACE, config, kernel, manager, replaces_proxy, values
+from netspec.backends.cni.dialects import DIALECTS
+from netspec.backends.objects import release
+from netspec.catalogue import CILIUM, IMAGES
+from netspec.diagnostics import Report
+from netspec.ir.model import Ir
+from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Node, ReadyNode
+from netspec.target import Backend, Fact, Feature, Field, Needs, NodeRead, ObjectRead, Traits
+
+REPOSITORY = "https://helm.cilium.io"
+#: The device of the tunnel, by protocol.
+_TUNNEL = (
+    "if [ -e /sys/class/net/cilium_vxlan ]; then echo vxlan; elif [ -e /sys/class/net/cilium_geneve ]; "
+    "then echo geneve; else echo none; fi"
+)
+#: What the agent says of itself on its socket.
+_AGENT = "curl -s --max-time 5 --unix-socket /var/run/cilium/cilium.sock http://localhost/v1/healthz"
+
+
+class Cilium(Backend):
+    name = "cilium"
+    settings = CiliumSettings
+    supports = frozenset(
+        {Feature.NETWORK_POLICY, Feature.END_PORT, Feature.NAMED_PORT, Feature.SCTP, Feature.PROXY_NONE}
+    )
+
+    def traits(self, ir: Ir, settings: CiliumSettings, traits: Traits) -> Traits:
+        return replace(
+            traits,
+            overhead=settings.overhead,
+            # Pods' interfaces have the node's MTU; their routes have what is left of it.
+            on_route=settings.overhead,
+            mtu=settings.mtu,
+            forwarded="tunnel" if settings.protocol else "node",
+            dialect=DIALECTS["cilium"],
+        )
+
+    def needs(self, ir: Ir, settings: CiliumSettings, needs: Needs) -> Needs:
+        return replace(
+            needs,
+            kube_proxy=not replaces_proxy(ir),
+            node_cidrs=manager(ir, settings) == "kubernetes",
+            # Pods keep addresses that the other manager does not know of.
+            immutable={**needs.immutable, "ipam": manager(ir, settings)},
+            kernel=(*needs.kernel, *kernel(settings)),
+        )
+
+    def check(self, ir: Ir, settings: CiliumSettings, needs: Needs, report: Report) -> None:
+        check(ir, settings, report)
+
+    def lower(self, ir: Ir, settings: CiliumSettings, needs: Needs) -> tuple[Node, ...]:
+        installed = release(
+            "cilium", NAMESPACE, "cilium", CILIUM.official, values(ir, settings), CLUSTER, repository=REPOSITORY
+        )
+        ready = ReadyNode(
+            id=CNI_READY,
+            conditions=(
+                Condition("daemonsets/cilium", "Available", NAMESPACE),
+                Condition("deployments/cilium-operator", "Available", NAMESPACE),
+                Condition("nodes", "Ready", at_least=ir.traits.nodes),
+            ),
+            depends_on=(installed.id, NODES),
+            timeout=600,
+        )
+        return installed, ready
+
+    def images(self, ir: Ir, settings: CiliumSettings) -> tuple[str, ...]:
+        names = ["cilium", "cilium-operator", *(["cilium-envoy"] if settings.l7_proxy is not False else [])]
+        names += ["cilium-certgen"] if settings.hubble else []
+        names += ["hubble-relay"] if settings.hubble_relay else []
+        return tuple(IMAGES[name] for name in names)
+
+    def facts(self, ir: Ir, settings: CiliumSettings) -> tuple[Fact, ...]:
+        wanted = config(ir, settings)
+        fields = tuple((key, Field(f'data."{key}"')) for key in wanted)
+        return (
+            Fact("cilium-config", "cilium", wanted, ObjectRead("configmaps", fields, "cilium-config", NAMESPACE)),
+            Fact("encapsulation", "nodes", settings.protocol or "none", NodeRead(_TUNNEL)),
+            Fact("cilium-agent", "nodes", "Ok", NodeRead(f"{_AGENT} | jq -r .cilium.state")),
+        )

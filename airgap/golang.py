@@ -41,6 +41,13 @@ class GoBuild:
     main: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PartialBuild(GoBuild):
+    """One of whose module packages are left out that need cgo and that nobody misses."""
+
+    emptied: tuple[str, ...] = ()
+
+
 def minimum_go() -> str:
     """The oldest Go that builds everything, in words.
 
@@ -123,7 +130,10 @@ def go_build(context: Context, build: GoBuild, name: str) -> None:
     bin_dir = context.out / "bin"
     work.mkdir()
     bin_dir.mkdir(exist_ok=True)
-    (work / "go.mod").write_text(go_mod_text(build, _own_go_mod(build)))
+    text = go_mod_text(build, _own_go_mod(build))
+    if isinstance(build, PartialBuild):
+        text += f"replace {build.module} => ./{_without(context, build, work / 'module').name}\n"
+    (work / "go.mod").write_text(text)
     if build.inherit:
         shutil.copyfile(context.go_module(f"{build.module}@{build.version}") / "go.sum", work / "go.sum")
     flags = "-s -w " + " ".join(f"-X {variable}={value}" for variable, value in build.stamps)
@@ -141,6 +151,18 @@ def go_build(context: Context, build: GoBuild, name: str) -> None:
             (built / _default_name(package)).rename(bin_dir / program)
         shutil.rmtree(built)
     shutil.rmtree(work)
+
+
+def _without(context: Context, build: PartialBuild, copy: Path) -> Path:
+    """A copy of the module in which the packages that are left out are empty: Go takes no overlay of its cache."""
+    shutil.copytree(context.go_module(f"{build.module}@{build.version}"), copy, copy_function=shutil.copyfile)
+    for package in build.emptied:
+        directory = copy / package
+        directory.chmod(0o755)
+        for file in directory.iterdir():
+            file.unlink()
+        (directory / "empty.go").write_text(f"package {directory.name}\n")
+    return copy
 
 
 def _default_name(package: str) -> str:

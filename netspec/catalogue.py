@@ -49,6 +49,14 @@ COREDNS = Release(
     "1.14.6", "1.14.7", "https://github.com/kubernetes/kubernetes/blob/v1.37.2/cmd/kubeadm/app/constants/constants.go"
 )
 METALLB = Release("0.16.2", "0.16.1", "https://github.com/metallb/metallb/releases/tag/v0.16.2")
+FLANNEL = Release("0.28.10", "0.28.10", "https://github.com/flannel-io/flannel/releases/tag/v0.28.10")
+#: `airgap` builds its ancestor, of containernetworking/plugins, which reads the same configuration.
+FLANNEL_CNI = Release(
+    "1.9.1-flannel3", "0.9.1", "https://github.com/flannel-io/cni-plugin/releases/tag/v1.9.1-flannel3"
+)
+KUBE_NETWORK_POLICIES = Release(
+    "1.1.1", "1.1.1", "https://github.com/kubernetes-sigs/kube-network-policies/releases/tag/v1.1.1"
+)
 AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")
 
 #: Pulumi's resource plugins that plans name by version; of the others the SDK's own is taken. `airgap` has stand-ins.
@@ -61,6 +69,11 @@ PLUGINS: dict[str, Release] = {
 IMAGES: dict[str, str] = {
     "node": f"kindest/node:v{KUBERNETES.official}",
     "tigera-operator": f"quay.io/tigera/operator:v{TIGERA_OPERATOR.official}",
+    "calico-node": f"quay.io/calico/node:v{CALICO.official}",
+    "calico-cni": f"quay.io/calico/cni:v{CALICO.official}",
+    "flannel": f"ghcr.io/flannel-io/flannel:v{FLANNEL.official}",
+    "flannel-cni-plugin": f"ghcr.io/flannel-io/flannel-cni-plugin:v{FLANNEL_CNI.official}",
+    "kube-network-policies": f"registry.k8s.io/networking/kube-network-policies:v{KUBE_NETWORK_POLICIES.official}",
     "coredns": f"registry.k8s.io/coredns/coredns:v{COREDNS.official}",
     "metallb-controller": f"quay.io/metallb/controller:v{METALLB.official}",
     "metallb-speaker": f"quay.io/metallb/speaker:v{METALLB.official}",

@@ -1,7 +1,7 @@
 """Every component, needs before what needs them."""
 
 from airgap.component import Component
-from airgap.recipes import base, cilium, edge, images, node, programs
+from airgap.recipes import base, cilium, edge, flannel, images, node, programs
 
 COMPONENTS: dict[str, Component] = {
     component.name: component
@@ -9,10 +9,11 @@ COMPONENTS: dict[str, Component] = {
         *(*programs.COMPONENTS, cilium.PROGRAMS),
         *(base.COMPONENT, *images.COMPONENTS, node.COMPONENT),
         *edge.COMPONENTS,
+        *flannel.COMPONENTS,
         cilium.IMAGES,
     )
 }
 
 #: Components whose `images.tar` the node image does not hold -> the references in it. Nodes pull them from the registry
 #: of the engine (airgap/registry.py), and only a plan that names one of them has it built.
-EXTRAS: dict[str, frozenset[str]] = {**edge.EXTRAS, **cilium.EXTRAS}
+EXTRAS: dict[str, frozenset[str]] = {**edge.EXTRAS, **cilium.EXTRAS, "flannel-images": flannel.REFERENCES}

@@ -8,7 +8,11 @@ from netspec.target import Backend
 
 #: Layer -> what a spec calls a backend -> its class, below netspec.backends.
 PROVIDERS: dict[str, dict[str, str]] = {
-    "cluster": {"kind": "clusters.kind:Kind", "eks": "clusters.eks:Eks"},
+    "cluster": {
+        "kind": "clusters.kind:Kind",
+        "eks": "clusters.eks:Eks",
+        "existing": "clusters.existing:ExistingCluster",
+    },
     "cni": {"calico": "cni.calico:Calico", "cilium": "cni.cilium:Cilium", "vpc-cni": "cni.vpc_cni:VpcCni"},
     "loadBalancer": {"metallb": "edge.metallb:Metallb"},
 }

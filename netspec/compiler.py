@@ -9,7 +9,7 @@ from netspec.diagnostics import Diagnostic, Problem, Report, Severity
 from netspec.ir.features import required
 from netspec.ir.model import Ir, Place
 from netspec.passes import resolve_and_check
-from netspec.plan import Plan, images_of, order
+from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Plan, ReadyNode, images_of, order
 from netspec.spec.load import LoadedSpec
 from netspec.spec.stacks import example, parts_of
 from netspec.spec.types import did_you_mean
@@ -35,6 +35,11 @@ class CompileResult:
         from netspec.probing import derive_probes
 
         return derive_probes(self.ir, self.facts) if self.ir is not None and self.plan is not None else ()
+
+    @property
+    def needs_engine(self) -> bool:
+        """Whether a container engine has part in applying it."""
+        return self.ir is None or self.ir.traits.there is None
 
     @property
     def ok(self) -> bool:
@@ -81,12 +86,15 @@ def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileR
     needs, bounds = _check_backends(ir, parts, registry, report) if _is_whole(parts) else (Needs(), ())
     if report.has_errors:
         return CompileResult(ir, None, report.sorted(), limits=bounds)
-    nodes = [node for part in parts for node in part.backend.lower(ir, part.settings, needs)]
-    facts = tuple(fact for part in parts for fact in part.backend.facts(ir, part.settings))
+    managed = [part for part in parts if part.managed]
+    nodes = [node for part in managed for node in part.backend.lower(ir, part.settings, needs)]
+    if any(part.layer == "cni" for part in parts if not part.managed):
+        nodes.append(ReadyNode(CNI_READY, (Condition("nodes", "Ready", at_least=ir.traits.nodes),), (CLUSTER, NODES)))
+    facts = tuple(fact for part in managed for fact in part.backend.facts(ir, part.settings))
     network = {"podCIDRs": [str(cidr) for cidr in ir.network.pod_cidrs], "cni": ir.providers["cni"]}
     plan = Plan(ir.name, ir.stack, order(nodes), network)
     named = {image for manifest in plan.manifests() for image in images_of(manifest)}
-    said = {image for part in parts for image in part.backend.images(ir, part.settings)}
+    said = {image for part in managed for image in part.backend.images(ir, part.settings)}
     return CompileResult(ir, replace(plan, images=tuple(sorted(named | said))), report.sorted(), facts, bounds)
 
 
@@ -147,12 +155,13 @@ def _check_backends(
                 lacks[feature] for part, lacks in zip(parts, lacking, strict=True) if feature in part.backend.supports
             ]
             _unsupported(ir, feature, place, parts, ways, registry, report)
-    needs = Needs()
-    for part in parts:
+    needs, managed = Needs(), [part for part in parts if part.managed]
+    _check_managed(ir, parts, report)
+    for part in managed:
         needs = part.backend.needs(ir, part.settings, needs)
-    for part in parts:
+    for part in managed:
         part.backend.check(ir, part.settings, needs, report)
-    bounds = limits(ir, parts, needs)
+    bounds = limits(ir, managed, needs)
     for limit in bounds:
         if limit.code and is_short(limit, ir):
             report.error(limit.code, limit.path, limit.message, limit.hint)
@@ -160,6 +169,20 @@ def _check_backends(
         message = f"{addon.name} is software of a cluster's provider, which {ir.providers['cluster']} does not have"
         report.error("NS903", ("stacks", ir.stack, "cni"), message, "choose another cni, or a cluster that has it")
     return needs, bounds
+
+
+def _check_managed(ir: Ir, parts: Sequence[Part], report: Report) -> None:
+    """NS951: what is there already is on a cluster that is, and netspec installs no CNI on one."""
+    for part in parts:
+        if part.managed is (ir.traits.there is None) or part.layer != "cni":
+            continue
+        path = (*part.path, "managed")
+        if part.managed:
+            message = "the cluster is there already, with its CNI: netspec installs none there"
+            report.error("NS951", part.path, message, "set managed: false; the other settings say how it is")
+        else:
+            message = f"a cluster of type {ir.providers['cluster']} comes without this CNI"
+            report.error("NS951", path, message, "leave it out: netspec installs it")
 
 
 def _unsupported(

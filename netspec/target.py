@@ -11,6 +11,12 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from netspec.diagnostics import Path, Report
+from netspec.facts import Fact as Fact
+from netspec.facts import Field as Field
+from netspec.facts import NodeRead as NodeRead
+from netspec.facts import ObjectRead as ObjectRead
+from netspec.facts import Read as Read
+from netspec.facts import ReadyRead as ReadyRead
 from netspec.feature import Feature as Feature
 
 if TYPE_CHECKING:
@@ -116,6 +122,17 @@ class NodeGroup:
     prefixes: bool = False
 
 
+class There(NamedTuple):
+    """A cluster that somebody else made, whose nodes cannot be entered. `kubeconfig`, `context`: how it is reached, ""
+    for kubectl's own. `namespaces`: those of the spec that are there. `nodes_known`: whether it is known how many
+    nodes it has."""
+
+    kubeconfig: str = ""
+    context: str = ""
+    namespaces: frozenset[str] = frozenset()
+    nodes_known: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What a prediction needs to know of a stack.
@@ -127,14 +144,14 @@ class Traits:
     `on_route`: by how much it is that of the pods' routes, their interface having so many bytes more.
     `brings_dns`: the cluster comes with its DNS server, so none is to be installed. `api_server`: where nodes reach
     the API server without its Service, for a CNI that carries Service traffic itself; None where that is not known.
-    `pod_networks`: where pods have
-    their addresses, where that is not network.podCIDRs alone. `node_shares`: each node has a share of the pod CIDR.
-    `nodes_wait`: nodes count as joined only once the CNI runs on them. `balancers_stay`: what a Service of type
-    LoadBalancer makes beside the cluster does not go with it. `groups`: the nodes that pods run on, `node_pods`: how
-    many agents each of them runs by itself. `addons`: what the provider can install (`Needs.addons`).
+    `pod_networks`: where pods have their addresses, where that is not network.podCIDRs alone. `node_shares`: each node
+    has a share of the pod CIDR. `nodes_wait`: nodes count as joined only once the CNI runs on them. `balancers_stay`:
+    what a Service of type LoadBalancer makes beside the cluster does not go with it. `groups`: the nodes that pods run
+    on, `node_pods`: how many agents each of them runs by itself. `addons`: what the provider can install.
     `outputs`: values and Refs that other backends' nodes may use, by name. `shared_link`: the nodes and the host
     outside are on one link, where a node may answer for addresses that are not its own. `balancing`: how LoadBalancer
-    Services get in, None where that is not known.
+    Services get in, None where that is not known. `service_networks`, `dns_address`: where Services have theirs and the
+    DNS Service its own, where that is not what network says. `there`: None for a cluster that netspec makes.
     """
 
     nodes: int = 1
@@ -158,6 +175,9 @@ class Traits:
     node_pods: int = 0
     addons: frozenset[str] = frozenset()
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    service_networks: tuple[Range, ...] = ()
+    dns_address: str = ""
+    there: There | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,52 +255,6 @@ class Limit(NamedTuple):
     how: str = ""
 
 
-class Field(NamedTuple):
-    """A field of an object: `path` as in "spec.cidr" (a key that has a dot in it is quoted: 'data."a.b"'); `default` is
-    what the API takes it to be where it is absent. `every`: the values of all objects, sorted, and not their one
-    common value."""
-
-    path: str
-    default: Any = None
-    every: bool = False
-
-
-class ObjectRead(NamedTuple):
-    """Fields of Kubernetes objects. `resource` is kubectl's name ("configmaps", "<plural>.<group>"); without a `name`
-    all of them, except those in which a field has a value of `without`. Read as {name in `fields`: value}. `parse`
-    names a way to take the text of the one field apart (netspec.verify.readers)."""
-
-    resource: str
-    fields: tuple[tuple[str, Field], ...]
-    name: str = ""
-    namespace: str = ""
-    without: tuple[tuple[str, Any], ...] = ()
-    parse: str = ""
-
-
-class NodeRead(NamedTuple):
-    """What a shell command prints on every node, its last newline removed: one answer, the same from all of them."""
-
-    command: str
-
-
-class ReadyRead(NamedTuple):
-    """How many ready replicas a Deployment has; the fact's subject is "<namespace>/<name>"."""
-
-
-Read = ObjectRead | NodeRead | ReadyRead
-
-
-class Fact(NamedTuple):
-    """Something that must be true of the running cluster: `read` gives `expect`, a JSON value. `subject` says what it
-    is about."""
-
-    name: str
-    subject: str
-    expect: Any
-    read: Read
-
-
 class Backend:
     """One provider of one layer, and what one with nothing to say says. Every call gets the spec's meaning and the
     backend's own settings.
@@ -350,3 +324,8 @@ class Part:
     backend: Backend
     settings: Any = None
     path: Path = ()
+
+    @property
+    def managed(self) -> bool:
+        """Whether netspec installs it: False for one that is there already (netspec.spec.model.MayBeThere)."""
+        return bool(getattr(self.settings, "managed", True))

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent / "netspec"
 #: The core, except what reads foreign objects (manifests) and the table of versions (catalogue).
 CORE = (
     *(ROOT / name for name in ("spec", "ir", "passes", "analysis", "probing")),
-    *(ROOT / f"{name}.py" for name in ("target", "plan", "planfiles", "compiler", "probes", "diagnostics")),
+    *(ROOT / f"{name}.py" for name in ("target", "facts", "plan", "planfiles", "compiler", "probes", "diagnostics")),
 )
 #: Names in the field that backends have or may get, those that are words of their own too only where they name it.
 FOREIGN = (
@@ -31,7 +31,8 @@ FOREIGN = (
 )
 #: The names that are an English word, or Kubernetes' own, and how they look where a provider is meant.
 WORDS = {
-    "kind": r"\bkind(?:'s|-)? ?(?:clusters?|nodes?|networks?|config|image)\b|\bKind(?:Cluster|Site|Node)|[\"']kind-"
+    "existing": r"ExistingCluster|[\"']existing[\"']|\bexisting:Cluster",
+    "kind": r"\bkind(?:'s|-)? ?(?:clusters?|nodes?|networks?|config|image)\b|\bKind(?:Cluster|Site|Node)|[\"']kind-",
 }
 #: File and line's text -> why a name may stand there.
 ALLOWED = {

@@ -1,6 +1,7 @@
 """Namespaces."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -14,11 +15,13 @@ BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"
 
 
 def namespaces(ir: Ir, needs: Needs) -> tuple[ManifestNode, ...]:
-    """The declared ones, except those that Kubernetes makes, with the annotations that other backends want."""
+    """The declared ones, except those that Kubernetes makes, with the annotations that other backends want. Of those
+    that somebody else made, labels and annotations alone."""
+    there = ir.traits.there.namespaces if ir.traits.there else frozenset()
     return tuple(
-        node(namespace_manifest(namespace, needs.annotations.get(namespace.name, {})), CLUSTER)
-        for namespace in ir.namespaces
-        if not namespace.system and namespace.name not in BUILT_IN
+        replace(node(namespace_manifest(n, needs.annotations.get(n.name, {})), CLUSTER), patch=n.name in there)
+        for n in ir.namespaces
+        if not n.system and n.name not in BUILT_IN
     )
 
 

@@ -18,13 +18,13 @@ def run(args: argparse.Namespace) -> int:
     from netspec import toolchain
     from netspec.deploy import containers
     from netspec.toolchain import project
-    from netspec.toolchain.engine import stop_private
+    from netspec.toolchain.engine import is_recorded, stop_private
 
     check_name(args.stack)
     if not project.has_state():
         show(args, f"{args.stack}: nothing is applied", changes={})
         return OK
-    tools = toolchain.activate(start=False)
+    tools = toolchain.activate(start=False, with_engine=is_recorded(args.stack))
     with reported(args.stack, f"down {args.stack}", {}, tools) as (progress, log):
         operation = Operation(args.stack, None, progress, log)
         changes = operation.session.down(operation.on_event, operation.output)

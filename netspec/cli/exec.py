@@ -9,9 +9,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netspec.cli._options import install_argument
 from netspec.diagnostics import Problem
+
+if TYPE_CHECKING:
+    from netspec.target import There
 
 EXAMPLES = """\
   netspec exec -- pulumi preview --stack dev
@@ -29,8 +33,9 @@ def run(args: argparse.Namespace) -> int:
     """Exit code: the command's."""
     from netspec import toolchain
 
-    toolchain.activate(install=not args.no_install)
-    with _kubeconfig(args.stack) as env:
+    there = _there(args.stack)
+    toolchain.activate(install=not args.no_install, with_engine=there is None)
+    with _kubeconfig(args.stack, there) as env:
         try:
             process = subprocess.Popen(args.words, env={**os.environ, **env})
         except OSError as error:
@@ -44,13 +49,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _kubeconfig(stack: str | None) -> Iterator[dict[str, str]]:
+def _kubeconfig(stack: str | None, there: "There | None" = None) -> Iterator[dict[str, str]]:
     """The environment in which kubectl talks to this checkout's cluster; the file is removed afterwards."""
+    from netspec.toolchain import programs
+
     if stack is None and "KUBECONFIG" in os.environ:
         yield {}
         return
     try:
-        text = _text(stack)
+        text = programs.kubeconfig(there.kubeconfig, there.context) if there else _text(stack)
     except Problem as problem:
         if stack is not None:
             raise
@@ -67,6 +74,17 @@ def _kubeconfig(stack: str | None) -> Iterator[dict[str, str]]:
         yield {"KUBECONFIG": name}
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _there(stack: str | None) -> "There | None":
+    """How the stack's cluster is reached if somebody else made it."""
+    from netspec.backends.registry import REGISTRY
+    from netspec.toolchain import project
+    from netspec.verify.stack import load_stack
+
+    if stack is None or project.spec_of(stack) is None:
+        return None
+    return load_stack(stack, None, REGISTRY)[0].traits.there
 
 
 def _text(stack: str | None) -> str | None:

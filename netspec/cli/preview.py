@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     result = compiled(spec, args.stack)
     if result.plan is None:
         return FAILED
-    tools = toolchain.activate(install=not args.no_install)
+    tools = toolchain.activate(install=not args.no_install, with_engine=result.needs_engine)
     with reported(args.stack, f"preview {args.stack}", layers(result.plan), tools) as (progress, log):
         operation = Operation(args.stack, None, progress, log)
         flows = _flows(result, operation.session.applied(), args.stack)

@@ -39,10 +39,11 @@ def run(args: argparse.Namespace) -> int:
     from netspec.verify.report.data import EXIT_CODES, as_json
 
     spec = spec_path(args.stack, args.spec)
-    plan = compiled(spec, args.stack).plan
+    result = compiled(spec, args.stack)
+    plan = result.plan
     if plan is None:
         return FAILED
-    tools = toolchain.activate(install=not args.no_install, images=plan.images)
+    tools = toolchain.activate(install=not args.no_install, images=plan.images, with_engine=result.needs_engine)
     check_disk(tools.engine)
     with reported(args.stack, f"up {args.stack}", layers(plan), tools) as (progress, log):
         operation = Operation(args.stack, recorded(spec), progress, log)

@@ -32,9 +32,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: green; 1: red; 3: inconclusive."""
+    from netspec.backends.registry import REGISTRY
     from netspec.toolchain import activate
+    from netspec.verify.sites import programs_of
+    from netspec.verify.stack import load_stack
 
-    activate(("kind", "kubectl"), install=not args.no_install)
+    ir, _ = load_stack(args.stack, args.spec, REGISTRY)
+    activate(programs_of(ir), install=not args.no_install, with_engine=ir.traits.there is None)
     return verify_stack(args.stack, args.spec, args.report, args.output)
 
 

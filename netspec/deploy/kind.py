@@ -107,6 +107,8 @@ def remove_all_of(owner: str, say: Say) -> None:
 
 def left_of(owner: str) -> list[Network]:
     """The networks of whatever this owner has; none when the private engine is down, for what it ran ended with it."""
+    if os.environ.get("NETSPEC_ENGINE") == "none":
+        return []
     try:
         return containers.networks_of(owner)
     except EngineDown:

@@ -12,11 +12,14 @@ from netspec.plan import ManifestNode
 SKIP_AWAIT = "pulumi.com/skipAwait"
 
 
-def provider(name: str, kubeconfig: pulumi.Output[str], opts: pulumi.ResourceOptions) -> pulumi_kubernetes.Provider:
+def provider(
+    name: str, kubeconfig: pulumi.Output[str], opts: pulumi.ResourceOptions, gone_with: bool = True
+) -> pulumi_kubernetes.Provider:
     """The provider of one cluster; `kubeconfig` is a secret output.
 
     The objects are netspec's own: one that a killed run made, but did not live to record, is taken over
-    (upsert), and what somebody else changed in one is set back (force). When the cluster is gone so are they.
+    (upsert), and what somebody else changed in one is set back (force). `gone_with`: when the cluster cannot be
+    reached, it is gone and so are they.
     """
     return pulumi_kubernetes.Provider(
         name,
@@ -24,7 +27,7 @@ def provider(name: str, kubeconfig: pulumi.Output[str], opts: pulumi.ResourceOpt
         enable_server_side_apply=True,
         upsert_existing_objects=True,
         enable_patch_force=True,
-        delete_unreachable=True,
+        delete_unreachable=gone_with,
         opts=opts,
     )
 
@@ -44,6 +47,15 @@ def token(manifest: Mapping[str, Any], patch: bool = False) -> str:
     """
     version, suffix = manifest["apiVersion"], "Patch" if patch else ""
     return f"kubernetes:{version if '/' in version else f'core/{version}'}:{manifest['kind']}{suffix}"
+
+
+def marked(manifest: Mapping[str, Any], annotation: str, value: str) -> dict[str, Any]:
+    """
+    >>> marked({"kind": "Service", "metadata": {"name": "web"}}, "a", "b")
+    {'kind': 'Service', 'metadata': {'name': 'web', 'annotations': {'a': 'b'}}}
+    """
+    meta = manifest["metadata"]
+    return {**manifest, "metadata": {**meta, "annotations": {**meta.get("annotations", {}), annotation: value}}}
 
 
 def properties(given: Mapping[str, Any], wait: bool) -> dict[str, Any]:

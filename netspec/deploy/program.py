@@ -7,8 +7,8 @@ from typing import Any, TypeGuard
 
 import pulumi
 
-from netspec.deploy import cluster
-from netspec.deploy.kubernetes import KubernetesObject, provider
+from netspec.deploy import cluster, existing
+from netspec.deploy.kubernetes import KubernetesObject, marked, provider
 from netspec.deploy.layers import LAYERS, layers
 from netspec.deploy.ready import Ready
 from netspec.plan import (
@@ -123,6 +123,8 @@ class _Program:
     def resource(self, node: ResourceNode, opts: pulumi.ResourceOptions) -> pulumi.Resource:
         if node.token == cluster.TOKEN:
             return cluster.KindCluster(node, self._plan.stack, opts)
+        if node.token == existing.TOKEN:
+            return existing.ExistingCluster(node, self._plan, opts)
         if node.provider:
             provided = self._resources[node.provider]
             assert isinstance(provided, pulumi.ProviderResource)
@@ -137,7 +139,10 @@ class _Program:
     def manifest(self, node: ManifestNode, opts: pulumi.ResourceOptions) -> pulumi.Resource:
         on = pulumi.ResourceOptions(provider=self._kubernetes(node.cluster))
         opts = pulumi.ResourceOptions.merge(opts, self._bound(node.cluster, node.outlives))
-        return KubernetesObject(node, self.resolved(node.manifest), pulumi.ResourceOptions.merge(opts, on))
+        manifest = self.resolved(node.manifest)
+        if self._is_foreign(node.cluster) and not node.patch:
+            manifest = marked(manifest, existing.STACK, existing.owner_of(self._plan))
+        return KubernetesObject(node, manifest, pulumi.ResourceOptions.merge(opts, on))
 
     def ready(self, node: ReadyNode, opts: pulumi.ResourceOptions) -> pulumi.Resource:
         after = [n for n in self._plan.nodes if n.id in node.depends_on and _is_on_a_cluster(n)]
@@ -148,11 +153,13 @@ class _Program:
         if kubeconfig not in self._providers:
             parent = pulumi.ResourceOptions(parent=self._layers[self._layer_of[self._standing[kubeconfig.node]]])
             name = f"{kubeconfig.node}-kubernetes"
-            self._providers[kubeconfig] = provider(name, self.resolved(kubeconfig), parent)
+            gone_with = not self._is_foreign(kubeconfig)
+            self._providers[kubeconfig] = provider(name, self.resolved(kubeconfig), parent, gone_with)
         return self._providers[kubeconfig]
 
     def _bound(self, kubeconfig: Ref, outlives: bool = False) -> pulumi.ResourceOptions:
-        """What is on a cluster goes with it, without a word to its API server, and is made again on another one.
+        """What is on a cluster goes with it, without a word to its API server, and is made again on another one. A
+        cluster that somebody else made stays: there each object is deleted.
 
         A trigger in each resource's own state, rather than `replace_with`: a replacement that was cut goes on later.
         """
@@ -161,7 +168,12 @@ class _Program:
         resource = self._resource(identity.node if isinstance(identity, Ref) else kubeconfig.node)
         assert isinstance(resource, pulumi.CustomResource)
         trigger = self.resolved(identity) if identity is not None else resource.id
-        return pulumi.ResourceOptions(deleted_with=None if outlives else resource, replacement_trigger=trigger)
+        stays = outlives or self._is_foreign(kubeconfig)
+        return pulumi.ResourceOptions(deleted_with=None if stays else resource, replacement_trigger=trigger)
+
+    def _is_foreign(self, kubeconfig: Ref) -> bool:
+        node = self._nodes[self._standing[kubeconfig.node]]
+        return isinstance(node, ResourceNode) and node.token == existing.TOKEN
 
 
 def _is_on_a_cluster(node: Node) -> TypeGuard[ManifestNode | ResourceNode]:

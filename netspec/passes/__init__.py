@@ -16,7 +16,7 @@ from netspec.passes.intents import intents
 from netspec.passes.native_policies import native_policies
 from netspec.passes.objects import objects
 from netspec.passes.references import references
-from netspec.passes.resolve import resolve
+from netspec.passes.resolve import dns_of, resolve
 from netspec.passes.service_fields import service_fields
 from netspec.passes.services import services
 from netspec.passes.source_addresses import source_addresses
@@ -61,6 +61,13 @@ def resolve_and_check(loaded: LoadedSpec, name: str, parts: Sequence[Part], repo
     if traits.pod_networks:
         where = tuple(found.network for found in traits.pod_networks)
         ir = replace(ir, network=replace(ir.network, pod_cidrs=where))
+    if traits.service_networks:
+        where = tuple(found.network for found in traits.service_networks)
+        ir = replace(
+            ir, network=replace(ir.network, service_cidrs=where), dns=replace(ir.dns, address=dns_of(where[0]))
+        )
+    if traits.dns_address:
+        ir = replace(ir, dns=replace(ir.dns, address=traits.dns_address))
     for step in PASSES:
         ir = step(ir, context)
     return ir

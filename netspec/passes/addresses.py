@@ -34,6 +34,9 @@ def addresses(ir: Ir, context: Context) -> Ir:
         nodes = {found.text for found in ir.traits.node_networks}
         ranges = [r for r in ranges if r[0][:2] != PODS]
         ranges += [(found.path, found.text) for found in ir.traits.pod_networks if found.text not in nodes]
+    if ir.traits.service_networks:
+        ranges = [r for r in ranges if r[0][:2] != SERVICES]
+        ranges += [(found.path, found.text) for found in ir.traits.service_networks]
     usable = [(path, cidr) for path, text in ranges if (cidr := _ipv4(path, text, context))]
     for i, (_, first) in enumerate(usable):
         for path, other in usable[i + 1 :]:

@@ -48,15 +48,18 @@ def _network(given: spec.Network) -> ir.Network:
 
 
 def _dns(file: spec.NetworkSpec) -> ir.Dns:
-    services = network(file.network.service_cidrs[0])
-    index = min(_DNS_INDEX, services.num_addresses - 1)
     return ir.Dns(
         ndots=file.dns.ndots,
         replicas=file.dns.coredns.replicas,
         cache_seconds=file.dns.coredns.cache_seconds,
         stub_domains=tuple(sorted((d, tuple(a)) for d, a in file.dns.stub_domains.items())),
-        address=str(services[index]),
+        address=dns_of(network(file.network.service_cidrs[0])),
     )
+
+
+def dns_of(services: ir.IPNetwork) -> str:
+    """The DNS Service's address in the Service network."""
+    return str(services[min(_DNS_INDEX, services.num_addresses - 1)])
 
 
 def _given(model: Model, path: Path) -> Iterator[Path]:

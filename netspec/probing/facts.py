@@ -15,6 +15,7 @@ KUBELET_NDOTS = 5
 def own_facts(ir: Ir) -> Iterator[FactProbe]:
     """Addresses, resolv.conf and MTU of every workload's pods, then what is true of the cluster as a whole, whatever
     its backends."""
+    there = ir.traits.there
     traits = ir.traits
     # Of the pod's interface, which has what its routes take off besides.
     mtu: int | str = f"interface - {traits.overhead - traits.on_route}"
@@ -24,7 +25,8 @@ def own_facts(ir: Ir) -> Iterator[FactProbe]:
     for workload in sources(ir):
         yield _fact("pod-ips-in-pod-cidrs", workload.id, [str(c) for c in ir.network.pod_cidrs])
         yield _fact("resolv-conf", workload.id, _resolv_conf(ir, workload))
-        yield _fact("pod-mtu", workload.id, mtu)
+        if there is None or ir.traits.mtu is not None:  # else nobody can ask the node for its interface's
+            yield _fact("pod-mtu", workload.id, mtu)
     for workload in sorted((w for w in ir.inventory.workloads if w.stand_in), key=lambda w: w.id):
         yield _fact("replicas", workload.id, workload.replicas)
         if not workload.ready:
@@ -39,7 +41,8 @@ def own_facts(ir: Ir) -> Iterator[FactProbe]:
         has_ends = service.selector is not None or endpoints.slices(service)
         if has_ends and service.type != "ExternalName" and not service.publish_not_ready:
             yield _fact("service-endpoints", service.id, _endpoints(endpoints, service))
-    yield _fact("nodes", "cluster", ir.traits.nodes)
+    if there is None or there.nodes_known:
+        yield _fact("nodes", "cluster", ir.traits.nodes)
     yield _fact("policies", "cluster", "those of the spec")
 
 

@@ -1,6 +1,6 @@
 """The base of every model of the spec file, the core's and the backends' own."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
@@ -12,3 +12,9 @@ class Model(BaseModel):
 
 class Settings(Model):
     """A backend's own settings in a stack. The docstring and the fields' descriptions are what docs/spec.md says."""
+
+
+class MayBeThere(Settings):
+    """Of a backend that a cluster may have already, made by somebody else."""
+
+    managed: bool = Field(True, description="netspec installs it. false: it is there, and the settings say how it is.")

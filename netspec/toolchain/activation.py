@@ -21,7 +21,7 @@ class Tools:
     over, and why; for a log."""
 
     programs: Mapping[str, Found]
-    docker: Path
+    docker: Path | None
     engine: Engine
     notes: tuple[str, ...] = ()
 
@@ -51,20 +51,22 @@ def activate(
     start: bool = True,
     install: bool = True,
     images: Collection[str] = (),
+    with_engine: bool = True,
 ) -> Tools:
     """Find the programs, downloading or building what is missing, and set this process's environment to use them.
 
     With the private engine this moves the calling thread into its network namespace, out of which nothing else is
     reachable: call it from the main thread, before any other thread starts. `start` False leaves a private engine
-    that does not run as it is; `install` False forbids installing system packages for it. `images`: what nodes will
-    pull, which a private engine must have built. A second call does nothing more than to look for further programs.
-    Raises `Problem`.
+    that does not run as it is, `with_engine` False takes the one that is there, or none; `install` False forbids
+    installing system packages for it. `images`: what nodes will pull, which a private engine must have built. A second
+    call does nothing more than to look for further programs. Raises `Problem`.
     """
     global _active
     if _active and set(components) <= set(_active.programs):
         return _active
     project.root()  # without one, nothing is downloaded first
-    chosen = _active.engine if _active else engine.choose()
+    chosen = _active.engine if _active else engine.choose() if with_engine else engine.present()
+    start = start and with_engine
     if chosen == "private" and start:
         engine.allow_packages(install, report, images)
     notes = list(_active.notes) if _active else []
@@ -75,7 +77,8 @@ def activate(
     if chosen == "private" and start:
         engine.start_private(report, images)
     docker = engine.docker_client(chosen)
-    set_environment({"docker": docker, **{name: found.path for name, found in programs.items()}}, chosen)
+    linked = {name: found.path for name, found in programs.items()}
+    set_environment(linked | ({"docker": docker} if docker else {}), chosen)
     if chosen == "private" and engine.private_runs():
         engine.enter_private()
     _active = Tools({**(_active.programs if _active else {}), **programs}, docker, chosen, tuple(notes))

@@ -12,7 +12,8 @@ from netspec.diagnostics import Problem
 from netspec.toolchain import programs, project
 from netspec.toolchain.find import Say, say
 
-Engine = Literal["docker", "private"]
+#: none: there is no cluster of ours that would need one.
+Engine = Literal["docker", "private", "none"]
 
 #: auto, docker or private. A command that netspec starts finds the engine that was chosen for it here.
 VARIABLE = "NETSPEC_ENGINE"
@@ -47,6 +48,8 @@ def choose() -> Engine:
     """The engine that this checkout's clusters are on, else the one this machine gives. Raises `Problem`, also when
     another engine answers than the clusters are on: there they would look as if they were gone."""
     wanted = os.environ.get(VARIABLE, "auto")
+    if wanted == "none":
+        return "none"
     if wanted not in ("auto", "docker", "private"):
         raise Problem(f"{VARIABLE} is {wanted!r}", "set it to auto, docker or private, or unset it")
     for file in _records():
@@ -72,6 +75,20 @@ def choose() -> Engine:
             "start Docker, or run the same command as root on Debian",
         )
     return "private"
+
+
+def present() -> Engine:
+    """The engine that is there, for what needs none itself: the private one's network may be where a cluster is."""
+    if os.environ.get(VARIABLE, "auto") != "auto" or _records():
+        return choose()
+    if docker_info("ServerVersion"):
+        return "docker"
+    return "private" if project.has_airgap() and private_runs() else "none"
+
+
+def is_recorded(stack: str) -> bool:
+    """Whether a cluster of the stack's own is on an engine."""
+    return _record_of(stack).exists()
 
 
 def _records() -> list[Path]:
@@ -154,9 +171,11 @@ def stop_private(report: Say = say) -> None:
         raise Problem(error.message, error.hint) from error
 
 
-def docker_client(chosen: Engine) -> Path:
+def docker_client(chosen: Engine) -> Path | None:
     """The docker command to use. The private engine has the system's own: a newer client elsewhere may not speak that
     server's API."""
+    if chosen == "none":
+        return None
     if chosen == "docker":
         return project.unlinked(Path(cast("str", shutil.which("docker"))).absolute())
     from airgap import host
@@ -166,6 +185,8 @@ def docker_client(chosen: Engine) -> Path:
 
 def check_disk(chosen: Engine) -> None:
     """Raise `Problem` when there is no room for a cluster where the engine keeps its containers."""
+    if chosen == "none":
+        return
     folder = project.cache_root()
     if chosen == "docker":
         folder = Path(docker_info("DockerRootDir") or "/")

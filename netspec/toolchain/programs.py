@@ -51,6 +51,24 @@ def kind_kubeconfig(cluster: str) -> str:
     return done.stdout
 
 
+def kubeconfig(file: str, context: str) -> str:
+    """The kubeconfig of one context alone, with all that it needs; "" for kubectl's own file, and its current context.
+    Raises `Problem`."""
+    given = [f"--kubeconfig={Path(file).expanduser()}"] if file else []
+    given += [f"--context={context}"] if context else []
+    done = run(["kubectl", "config", "view", "--raw", "--minify", "--flatten", *given], limit=KUBECTL_LIMIT)
+    if done.returncode == MISSING:
+        raise need("kubectl")
+    if done.returncode or "server:" not in done.stdout:
+        what = f"context {context}" if context else "current context"
+        said = f": {last_line(done.stderr)}" if done.stderr.strip() else ""
+        raise Problem(
+            f"the kubeconfig{f' {file}' if file else ''} has no {what}{said}",
+            "see which there are: kubectl config get-contexts",
+        )
+    return done.stdout
+
+
 def last_line(text: str) -> str:
     """What a program ended with, for a sentence."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]

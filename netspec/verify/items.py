@@ -36,9 +36,11 @@ class Verification:
         from netspec.toolchain import activate
         from netspec.verify.report import write_reports
         from netspec.verify.runner import verify
+        from netspec.verify.sites import programs_of
 
         try:
-            activate(("kind", "kubectl"), install=False)
+            ir = self._loaded[0]
+            activate(programs_of(ir), install=False, with_engine=ir.traits.there is None)
             run = verify(*self._loaded)
             self._answer = EXIT_CODES[run.answer]
             write_reports(run, self._report)

@@ -55,6 +55,23 @@ class KindSite:
         return Outside(name, container(name), addresses_of(name))
 
 
+class ExistingSite:
+    """Somebody else's: netspec has its API server, and enters neither nodes nor hosts."""
+
+    def __init__(self, ir: Ir) -> None:
+        assert ir.traits.there is not None
+        self._there = ir.traits.there
+
+    def kubeconfig(self) -> str:
+        return programs.kubeconfig(self._there.kubeconfig, self._there.context)
+
+    def node(self, name: str) -> Host | None:
+        return None
+
+    def outside(self) -> Outside | None:
+        return None
+
+
 def addresses_of(name: str) -> tuple[str, ...]:
     """A container's addresses on every container network; none when it does not run."""
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
@@ -71,7 +88,12 @@ def _is_address(text: str) -> bool:
 
 
 #: By the name of the cluster's backend.
-SITES: dict[str, Callable[[Ir], Site]] = {"kind": KindSite}
+SITES: dict[str, Callable[[Ir], Site]] = {"kind": KindSite, "existing": ExistingSite}
+
+
+def programs_of(ir: Ir) -> tuple[str, ...]:
+    """What a verification runs."""
+    return ("kubectl",) if ir.traits.there else ("kind", "kubectl")
 
 
 def site_of(ir: Ir) -> Site:

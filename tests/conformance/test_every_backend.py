@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from manifest_schema import duplicates, is_canonical, problems, quantities
 from specs import EVERYTHING, NEEDS, load_spec
-from toys import LACKING, TOYS, excluded, given, without
+from toys import LACKING, TOYS, excluded, given, is_there, without
 
 from netspec.backends.registry import REGISTRY, Backends
 from netspec.catalogue import IMAGES
@@ -27,7 +27,7 @@ from netspec.verify.readers import PARSERS
 #: Layer and name of each of its backends.
 Stack = tuple[tuple[str, str], ...]
 #: What the backends of a stack may exclude by a rule of their own: two of them, the rule's code.
-EXCLUDED = {("cloud", "metallb"): "NS833", ("eks", "metallb"): "NS833"}
+EXCLUDED = {("cloud", "metallb"): "NS833", ("eks", "metallb"): "NS833", ("existing", "metallb"): "NS831"}
 _OPTIONAL = [(layer.name, name) for layer in LAYERS if not layer.required for name in TOYS.providers(layer.name)]
 #: Every cluster with every CNI, with and without what else a stack may choose.
 STACKS: list[Stack] = [
@@ -59,11 +59,17 @@ def _stack_id(stack: Stack) -> str:
 
 def _layers(stack: Stack, feature: Feature | None = None) -> dict[str, Any]:
     """The stack's entry, by layer, set so that it has `feature` where it can."""
-    return {layer: given(name, feature) for layer, name in stack}
+    layers = {layer: given(name, feature) for layer, name in stack}
+    if is_there(layers["cluster"]):
+        said = layers["cni"]
+        layers["cni"] = {**(said if isinstance(said, dict) else {"provider": said}), "managed": False}
+    return layers
 
 
 def _compiled(stack: Stack) -> CompileResult:
-    return compile_spec(load_spec(EVERYTHING, **_layers(stack)), "dev", TOYS)
+    layers = _layers(stack)
+    everything = EVERYTHING | ({"dns": {"ndots": 2}} if is_there(layers["cluster"]) else {})  # its DNS is its own
+    return compile_spec(load_spec(everything, **layers), "dev", TOYS)
 
 
 def _plan(stack: Stack) -> Plan:
@@ -116,7 +122,7 @@ def test_a_feature_of_any_backend_of_the_stack_compiles_and_any_other_is_an_erro
     (unsupported,) = errors
     assert unsupported.code == CODES.get(feature, "NS901")
     assert all(name in unsupported.message for _, name in stack) and feature.value in unsupported.message
-    able = [b.name for b in ALL if feature in b.supports]
+    able = [b.name for _, b in CHOSEN if feature in b.supports]
     assert unsupported.position is not None and unsupported.hint
     assert all(name in unsupported.hint for name in able)
     assert result.plan is None
@@ -126,10 +132,13 @@ def test_a_feature_of_any_backend_of_the_stack_compiles_and_any_other_is_an_erro
 def test_a_feature_that_settings_leave_out_is_an_error_that_says_what_to_set(
     layer: str, name: str, feature: Feature
 ) -> None:
-    beside = {"cluster": given("eks")} if name == "vpc-cni" else {}
+    beside: dict[str, Any] = {"cluster": given("eks")} if name == "vpc-cni" else {}
+    if is_there(name):
+        beside = {"cni": {"provider": "calico", "managed": False}}
     loaded = load_spec(NEEDS[feature], **beside, **{layer: without(name, feature)})
     result = compile_spec(loaded, "dev", REGISTRY)
-    (unsupported,) = [d for d in result.diagnostics if d.code == "NS901" and f" {feature.value}:" in d.message]
+    code = CODES.get(feature, "NS901")
+    (unsupported,) = [d for d in result.diagnostics if d.code == code and f" {feature.value}:" in d.message]
     backend = REGISTRY.providers(layer)[name]
     assert feature in backend.supports and result.ir is not None and result.plan is None
     assert unsupported.position is not None

@@ -17,7 +17,7 @@ from netspec.backends.registry import REGISTRY, Backends
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, CNI_READY, NODES, PROVIDER, Condition, Json, Node, ReadyNode, Ref, ResourceNode
-from netspec.spec.model import Settings
+from netspec.spec.model import MayBeThere, Settings
 from netspec.spec.types import Cidr
 from netspec.target import (
     LAYERS,
@@ -132,7 +132,7 @@ class Cloud(Backend):
         return (Fact("zone", "nodes", {"zones": settings.zone}, zones), Fact("agent", "nodes", "on", NodeRead("agent")))
 
 
-class WireSettings(Settings):
+class WireSettings(MayBeThere):
     """A CNI that exists in tests only."""
 
     mode: Literal["direct", "tunnel"] = SettingsField("direct", description="How packets cross nodes.")
@@ -251,13 +251,21 @@ def _eks(**changes: Any) -> dict[str, Any]:
 
 
 #: Settings with which a backend has a feature that it lacks by default.
-WITH: dict[tuple[str, Feature], dict[str, Any]] = {}
+WITH: dict[tuple[str, Feature], dict[str, Any]] = {
+    ("existing", Feature.LOAD_BALANCER): {"type": "existing", "loadBalancers": True},
+    ("existing", Feature.PROXY_NFTABLES): {"type": "existing", "proxy": "nftables"},
+    ("existing", Feature.PROXY_IPVS): {"type": "existing", "proxy": "ipvs"},
+    ("existing", Feature.PROXY_NONE): {"type": "existing", "proxy": "none"},
+}
 #: Settings with which a backend lacks a feature that it supports.
 WITHOUT: dict[tuple[str, Feature], dict[str, Any]] = {
     ("kind", Feature.PROXY_IPVS): {"type": "kind", "nodeImage": "kindest/node:v1.40.0"},
     ("vpc-cni", Feature.SCTP): {"provider": "vpc-cni", "customNetworking": True, "networkPolicy": "off"},
     ("eks", Feature.PROXY_IPVS): _eks(version="1.36"),
     ("eks", Feature.PROXY_NFTABLES): _eks(version="1.32"),
+    ("existing", Feature.LOAD_BALANCER): {"type": "existing"},
+    ("existing", Feature.PROXY_NFTABLES): {"type": "existing"},
+    ("existing", Feature.PROXY_IPTABLES): {"type": "existing", "proxy": "ipvs"},
     ("calico", Feature.PROXY_NONE): {"provider": "calico", "dataplane": "iptables"},
     ("calico", Feature.SCTP): {"provider": "calico", "dataplane": "ebpf"},
 }
@@ -271,6 +279,11 @@ LACKING = [
 def given(name: str, feature: Feature | None = None) -> str | dict[str, Any]:
     """What a stack says to have this backend, with a feature where it can."""
     return WITH.get((name, feature), STACK_OF.get(name, name)) if feature else STACK_OF.get(name, name)
+
+
+def is_there(cluster: str | dict[str, Any]) -> bool:
+    """Whether such a cluster comes with its CNI."""
+    return (cluster if isinstance(cluster, str) else cluster["type"]) == "existing"
 
 
 def without(name: str, feature: Feature) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from netspec.spec.model import Settings
+from netspec.spec.model import MayBeThere, Settings
 from netspec.spec.types import Address, Cidr, Labels, Name, ObjectName, problem
 
 #: How packets cross nodes: IPPool's modes, as the operator's Installation has them.
@@ -71,7 +71,7 @@ class CalicoPool(Settings):
     nat_outgoing: bool = Field(True, description="Packets that leave the cluster have the node's address.")
 
 
-class CalicoSettings(Settings):
+class CalicoSettings(MayBeThere):
     """Calico, installed by its operator."""
 
     encapsulation: Encapsulation = Field(

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from netspec.spec.model import Settings
+from netspec.spec.model import MayBeThere
 from netspec.spec.types import Cidr
 
 
-class CiliumSettings(Settings):
+class CiliumSettings(MayBeThere):
     """Cilium, installed by its Helm chart. Without kube-proxy (network.proxy.mode: none) it carries Service traffic."""
 
     routing: Literal["tunnel", "native"] = Field(

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from netspec.spec.model import Settings
+from netspec.spec.model import MayBeThere
 
 Target = Annotated[int, Field(ge=0, le=1000)] | None
 
 
-class VpcCniSettings(Settings):
+class VpcCniSettings(MayBeThere):
     """Amazon's VPC CNI: pods have addresses of the VPC. An add-on of EKS."""
 
     prefix_delegation: bool = Field(False, description="Interfaces get blocks of 16 addresses: many more pods a node.")

@@ -28,8 +28,8 @@ up: $(STAMP)  ## bring stack $(STACK) up, verify it, say where the report is
 verify: $(STAMP)  ## verify the running stack again
 	$(VENV)/bin/netspec verify --stack $(STACK)
 
-faults: $(STAMP)  ## make the faults of tests/live/faults.py on the running stack, one by one: caught, cause, seconds
-	$(VENV)/bin/python tests/live
+faults: $(STAMP)  ## make the faults of tests/live/faults.py on the running stack $(STACK), one by one: caught, cause, seconds
+	NETSPEC_LIVE_STACK=$(STACK) $(VENV)/bin/python tests/live
 
 test: $(STAMP)  ## run the tests (live ones where the cluster of `make up` runs)
 	$(VENV)/bin/pytest

@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack
 
 from faults import FAULTS, Fault
-from live_cluster import Live, open_live
+from live_cluster import STACK, Live, open_live
 
 from netspec.diagnostics import Problem
 from netspec.stopping import stop_in_good_order
@@ -59,7 +59,7 @@ def _wait_for_green(live: Live) -> None:
         if run.answer is Answer.GREEN:
             return
         time.sleep(_PAUSE)
-    raise Problem(f"the cluster is not green again: {_cause(run)}", "bring it back: netspec up --stack dev")
+    raise Problem(f"the cluster is not green again: {_cause(run)}", f"bring it back: netspec up --stack {STACK}")
 
 
 if __name__ == "__main__":

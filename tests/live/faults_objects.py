@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from cnis import Cni
 from faulting import (
     NAME,
     Expected,
@@ -61,28 +62,28 @@ def network_policy(namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec}
 
 
-def of_the_cni(kind: str, **meta: str) -> dict[str, Any]:
-    """Lets everything pass before any NetworkPolicy (those have order 1000) is looked at."""
-    rules = [{"action": "Allow"}]
-    spec = {"order": 0, "selector": "all()", "types": ["Ingress", "Egress"], "ingress": rules, "egress": rules}
-    name = {"name": f"default.{NAME}"}
-    return {"apiVersion": "crd.projectcalico.org/v1", "kind": kind, "metadata": name | meta, "spec": spec}
+def of_the_cni(cni: Cni, kind: str, **meta: str) -> dict[str, Any]:
+    """Lets everything pass."""
+    name = {"name": f"{cni.prefix}{NAME}"}
+    return {"apiVersion": f"{cni.group}/{cni.version}", "kind": kind, "metadata": name | meta, "spec": dict(cni.allow)}
 
 
 @fault("an allow-all of the CNI's own kind")
 def allow_all_of_the_cni(live: Live) -> Iterator[Expected]:
-    namespace = workload(live).namespace
-    policy = of_the_cni("NetworkPolicy", namespace=namespace)
-    with created(live, policy, "networkpolicies.crd.projectcalico.org"):
+    cni, namespace = live.cni, workload(live).namespace
+    kind, _ = cni.kinds
+    policy = of_the_cni(cni, kind, namespace=namespace)
+    with created(live, policy, cni.resource(kind)):
         said = {flow(live, "pod", Outcome.TIMED_OUT).id: "expected timed-out, saw connected"}
-        yield Expected([f"NetworkPolicy {namespace}/default.{NAME} is not in the spec"], says=said)
+        yield Expected([f"{kind} {namespace}/{cni.prefix}{NAME} is not in the spec"], says=said)
 
 
 @fault("an allow-all of the CNI's own kind, for the whole cluster")
 def void_enforcement(live: Live) -> Iterator[Expected]:
-    policy = of_the_cni("GlobalNetworkPolicy")
-    with created(live, policy, "globalnetworkpolicies.crd.projectcalico.org"):
-        yield Expected([f"GlobalNetworkPolicy default.{NAME} is not in the spec"], Answer.INCONCLUSIVE)
+    cni = live.cni
+    _, kind = cni.kinds
+    with created(live, of_the_cni(cni, kind), cni.resource(kind)):
+        yield Expected([f"{kind} {cni.prefix}{NAME} is not in the spec"], Answer.INCONCLUSIVE)
 
 
 @fault("a label that the spec declares on a namespace, removed")

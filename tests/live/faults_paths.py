@@ -34,9 +34,9 @@ def wrong_dns_record(live: Live) -> Iterator[Expected]:
 @fault("a stopped policy agent")
 def stopped_policy_agent(live: Live) -> Iterator[Expected]:
     node = worker(live)
-    agents = "$(pgrep -f '[c]alico-node -felix')"
+    agents = f"$(pgrep {live.cni.agent})"
     stopped = on_node(live, node, f"kill -STOP {agents}", f"kill -CONT {agents} || true")
-    with undone(lambda: settled(live, "calico-system/calico-node")), stopped:
+    with undone(lambda: settled(live, live.cni.daemons)), stopped:
         yield Expected([node], Answer.INCONCLUSIVE)
 
 
@@ -85,7 +85,7 @@ def path_loses_large_packets(live: Live) -> Iterator[Expected]:
     node = worker(live)
     # A table of its own: the CNI's chains come first in the others, and accept what the tunnel sends.
     table = f"ip {NAME.replace('-', '_')}"
-    chain = "{\ntype filter hook output priority -400\nudp dport 4789 meta length > 1000 drop\n}"
+    chain = f"{{\ntype filter hook output priority -400\nudp dport {live.cni.port} meta length > 1000 drop\n}}"
     made = f"nft -f - <<'END'\ntable {table} {{\nchain lossy {chain}\n}}\nEND"
     with on_node(live, node, made, f"nft delete table {table} || true"):
         ids = tuple(f"packets:{via}:{protocol}" for via in ("pod", "cluster-ip") for protocol in ("TCP", "UDP"))

@@ -1,9 +1,12 @@
 """The running stack, as live tests see it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from cnis import CNIS, Cni
 
 from netspec.backends.registry import REGISTRY
 from netspec.ir.model import Ir
@@ -15,7 +18,8 @@ from netspec.verify.runner import verify_cluster
 from netspec.verify.sites import site_of
 from netspec.verify.stack import load_stack
 
-STACK = "dev"
+#: Another one than `make up`'s: `make faults STACK=...`.
+STACK = os.environ.get("NETSPEC_LIVE_STACK", "dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,10 @@ class Live:
     probes: tuple[Probe, ...]
     kubeconfig: Path
     access: Access
+
+    @property
+    def cni(self) -> Cni:
+        return CNIS[self.ir.providers["cni"]]
 
     def verify(self) -> Run:
         return verify_cluster(self.ir, self.probes, site_of(self.ir), self.kubeconfig)

@@ -9,7 +9,7 @@ from netspec.diagnostics import Diagnostic, Problem, Report, Severity
 from netspec.ir.features import required
 from netspec.ir.model import Ir, Place
 from netspec.passes import resolve_and_check
-from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Plan, ReadyNode, images_of, order
+from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, ManifestNode, Node, Plan, ReadyNode, images_of, order
 from netspec.spec.load import LoadedSpec
 from netspec.spec.stacks import example, parts_of
 from netspec.spec.types import did_you_mean
@@ -88,6 +88,7 @@ def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileR
         return CompileResult(ir, None, report.sorted(), limits=bounds)
     managed = [part for part in parts if part.managed]
     nodes = [node for part in managed for node in part.backend.lower(ir, part.settings, needs)]
+    nodes += _grants(ir, parts, nodes)
     if any(part.layer == "cni" for part in parts if not part.managed):
         nodes.append(ReadyNode(CNI_READY, (Condition("nodes", "Ready", at_least=ir.traits.nodes),), (CLUSTER, NODES)))
     facts = tuple(fact for part in managed for fact in part.backend.facts(ir, part.settings))
@@ -96,6 +97,18 @@ def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileR
     named = {image for manifest in plan.manifests() for image in images_of(manifest)}
     said = {image for part in managed for image in part.backend.images(ir, part.settings)}
     return CompileResult(ir, replace(plan, images=tuple(sorted(named | said))), report.sorted(), facts, bounds)
+
+
+def _grants(ir: Ir, parts: Sequence[Part], nodes: Sequence[Node]) -> list[Node]:
+    """What opens the flows of `ir.grants`, each object after its namespace."""
+    there = {node.id for node in nodes}
+    found: list[Node] = []
+    for node in (n for part in parts for n in part.backend.grants(ir, part.settings)):
+        if isinstance(node, ManifestNode):
+            home = f"namespace:{node.manifest['metadata'].get('namespace', '')}"
+            node = replace(node, depends_on=(*node.depends_on, home)) if home in there else node
+        found.append(node)
+    return found
 
 
 def _report(loaded: LoadedSpec) -> Report:

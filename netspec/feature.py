@@ -19,6 +19,9 @@ class Feature(StrEnum):
     END_PORT = "network-policy-end-port"
     NAMED_PORT = "network-policy-named-port"
     SCTP = "network-policy-sctp"
+    HTTP_REQUESTS = "policy-http"
+    DNS_NAMES = "policy-dns-names"
+    ENTITIES = "policy-entities"
     CLUSTER_IP = "service-cluster-ip"
     HEADLESS = "service-headless"
     NODE_PORT = "service-node-port"
@@ -55,6 +58,9 @@ SUMMARIES: dict[Feature, str] = {
     Feature.END_PORT: "port ranges in NetworkPolicies (endPort)",
     Feature.NAMED_PORT: "named ports in NetworkPolicies",
     Feature.SCTP: "SCTP ports in NetworkPolicies",
+    Feature.HTTP_REQUESTS: "requests that intents let through, by method, path and headers (http)",
+    Feature.DNS_NAMES: "DNS names that intents open the way to",
+    Feature.ENTITIES: "peers of intents without labels or addresses: world, host, kube-apiserver",
     Feature.CLUSTER_IP: "ClusterIP Services",
     Feature.HEADLESS: "headless Services",
     Feature.NODE_PORT: "NodePort Services",

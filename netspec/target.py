@@ -295,6 +295,11 @@ class Backend:
         operator names."""
         return ()
 
+    def grants(self, ir: "Ir", settings: Any) -> "tuple[Node, ...]":
+        """What opens the flows of `ir.grants`, for which the spec needs a feature of it. Made too where the backend's
+        own software is somebody else's."""
+        return ()
+
     def facts(self, ir: "Ir", settings: Any) -> tuple[Fact, ...]:
         """What must be true of the running cluster."""
         return ()

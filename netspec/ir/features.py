@@ -64,6 +64,15 @@ def required(ir: Ir) -> dict[Feature, Place]:
             need(Feature.GIVEN_ENDPOINTS, service.place)
     for policy in ir.policies:
         _policy_features(policy, found)
+    for intent in ir.intents:
+        kinds = {intent.source.kind, intent.destination.kind}
+        for feature, is_given in (
+            (Feature.HTTP_REQUESTS, bool(intent.requests)),
+            (Feature.DNS_NAMES, "dns" in kinds),
+            (Feature.ENTITIES, "entity" in kinds),
+        ):
+            if is_given:
+                need(feature, intent.place)
     return {feature: found[feature] for feature in Feature if feature in found}
 
 

@@ -15,6 +15,9 @@ from netspec.ir.base import IPAddress as IPAddress
 from netspec.ir.base import IPNetwork as IPNetwork
 from netspec.ir.base import Place as Place
 from netspec.ir.base import Protocol as Protocol
+from netspec.ir.grants import Grant as Grant
+from netspec.ir.grants import GrantRule as GrantRule
+from netspec.ir.grants import HttpRequest as HttpRequest
 from netspec.ir.pods import WORKLOAD_LABEL as WORKLOAD_LABEL
 from netspec.ir.pods import ContainerPort as ContainerPort
 from netspec.ir.pods import Workload as Workload
@@ -29,7 +32,7 @@ from netspec.ir.policies import Stage as Stage
 from netspec.ir.policies import Tier as Tier
 from netspec.ir.policies import TierPolicy as TierPolicy
 from netspec.ir.policies import TierRule as TierRule
-from netspec.ir.selectors import Labels
+from netspec.ir.selectors import Labels, Selector
 from netspec.ir.services import EndpointSlice as EndpointSlice
 from netspec.ir.services import Entrance as Entrance
 from netspec.ir.services import Service as Service
@@ -84,12 +87,13 @@ class Route:
         return f"{self.namespace}/{self.name}"
 
 
-IntentKind = Literal["workload", "namespace", "service", "cidr", "outside", "anywhere"]
+IntentKind = Literal["workload", "namespace", "service", "cidr", "outside", "anywhere", "dns", "entity"]
 
 
 @dataclass(frozen=True, slots=True)
 class IntentPeer:
-    """One side of an intent or expectation. `name`: workload or Service id, namespace name, CIDR; "" otherwise."""
+    """One side of an intent or expectation. `name`: workload or Service id, namespace name, CIDR, DNS name, entity; ""
+    otherwise."""
 
     kind: IntentKind
     name: str = ""
@@ -101,12 +105,14 @@ class IntentPeer:
 @dataclass(frozen=True, slots=True)
 class IntentPolicy:
     """Opens source -> destination on both sides, on the sides that something isolates. Empty `ports`: every port
-    that the destination declares, of a namespace what each workload declares; any port, where nothing is declared."""
+    that the destination declares, of a namespace what each workload declares; any port, where nothing is declared.
+    `requests`: what it lets through there; empty: everything."""
 
     name: str
     source: IntentPeer
     destination: IntentPeer
     ports: tuple[PolicyPort, ...] = ()
+    requests: tuple[HttpRequest, ...] = ()
     place: Place = field(default=Place(), compare=False)
 
 
@@ -195,6 +201,7 @@ class Ir:
     slices: tuple[EndpointSlice, ...] = ()
     intents: tuple[IntentPolicy, ...] = ()
     policies: tuple[NetworkPolicy, ...] = ()
+    grants: tuple[Grant, ...] = ()
     expectations: tuple[Expectation, ...] = ()
 
     @property
@@ -226,5 +233,6 @@ class Ir:
             self.policies,
             self.network.pod_cidrs,
             self.traits.dialect,
+            tuple(g.as_tier(Selector.of({NAME_LABEL: g.namespace})) for g in self.grants),
             slices=self.slices,
         )

@@ -92,6 +92,12 @@ Tier = Literal["Admin", "Baseline"]
 #: A policy whose rules have no order is three in the order in which they count: what it denies comes before what any
 #: policy allows; what it allows adds to what others, and NetworkPolicies, allow; the rest is denied by default.
 Stage = Literal["deny", "allow", "default"]
+#: Where they stand: behind every Admin tier, and before every Baseline tier, of policies with priorities (0-1000).
+STAGES: dict[Stage, tuple[Tier, int]] = {
+    "deny": ("Admin", 2000),
+    "allow": ("Admin", 2001),
+    "default": ("Baseline", -1),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ from netspec.ir.model import (
     Peer,
     Protocol,
     Stage,
-    Tier,
     TierPolicy,
     TierRule,
 )
+from netspec.ir.policies import STAGES
 from netspec.ir.selectors import Labels, Selector
 from netspec.manifests import cilium_labels
 from netspec.manifests.cilium_labels import ANYTHING
@@ -33,8 +33,6 @@ from netspec.manifests.fields import Bad, Missing, Object, address, items, known
 from netspec.manifests.kinds import Refused
 from netspec.manifests.policies import At, Complain
 
-#: Behind every Admin tier, and before every Baseline tier, of policies with priorities (0-1000).
-_RANKS: dict[Stage, tuple[Tier, int]] = {"deny": ("Admin", 2000), "allow": ("Admin", 2001), "default": ("Baseline", -1)}
 _OBJECT = frozenset(("apiVersion", "kind", "metadata", "spec", "specs", "status"))
 _SPEC = frozenset(
     (
@@ -155,14 +153,14 @@ class _Reader:
             TierPolicy(
                 self.kind,
                 self.name,
-                *_RANKS[stage],
+                *STAGES[stage],
                 subject,
                 rules.get((stage, "Ingress"), ()),
                 rules.get((stage, "Egress"), ()),
                 self.at(path),
                 stage,
             )
-            for stage in _RANKS
+            for stage in STAGES
             if rules.get((stage, "Ingress")) or rules.get((stage, "Egress"))
         ]
 

@@ -12,6 +12,7 @@ from netspec.passes.context import Context, Pass
 from netspec.passes.default_deny import default_deny
 from netspec.passes.dns import dns
 from netspec.passes.expectations import expectations
+from netspec.passes.grants import grants
 from netspec.passes.intents import intents
 from netspec.passes.native_policies import native_policies
 from netspec.passes.objects import objects
@@ -38,6 +39,7 @@ PASSES: tuple[Pass, ...] = (
     default_deny,
     allow_dns,
     intents,
+    grants,
     source_addresses,
     dns,
     expectations,

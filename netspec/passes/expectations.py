@@ -101,6 +101,8 @@ def _ends(ir: Ir, peer: IntentPeer) -> list[End]:
             return _samples(ir, EVERYWHERE)
         case "anywhere":
             return _holders(ir, EVERYWHERE)
+        case _:  # of intents alone
+            return []
 
 
 def _targets(ir: Ir, peer: IntentPeer, port: PolicyPort | None) -> list[tuple[End, int, Protocol]]:

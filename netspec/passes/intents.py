@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from netspec.ir.model import Ir
 from netspec.passes.context import Context
+from netspec.passes.grants import is_plain
 from netspec.passes.openings import Opener, Opening
 
 
@@ -26,6 +27,7 @@ def intents(ir: Ir, _: Context) -> Ir:
     added = [
         policy
         for i in ir.intents
+        if is_plain(i)
         for policy in opener.policies(Opening(i.name, f"policies: {i.name}", i.source, i.destination, i.ports, i.place))
     ]
     return replace(ir, policies=ir.policies + tuple(added))

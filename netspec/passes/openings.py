@@ -81,7 +81,7 @@ class Opener:
 
     def __init__(self, ir: Ir) -> None:
         self._ir = ir
-        self._names = Names(ir.policies)
+        self.names = Names(ir.policies)
         self._selectors: dict[str, Selector] = {}
         self._isolating: dict[tuple[str, Direction], list[Selector]] = defaultdict(list)
         for policy in ir.policies:
@@ -90,28 +90,28 @@ class Opener:
 
     def policies(self, opening: Opening) -> list[NetworkPolicy]:
         """The policies of one opening: none on a side that nothing isolates."""
-        sources = self._legs(opening.source)
-        destinations = self._called(opening.destination, opening.ports)
+        sources = self.legs(opening.source)
+        destinations = self.called(opening.destination, opening.ports)
         if not sources or not destinations:
             return []
         out: list[NetworkPolicy] = []
         own = self._own_address(opening)
-        for _, namespace, pods, suffix in self._subjects(sources, "Egress"):
+        for _, namespace, pods, suffix in self.subjects(sources, "Egress"):
             rules = tuple(
                 Rule(
-                    self._peers([d], namespace),
-                    _of_rule((*d.ports, *(p for p in own if p not in d.ports))),
+                    self.peers([d], namespace),
+                    of_rule((*d.ports, *(p for p in own if p not in d.ports))),
                     opening.place,
                 )
                 for d in destinations
             )
-            out.append(self._policy(opening, namespace, suffix, pods, "Egress", rules))
-        for leg, namespace, pods, suffix in self._subjects(destinations, "Ingress"):
-            rule = Rule(self._peers(sources, namespace), _of_rule(leg.ports), opening.place)
-            out.append(self._policy(opening, namespace, suffix, pods, "Ingress", (rule,)))
+            out.append(self.policy(opening, namespace, suffix, pods, "Egress", rules))
+        for leg, namespace, pods, suffix in self.subjects(destinations, "Ingress"):
+            rule = Rule(self.peers(sources, namespace), of_rule(leg.ports), opening.place)
+            out.append(self.policy(opening, namespace, suffix, pods, "Ingress", (rule,)))
         return out
 
-    def _policy(
+    def policy(
         self,
         opening: Opening,
         namespace: str,
@@ -122,7 +122,7 @@ class Opener:
     ) -> NetworkPolicy:
         return NetworkPolicy(
             namespace=namespace,
-            name=self._names.take(namespace, f"{opening.name}-{direction.lower()}{suffix}"),
+            name=self.names.take(namespace, f"{opening.name}-{direction.lower()}{suffix}"),
             pods=pods,
             types=(direction,),
             ingress=rules if direction == "Ingress" else (),
@@ -131,7 +131,7 @@ class Opener:
             place=opening.place,
         )
 
-    def _legs(self, peer: IntentPeer) -> list[Leg]:
+    def legs(self, peer: IntentPeer) -> list[Leg]:
         """The pods or addresses of a peer, at every port."""
         match peer.kind:
             case "workload":
@@ -152,11 +152,13 @@ class Opener:
                 return [Leg(block=IpBlock(EVERYWHERE, inside))]
             case "anywhere":
                 return [Leg()]
+            case _:  # what no NetworkPolicy can say
+                return []
 
-    def _called(self, peer: IntentPeer, ports: tuple[PolicyPort, ...]) -> list[Leg]:
+    def called(self, peer: IntentPeer, ports: tuple[PolicyPort, ...]) -> list[Leg]:
         """The legs of a destination at the ports that are meant: those given, else those declared. Where none is
         declared every port is meant, and no leg is left where the pods have none of those that are."""
-        legs = self._legs(peer)
+        legs = self.legs(peer)
         wanted: Sequence[object] = ports
         found = [(leg, ports) for leg in legs]
         if peer.kind == "workload":
@@ -179,7 +181,7 @@ class Opener:
         wanted = (p for p in service.ports if not opening.ports or _is_wanted(p, opening.ports))
         return tuple(PolicyPort(p.protocol, p.port) for p in wanted)
 
-    def _subjects(self, legs: list[Leg], direction: Direction) -> list[tuple[Leg, str, Selector, str]]:
+    def subjects(self, legs: list[Leg], direction: Direction) -> list[tuple[Leg, str, Selector, str]]:
         """The pods to write policies for: (leg, namespace, selector, suffix that tells their policies apart)."""
         found: list[tuple[Leg, str, Selector, str]] = []
         for leg in legs:
@@ -191,7 +193,7 @@ class Opener:
                     found.append((leg, workload.namespace, self.selector(workload), f"-{workload.name}"))
         return found if len(found) > 1 else [(leg, namespace, pods, "") for leg, namespace, pods, _ in found]
 
-    def _peers(self, legs: list[Leg], namespace: str) -> tuple[Peer, ...]:
+    def peers(self, legs: list[Leg], namespace: str) -> tuple[Peer, ...]:
         """The legs as a rule's peers, in a policy of `namespace`; () is everyone."""
         if any(leg.is_everyone for leg in legs):
             return ()
@@ -237,7 +239,7 @@ def _at_their_own_ports(leg: Leg) -> list[tuple[Leg, tuple[PolicyPort, ...]]]:
     return [(leg, declared.pop() if declared else ())]
 
 
-def _of_rule(ports: tuple[PolicyPort, ...]) -> tuple[PolicyPort, ...]:
+def of_rule(ports: tuple[PolicyPort, ...]) -> tuple[PolicyPort, ...]:
     """As a rule has them, where none is every port."""
     return () if ports == EVERY_PORT else ports
 

@@ -26,7 +26,7 @@ from netspec.spec.types import network
 
 _SECTIONS = {"workload": "workloads", "namespace": "namespaces", "service": "services"}
 #: Peers that are not pods of the spec: a policy can be written only on the other side.
-OPEN_ENDS = frozenset({"cidr", "outside", "anywhere"})
+OPEN_ENDS = frozenset({"cidr", "outside", "anywhere", "dns", "entity"})
 
 
 def references(ir: Ir, context: Context) -> Ir:
@@ -43,6 +43,10 @@ def references(ir: Ir, context: Context) -> Ir:
 def _intent(ir: Ir, intent: IntentPolicy, context: Context) -> bool:
     path = intent.place.path
     if not _both_ends(ir, intent.source, intent.destination, path, context):
+        return False
+    if intent.source.kind == "dns":
+        message = f"a flow comes from an address, and which are {intent.source}'s is not known when it does"
+        context.report.error("NS417", (*path, "from"), message, "a name is for `to`; give a CIDR")
         return False
     found = [_port(ir, intent.destination, p, (*path, "ports", i), context) for i, p in enumerate(intent.ports)]
     return all(found)

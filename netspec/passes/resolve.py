@@ -12,7 +12,8 @@ from netspec.passes.resolve_services import endpoint_slice, service
 from netspec.passes.resolve_workloads import workload
 from netspec.spec import v1alpha1 as spec
 from netspec.spec.model import Model
-from netspec.spec.types import PeerRef, PortRange, network
+from netspec.spec.peers import PeerRef
+from netspec.spec.types import PortRange, network
 
 _DIRECTIONS: dict[str, ir.Direction] = {"ingress": "Ingress", "egress": "Egress"}
 #: kubeadm's GetDNSIP: CoreDNS gets the tenth address of the Service network.
@@ -96,6 +97,7 @@ def _intent(policy: spec.Policy, context: Context, index: int) -> ir.IntentPolic
         source=_peer(policy.from_),
         destination=_peer(policy.to),
         ports=_ports(policy.ports),
+        requests=tuple(ir.HttpRequest(r.method, r.path, tuple(sorted(r.headers.items()))) for r in policy.http),
         place=context.place(context.loaded.path("policies", index)),
     )
 

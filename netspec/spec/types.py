@@ -13,8 +13,6 @@ from pydantic_core import PydanticCustomError
 from netspec.ir.base import Protocol
 from netspec.ir.pods import WORKLOAD_LABEL
 
-PeerKind = Literal["workload", "namespace", "service", "cidr", "outside", "anywhere"]
-
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_1123 = re.compile(rf"{_LABEL}\Z")
 _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
@@ -42,24 +40,48 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 def _matching(code: str, pattern: re.Pattern[str], limit: int, what: str, hint: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if len(value) > limit:
-            raise problem(code, f"{_short(value)} is longer than {limit} characters", hint)
+            raise problem(code, f"{short(value)} is longer than {limit} characters", hint)
         if not pattern.match(value):
-            raise problem(code, f"{_short(value)} is not {what}", hint)
+            raise problem(code, f"{short(value)} is not {what}", hint)
         return value
 
     return check
 
 
-def _short(value: str) -> str:
+def is_name(value: str) -> bool:
+    """Whether it is a DNS label (RFC 1123)."""
+    return bool(_DNS_1123.match(value))
+
+
+def short(value: str) -> str:
+    """A value as a message shows it."""
     return repr(value if len(value) <= 70 else value[:67] + "...")
 
 
-_NAME_HINT = "lower-case letters, digits and -, starting and ending with a letter or digit, at most 63 characters"
+NAME_HINT = "lower-case letters, digits and -, starting and ending with a letter or digit, at most 63 characters"
+
+
+def _expression(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise problem("NS016", f"{short(value)} is not a regular expression: {error}") from None
+    return value
+
+
+RegularExpression = Annotated[str, AfterValidator(_expression)]
+#: RFC 9110, field names and values.
+HeaderName = Annotated[
+    str, AfterValidator(_matching("NS201", re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+\Z"), 256, "a header's name", ""))
+]
+HeaderValue = Annotated[
+    str, AfterValidator(_matching("NS201", re.compile(r"[!-~]([ !-~]*[!-~])?\Z"), 4096, "a header's value", ""))
+]
 
 #: Namespaces, workloads, intents, stacks, Service ports (RFC 1123 label).
 Name = Annotated[
     str,
-    AfterValidator(_matching("NS201", _DNS_1123, 63, "a DNS label (RFC 1123)", _NAME_HINT)),
+    AfterValidator(_matching("NS201", _DNS_1123, 63, "a DNS label (RFC 1123)", NAME_HINT)),
     WithJsonSchema({"title": "name", "type": "string", "pattern": f"^{_LABEL}$", "maxLength": 63}),
 ]
 #: Services (RFC 1035 label: begins with a letter).
@@ -83,7 +105,7 @@ ObjectName = Annotated[
 def _domain(value: str) -> str:
     _matching("NS201", _SUBDOMAIN, 253, "a domain name (RFC 1123)", "lower-case letters, digits, - and .")(value)
     if any(len(label) > 63 for label in value.split(".")):
-        raise problem("NS201", f"{_short(value)} is not a domain name (RFC 1035)", "at most 63 characters between dots")
+        raise problem("NS201", f"{short(value)} is not a domain name (RFC 1035)", "at most 63 characters between dots")
     return value
 
 
@@ -127,16 +149,16 @@ def _label_key(value: str) -> str:
         raise problem("NS210", f"{value} is set by {_SET_BY[value]}", "use a label of your own")
     prefix, slash, name = value.rpartition("/")
     if slash and (len(prefix) > 253 or not _SUBDOMAIN.match(prefix)):
-        raise problem("NS202", f"{_short(value)} is not a label key: the part before / is not a domain")
+        raise problem("NS202", f"{short(value)} is not a label key: the part before / is not a domain")
     if len(name) > 63 or not _QUALIFIED.match(name):
-        raise problem("NS202", f"{_short(value)} is not a label key", "letters, digits, -, _ and ., at most 63")
+        raise problem("NS202", f"{short(value)} is not a label key", "letters, digits, -, _ and ., at most 63")
     return value
 
 
 def _label_value(value: str) -> str:
     if value and (len(value) > 63 or not _QUALIFIED.match(value)):
         hint = "letters, digits, -, _ and ., at most 63 characters, or empty"
-        raise problem("NS202", f"{_short(value)} is not a label value", hint)
+        raise problem("NS202", f"{short(value)} is not a label value", hint)
     return value
 
 
@@ -156,17 +178,17 @@ def _unscoped(value: str) -> None:
     ip_address(value)
 
 
-def _cidr(value: str) -> str:
+def cidr_text(value: str) -> str:
     try:
         if "/" not in value:
-            raise problem("NS012", f"{_short(value)} has no prefix length", f"write {value}/32 for one address")
+            raise problem("NS012", f"{short(value)} has no prefix length", f"write {value}/32 for one address")
         address, _, prefix = value.partition("/")
         if not (prefix.isascii() and prefix.isdigit()):
             raise ValueError
         _unscoped(address)
         network(value)
     except (ValueError, AddressValueError, NetmaskValueError):
-        raise problem("NS012", f"{_short(value)} is not a CIDR", "an address and a prefix: 10.0.0.0/16") from None
+        raise problem("NS012", f"{short(value)} is not a CIDR", "an address and a prefix: 10.0.0.0/16") from None
     return value
 
 
@@ -179,7 +201,7 @@ def _address(value: str) -> str:
     try:
         _unscoped(value)
     except ValueError:
-        raise problem("NS012", f"{_short(value)} is not an IP address", "four numbers: 10.0.0.53") from None
+        raise problem("NS012", f"{short(value)} is not an IP address", "four numbers: 10.0.0.53") from None
     return value
 
 
@@ -198,7 +220,7 @@ ClusterIp = Annotated[
 def _app_protocol(value: str) -> str:
     prefix, slash, name = value.rpartition("/")
     if (slash and not _SUBDOMAIN.match(prefix)) or len(name) > 63 or not _QUALIFIED.match(name):
-        raise problem("NS201", f"{_short(value)} is not a protocol's name", "http, or example.com/own-protocol")
+        raise problem("NS201", f"{short(value)} is not a protocol's name", "http, or example.com/own-protocol")
     return value
 
 
@@ -207,7 +229,7 @@ AppProtocol = Annotated[
     str, AfterValidator(_app_protocol), WithJsonSchema({"title": "protocol name", "type": "string", "maxLength": 317})
 ]
 Cidr = Annotated[
-    str, AfterValidator(_cidr), WithJsonSchema({"title": "CIDR", "type": "string", "examples": ["10.0.0.0/16"]})
+    str, AfterValidator(cidr_text), WithJsonSchema({"title": "CIDR", "type": "string", "examples": ["10.0.0.0/16"]})
 ]
 Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"title": "IP address", "type": "string"})]
 
@@ -262,14 +284,14 @@ def _port_range(value: Any) -> PortRange:
     kind = _PROTOCOLS.get(protocol if slash else "TCP")
     if kind is None:
         hint = did_you_mean(protocol.upper(), _PROTOCOLS) or _PORT_HINT
-        raise problem("NS016", f"{_short(value)}: the protocol must be TCP, UDP or SCTP", hint)
+        raise problem("NS016", f"{short(value)}: the protocol must be TCP, UDP or SCTP", hint)
     first, dash, last = number.partition("-")
     if re.fullmatch("[0-9]{1,9}", first) and (not dash or re.fullmatch("[0-9]{1,9}", last)):
         if dash and int(last) < int(first):
-            raise problem("NS016", f"{_short(value)}: the range ends before it begins", _PORT_HINT)
+            raise problem("NS016", f"{short(value)}: the range ends before it begins", _PORT_HINT)
         return PortRange(_port_number(int(first)), _port_number(int(last)) if dash else None, kind)
     if len(number) > 63 or not _DNS_1123.match(number):  # a Service's port may be called so
-        raise problem("NS016", f"{_short(value)} is not a port", _PORT_HINT)
+        raise problem("NS016", f"{short(value)} is not a port", _PORT_HINT)
     return PortRange(number, None, kind)
 
 
@@ -289,68 +311,4 @@ PortOrAll = Annotated[
     PortRange | Literal["all"],
     PlainValidator(_port_or_all),
     WithJsonSchema({"title": "port", "anyOf": [_NUMBER, _PORT_TEXT]}),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class PeerRef:
-    """One side of an intent or expectation. `name`: "namespace/name", a namespace or a CIDR; "" for the two words."""
-
-    kind: PeerKind
-    name: str = ""
-
-
-_PEER_HINT = "write {workload: ns/name}, {namespace: ns}, {service: ns/name}, {cidr: 10.0.0.0/8}, outside or anywhere"
-_NAMED: tuple[PeerKind, ...] = ("workload", "namespace", "service", "cidr")
-
-
-def _pair(value: str, what: str) -> str:
-    namespace, slash, name = value.partition("/")
-    if not slash or not _DNS_1123.match(namespace) or not _DNS_1123.match(name):
-        raise problem("NS016", f"{_short(value)} is not a {what}", "write it as namespace/name")
-    return value
-
-
-def _peer(value: Any) -> PeerRef:
-    if value == "outside":
-        return PeerRef("outside")
-    if value == "anywhere":
-        return PeerRef("anywhere")
-    if isinstance(value, str):
-        return PeerRef("workload", _pair(value, "workload"))
-    if not isinstance(value, dict) or len(value) != 1:
-        raise problem("NS016", "expected one peer", _PEER_HINT)
-    ((key, name),) = value.items()
-    if key in ("outside", "anywhere"):
-        raise problem("NS016", f"{key} takes no value", f"write the word alone: {key}")
-    kind = next((k for k in _NAMED if k == key), None)
-    if kind is None:
-        raise problem("NS010", f"unknown kind of peer {_short(str(key))}", did_you_mean(str(key), _NAMED) or _PEER_HINT)
-    if not isinstance(name, str):
-        raise problem("NS011", f"{kind}: expected text", _PEER_HINT)
-    if kind == "cidr":
-        return PeerRef(kind, _cidr(name))
-    if kind == "namespace":
-        if not _DNS_1123.match(name):
-            raise problem("NS016", f"{_short(name)} is not a namespace", _NAME_HINT)
-        return PeerRef(kind, name)
-    return PeerRef(kind, _pair(name, kind))
-
-
-def _one(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": {kind: schema}, "required": [kind], "additionalProperties": False}
-
-
-_WORKLOAD = {"type": "string", "pattern": "^[-a-z0-9]+/[-a-z0-9]+$", "description": "a workload: namespace/name"}
-_WORKLOAD_PORT = {
-    "type": "string",
-    "pattern": "^(outside|anywhere|[-a-z0-9]+/[-a-z0-9]+):[-a-z0-9]+(/(TCP|UDP|SCTP))?$",
-    "description": "a peer and a port of it: namespace/name:port",
-}
-_PEERS = [*(_one(k, {"type": "string"}) for k in _NAMED), {"enum": ["outside", "anywhere"]}, _WORKLOAD]
-
-Peer = Annotated[PeerRef, PlainValidator(_peer), WithJsonSchema({"title": "peer", "anyOf": _PEERS})]
-#: A peer whose port, where it has one, was split off before (Expectation).
-PeerWithPort = Annotated[
-    PeerRef, PlainValidator(_peer), WithJsonSchema({"title": "peer", "anyOf": [*_PEERS, _WORKLOAD_PORT]})
 ]

@@ -8,22 +8,24 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from netspec.spec.model import Model
+from netspec.spec.peers import IntentPeer, Peer, PeerWithPort
 from netspec.spec.services import Service
 from netspec.spec.types import (
     Address,
     Cidr,
     Domain,
+    HeaderName,
+    HeaderValue,
     LabelKey,
     Labels,
     LabelValue,
     Name,
     ObjectName,
-    Peer,
-    PeerWithPort,
     Port,
     PortNumber,
     PortOrAll,
     PortOrName,
+    RegularExpression,
     problem,
 )
 from netspec.spec.workloads import Workload
@@ -102,17 +104,38 @@ class Namespace(Model):
     )
 
 
+class HttpRequest(Model):
+    """A request that is let through; what is not given may be anything."""
+
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"] | None = Field(
+        None, description="The method."
+    )
+    path: RegularExpression | None = Field(None, description="A regular expression that the whole path matches.")
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default_factory=dict, description="Headers that it has, and their values."
+    )
+
+
 class Policy(Model):
     """An intent: opens the way from one peer to another, on each side that something isolates; it never closes one."""
 
     name: Name = Field(description="Its name, unique in the spec.")
-    from_: Peer = Field(alias="from", description="Who calls.")
-    to: Peer = Field(description="Who is called.")
+    from_: IntentPeer = Field(alias="from", description="Who calls.")
+    to: IntentPeer = Field(
+        description="Who is called. `{dns: NAME}` is what the name stands for outside the cluster when a pod looks it "
+        "up; `{entity: NAME}`, on either side, is world (what is outside), cluster, host (the pod's own node), "
+        "remote-node or kube-apiserver. Not every CNI has these."
+    )
     ports: list[PortOrAll] = Field(
         default_factory=list,
         description="Ports of the called (a Service's own ports where it is a Service). Unset: all that it declares, "
         "of a namespace what each of its workloads declares; any port, where nothing is declared. `all` is every port "
         "of every protocol, declared or not.",
+    )
+    http: list[HttpRequest] = Field(
+        default_factory=list,
+        description="The requests that are let through at these ports, any of them. Unset: all, of whatever protocol. "
+        "Not every CNI has this.",
     )
 
 

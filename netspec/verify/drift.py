@@ -79,7 +79,9 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
     subjects = [(w.namespace, w.labels) for w in ir.workloads] + [(p.namespace, p.labels) for p in pods]
     strangers = [found[name] for name in sorted(found.keys() - wanted.keys())]
     idle = [p.id for p in strangers if not _selects(p, subjects)]
-    tiers = {t.id: _governs(t, labels, own, subjects) for t in live.tiers}
+    granted = {g.id for g in ir.grants}  # what they say is a fact of their own
+    others = [t for t in live.tiers if not (t.stage and t.object[1] in granted)]
+    tiers = {t.id: _governs(t, labels, own, subjects) for t in others}
     up = set_back(ir.stack)
     findings = [
         *(_finding(f"policy {name} is missing", up, name) for name in sorted(wanted.keys() - found.keys())),
@@ -95,7 +97,7 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
         ),
         *(
             Finding(f"{kind}/{name} is not in the spec", delete(ir.stack, kind, name), frozenset({"cluster", _SAID}))
-            for kind, name in dict.fromkeys(t.object for t in live.tiers if tiers[t.id])
+            for kind, name in dict.fromkeys(t.object for t in others if tiers[t.id])
         ),
         *(_unread(ir.stack, i) for i in items if _is_refused(i) and i["metadata"].get("namespace", "") in ("", *own)),
         *(Finding(d.message, up, frozenset({_SAID})) for d in reading.diagnostics if d.severity is Severity.ERROR),
@@ -106,8 +108,8 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
 
 
 _SAID = probe_tag(PROBE)
-#: What some policies are about, besides pods and namespaces.
-_AROUND = ("Node", "Service", "CiliumCIDRGroup")
+#: What some policies are about, besides pods and namespaces. (Which addresses are nodes' a spec does not say either.)
+_AROUND = ("Service", "CiliumCIDRGroup")
 _NETWORK_POLICY = "networkpolicy.networking.k8s.io"
 
 

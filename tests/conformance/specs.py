@@ -16,6 +16,13 @@ def _policy(port: dict[str, Any]) -> dict[str, Any]:
     return {"networkPolicies": [{"name": "web", "namespace": "shop", "spec": spec}]}
 
 
+_WEB_IN = {"name": "in", "to": "shop/web"}
+
+
+def _closed(intent: dict[str, Any]) -> dict[str, Any]:
+    return {"namespaces": [{"name": "shop", "defaultDeny": ["ingress", "egress"]}], "policies": [intent]}
+
+
 #: Feature -> what the base spec is changed by; a section given here replaces the base's.
 NEEDS: dict[Feature, dict[str, Any]] = {
     Feature.IPV4: {"network": {"ipFamily": "ipv4"}},
@@ -30,6 +37,9 @@ NEEDS: dict[Feature, dict[str, Any]] = {
     Feature.END_PORT: _policy({"port": 8080, "endPort": 8090}),
     Feature.NAMED_PORT: _policy({"port": "http"}),
     Feature.SCTP: _policy({"port": 8080, "protocol": "SCTP"}),
+    Feature.HTTP_REQUESTS: _closed(_WEB_IN | {"from": "outside", "http": [{"method": "GET"}]}),
+    Feature.DNS_NAMES: _closed({"name": "out", "from": "shop/web", "to": {"dns": "a.example.com"}}),
+    Feature.ENTITIES: _closed(_WEB_IN | {"from": {"entity": "host"}}),
     Feature.CLUSTER_IP: {"services": [_SERVICE]},
     Feature.HEADLESS: {"services": [_SERVICE | {"clusterIP": "None"}]},
     Feature.NODE_PORT: {"services": [_SERVICE | {"type": "NodePort"}]},

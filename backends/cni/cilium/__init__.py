@@ -1,12 +1,14 @@
 """Cilium, by its own Helm chart. Agents judge policies by the identities of pods, not by their addresses."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from netspec.backends.cni.cilium.checks import check
+from netspec.backends.cni.cilium.policies import policies, policy_manifest
 from netspec.backends.cni.cilium.settings import CiliumSettings
 from netspec.backends.cni.cilium.values import NAMESPACE, config, kernel, manager, replaces_proxy, values
 from netspec.backends.cni.dialects import DIALECTS
-from netspec.backends.objects import release
+from netspec.backends.objects import Manifest, release
 from netspec.catalogue import CILIUM, IMAGES
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
@@ -27,8 +29,16 @@ class Cilium(Backend):
     name = "cilium"
     settings = CiliumSettings
     supports = frozenset(
-        {Feature.NETWORK_POLICY, Feature.END_PORT, Feature.NAMED_PORT, Feature.SCTP, Feature.PROXY_NONE}
+        {
+            *(Feature.NETWORK_POLICY, Feature.END_PORT, Feature.NAMED_PORT, Feature.SCTP, Feature.PROXY_NONE),
+            *(Feature.HTTP_REQUESTS, Feature.DNS_NAMES, Feature.ENTITIES),
+        }
     )
+
+    def lacks(self, ir: Ir, settings: CiliumSettings) -> Mapping[Feature, str]:
+        """Requests and lookups are judged by the proxy."""
+        without = (Feature.HTTP_REQUESTS, Feature.DNS_NAMES) if settings.l7_proxy is False else ()
+        return dict.fromkeys(without, "set cni.l7Proxy to true")
 
     def traits(self, ir: Ir, settings: CiliumSettings, traits: Traits) -> Traits:
         return replace(
@@ -70,6 +80,9 @@ class Cilium(Backend):
         )
         return installed, ready
 
+    def grants(self, ir: Ir, settings: CiliumSettings) -> tuple[Node, ...]:
+        return policies(ir.grants)
+
     def images(self, ir: Ir, settings: CiliumSettings) -> tuple[str, ...]:
         names = ["cilium", "cilium-operator", *(["cilium-envoy"] if settings.l7_proxy is not False else [])]
         names += ["cilium-certgen"] if settings.hubble else []
@@ -83,4 +96,12 @@ class Cilium(Backend):
             Fact("cilium-config", "cilium", wanted, ObjectRead("configmaps", fields, "cilium-config", NAMESPACE)),
             Fact("encapsulation", "nodes", settings.protocol or "none", NodeRead(_TUNNEL)),
             Fact("cilium-agent", "nodes", "Ok", NodeRead(f"{_AGENT} | jq -r .cilium.state")),
+            *(_stated(policy_manifest(grant)) for grant in ir.grants),
         )
+
+
+def _stated(policy: Manifest) -> Fact:
+    """That a policy on the cluster says what the spec says."""
+    name, namespace = policy["metadata"]["name"], policy["metadata"]["namespace"]
+    read = ObjectRead("ciliumnetworkpolicies.cilium.io", (("spec", Field("spec")),), name, namespace)
+    return Fact("cilium-policy", f"{namespace}/{name}", {"spec": policy["spec"]}, read)

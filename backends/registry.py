@@ -13,7 +13,15 @@ PROVIDERS: dict[str, dict[str, str]] = {
         "eks": "clusters.eks:Eks",
         "existing": "clusters.existing:ExistingCluster",
     },
-    "cni": {"calico": "cni.calico:Calico", "cilium": "cni.cilium:Cilium", "vpc-cni": "cni.vpc_cni:VpcCni"},
+    "cni": {
+        "calico": "cni.calico:Calico",
+        "cilium": "cni.cilium:Cilium",
+        "flannel": "cni.flannel:Flannel",
+        "antrea": "cni.antrea:Antrea",
+        "weave": "cni.weave:Weave",
+        "kindnet": "cni.kindnet:Kindnet",
+        "vpc-cni": "cni.vpc_cni:VpcCni",
+    },
     "loadBalancer": {"metallb": "edge.metallb:Metallb"},
 }
 

@@ -57,6 +57,9 @@ FLANNEL_CNI = Release(
 KUBE_NETWORK_POLICIES = Release(
     "1.1.1", "1.1.1", "https://github.com/kubernetes-sigs/kube-network-policies/releases/tag/v1.1.1"
 )
+ANTREA = Release("2.7.0", "2.7.0", "https://github.com/antrea-io/antrea/releases/tag/v2.7.0")
+#: The last one: the project is archived.
+WEAVE = Release("2.8.1", "2.8.1", "https://github.com/weaveworks/weave/releases/tag/v2.8.1")
 AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")
 
 #: Pulumi's resource plugins that plans name by version; of the others the SDK's own is taken. `airgap` has stand-ins.
@@ -74,6 +77,10 @@ IMAGES: dict[str, str] = {
     "flannel": f"ghcr.io/flannel-io/flannel:v{FLANNEL.official}",
     "flannel-cni-plugin": f"ghcr.io/flannel-io/flannel-cni-plugin:v{FLANNEL_CNI.official}",
     "kube-network-policies": f"registry.k8s.io/networking/kube-network-policies:v{KUBE_NETWORK_POLICIES.official}",
+    "antrea-agent": f"docker.io/antrea/antrea-agent-ubuntu:v{ANTREA.official}",
+    "antrea-controller": f"docker.io/antrea/antrea-controller-ubuntu:v{ANTREA.official}",
+    "weave-kube": f"docker.io/weaveworks/weave-kube:{WEAVE.official}",
+    "weave-npc": f"docker.io/weaveworks/weave-npc:{WEAVE.official}",
     "coredns": f"registry.k8s.io/coredns/coredns:v{COREDNS.official}",
     "metallb-controller": f"quay.io/metallb/controller:v{METALLB.official}",
     "metallb-speaker": f"quay.io/metallb/speaker:v{METALLB.official}",

@@ -8,6 +8,15 @@ DIALECTS: dict[str, Dialect] = {
         Dialect("calico", True, True, False, "Calico matches ipBlock on packet addresses, pods' own included"),
         Dialect("cilium", False, False, False, "Cilium never matches ipBlock against pods or nodes it manages"),
         Dialect(
+            "kube-network-policies",
+            True,
+            True,
+            False,
+            "kube-network-policies matches ipBlock on packet addresses, pods' own included",
+        ),
+        Dialect("antrea", True, True, False, "Antrea's flows match ipBlock on packet addresses, pods' own included"),
+        Dialect("weave", True, True, False, "weave-npc's rules match ipBlock on packet addresses, pods' own included"),
+        Dialect(
             "vpc-cni",
             True,
             True,

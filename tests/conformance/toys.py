@@ -224,6 +224,8 @@ TOYS = Backends({layer.name: _with_toys(layer.name) for layer in LAYERS})
 #: What the settings that are required are set to.
 STACK_OF: dict[str, str | dict[str, Any]] = {
     "cloud": {"type": "cloud", "zone": "north"},
+    "flannel": {"provider": "flannel", "policy": "calico"},
+    "weave": {"provider": "weave", "acceptArchived": True},
     "eks": {
         "type": "eks",
         "region": "eu-west-1",
@@ -266,6 +268,8 @@ WITHOUT: dict[tuple[str, Feature], dict[str, Any]] = {
     ("existing", Feature.LOAD_BALANCER): {"type": "existing"},
     ("existing", Feature.PROXY_NFTABLES): {"type": "existing"},
     ("existing", Feature.PROXY_IPTABLES): {"type": "existing", "proxy": "ipvs"},
+    ("flannel", Feature.NETWORK_POLICY): {"provider": "flannel"},
+    ("flannel", Feature.END_PORT): {"provider": "flannel"},
     ("calico", Feature.PROXY_NONE): {"provider": "calico", "dataplane": "iptables"},
     ("calico", Feature.SCTP): {"provider": "calico", "dataplane": "ebpf"},
 }
@@ -291,5 +295,9 @@ def without(name: str, feature: Feature) -> dict[str, Any]:
 
 
 def excluded(cluster: str, cni: str) -> bool:
-    """Whether a CNI is software of providers of which this cluster is none."""
-    return cni == "vpc-cni" and cluster != "eks"
+    """Whether a CNI is software of providers of which this cluster is none, or wants of it what it does not give."""
+    if cni == "vpc-cni":
+        return cluster != "eks"
+    if cni == "kindnet":
+        return cluster not in ("kind", "existing")
+    return cni in ("flannel", "antrea") and cluster in ("cloud", "eks")

@@ -52,6 +52,10 @@ class Dialect(NamedTuple):
     `host_pods_are_pods`: selectors and policies apply to host-network pods (otherwise they are the node).
     `because` is the source, for a reader. `early_egress`: why egress to a Service's own address is judged before that
     is translated, "" where it is judged after, as a flow to the endpoint.
+
+    `departs`: how it departs from what Kubernetes does say, "" where it does not: `rules_isolate`, rules of a direction
+    count whether policyTypes names that or not; `egress_names_are_one`, a port name of an egress rule is the one number
+    that it has on all pods; `unseen_labels`, a regular expression for how pods' labels begin that policies do not see.
     """
 
     cni: str
@@ -60,6 +64,10 @@ class Dialect(NamedTuple):
     host_pods_are_pods: bool
     because: str
     early_egress: str = ""
+    departs: str = ""
+    rules_isolate: bool = False
+    egress_names_are_one: bool = False
+    unseen_labels: str = ""
 
     def blocks_match(self, host_network: bool) -> bool:
         return self.blocks_match_nodes if host_network else self.blocks_match_pods

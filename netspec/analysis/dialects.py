@@ -30,6 +30,10 @@ def dialects(old: Inventory, new: Inventory) -> Iterator[str]:
         same = False
         when, who = ("before", after) if after.early_egress else ("after", after)
         yield f"dialect: egress to a Service is judged {when} its address becomes a pod's with {who.cni}"
+    for which in (before, after):
+        if which.departs and before.departs != after.departs:
+            same = False
+            yield f"dialect: {which.cni} departs from Kubernetes: {which.departs}"
     if same:
         yield f"dialect: {before.cni} and {after.cni} decide alike what Kubernetes leaves open"
     yield from _stopped(new)

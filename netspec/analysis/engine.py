@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
 from netspec.analysis.bits import Partition, from_members, product, to_members
+from netspec.analysis.departures import as_taken
 from netspec.analysis.pods import PodIndex
 from netspec.analysis.sides import Side, SideKey, Sides
 from netspec.analysis.spaces import (
@@ -68,7 +69,7 @@ class Reachability:
 
     def __init__(self, inventory: Inventory, spaces: Spaces | None = None) -> None:
         """`spaces`: shared with another inventory to be compared with; they must include this one's."""
-        self.inventory = inventory
+        inventory = self.inventory = as_taken(inventory)
         self.spaces = spaces or Spaces(inventory)
         self.ports: PortSpace = self.spaces.ports
         self.pods = PodIndex(inventory)

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from netspec.analysis.bits import to_members
-from netspec.analysis.oracle import judge
+from netspec.analysis.departures import as_taken
+from netspec.analysis.oracle import departed, judge
 from netspec.analysis.pods import PodIndex
 from netspec.analysis.spaces import families
 from netspec.analysis.verdict import End, PodEnd, Verdict
@@ -14,7 +15,11 @@ from netspec.ir.model import Inventory, Peer, Protocol
 class Evaluator:
     """Answers single flows over one inventory; building it costs about one pass over pods and policies."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, *, as_written: bool = False) -> None:
+        """`as_written`: as Kubernetes has it, where the CNI departs from that."""
+        given, inventory = inventory, inventory if as_written else as_taken(inventory)
+        #: Of the policies as they are written, where the CNI takes them otherwise.
+        self._raw = None if inventory is given else Evaluator(given, as_written=True)
         self._inventory = inventory
         self._families = families(inventory)
         self._workloads = {w.id: i for i, w in enumerate(inventory.workloads)}
@@ -36,7 +41,11 @@ class Evaluator:
         Two equal ends with one replica are one pod; with more, two pods of the workload. Raises Problem for a workload
         that is not in the inventory, ValueError when neither end is a pod.
         """
-        return judge(self.about(source, destination), source, destination, port, protocol, self._families)
+        taken = judge(self.about(source, destination), source, destination, port, protocol, self._families)
+        if self._raw is None:
+            return taken
+        raw = judge(self._raw.about(source, destination), source, destination, port, protocol, self._families)
+        return departed(raw, taken, self._inventory)
 
     def about(self, *ends: End) -> Inventory:
         """The inventory cut down to these ends and the policies that select one of them, all in their order."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 
+from netspec.analysis.departures import as_taken
 from netspec.analysis.spaces import families
 from netspec.analysis.verdict import Answer, End, RuleRef, Side, TierStep, Verdict
 from netspec.analysis.worlds import Address, Party, World, is_world_of, party_of, worlds
@@ -36,7 +37,19 @@ def evaluate(inventory: Inventory, source: End, destination: End, port: int, pro
     Two equal ends with one replica are one pod; with more, two pods of the workload. Raises Problem for a workload
     that is not in the inventory, ValueError when neither end is a pod.
     """
-    return judge(inventory, source, destination, port, protocol, families(inventory))
+    versions = families(inventory)
+    raw = judge(inventory, source, destination, port, protocol, versions)
+    taken = as_taken(inventory)
+    if taken is inventory:
+        return raw
+    return departed(raw, judge(taken, source, destination, port, protocol, versions), inventory)
+
+
+def departed(raw: Verdict, taken: Verdict, inventory: Inventory) -> Verdict:
+    """What the CNI does, and that it is the CNI's where Kubernetes would say something else."""
+    if raw.expected == taken.expected or taken.expected is None or inventory.dialect is None:
+        return taken
+    return replace(taken, answer=Answer.DIALECT, note=inventory.dialect.departs)
 
 
 def judge(

@@ -18,12 +18,13 @@ NAMESPACE_LABELS = "io.cilium.k8s.namespace.labels."
 _CLUSTER = "io.cilium.k8s.policy.cluster"
 _SERVICE_ACCOUNT = "io.cilium.k8s.policy.serviceaccount"
 #: Pods' labels that do not count unless the agent is told so (its option `labels`), by how they begin.
-_IGNORED = re.compile(
+UNSEEN = (
     r"io\.kubernetes|kubernetes\.io|statefulset\.kubernetes\.io/pod-name|apps\.kubernetes\.io/pod-index"
     r"|batch\.kubernetes\.io/(?:job-completion-index|controller-uid)|.*beta\.kubernetes\.io|k8s\.io"
     r"|pod-template-generation|pod-template-hash|controller-revision-hash|controller-uid|annotation|etcd_node"
     r"|topology\.kubernetes\.io"
 )
+_UNSEEN = re.compile(UNSEEN)
 _ANY, _PODS, _RESERVED = "any", "k8s", "reserved"
 #: What is reserved and no pod, node or address of an inventory is in the long run.
 _NOBODY = ("init", "health", "unmanaged", "none", "unknown", "overlay-to-encrypt")
@@ -104,7 +105,7 @@ def _pods(wanted: list[Asked]) -> Peer | None:
     because: list[str] = []
     for source, key, (_, operator, values) in ((a.source, a.key, _parts(a.requirement)) for a in wanted):
         is_negative = operator in ("NotIn", "DoesNotExist")
-        if source not in (_ANY, _PODS) or (_IGNORED.match(key) and key != NAMESPACE):  # a label that no pod has
+        if source not in (_ANY, _PODS) or (_UNSEEN.match(key) and key != NAMESPACE):  # a label that no pod has
             if not is_negative:
                 return None
         elif key == NAMESPACE or key.startswith(NAMESPACE_LABELS):

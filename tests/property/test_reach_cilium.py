@@ -25,6 +25,8 @@ from tests.oracle.cilium import Cilium, Flow, running
 EXAMPLES = int(os.environ.get("NETSPEC_REACH_EXAMPLES", "60"))
 NAMESPACES = {"one": {"team": "a"}, "two": {"team": "b"}}
 KEYS, VALUES = ("app", "tier"), ("a", "b")
+#: A label that the agent leaves out of identities (pkg/labelsfilter), which is not part of the policy engine.
+UNSEEN = "topology.kubernetes.io/zone"
 #: Addresses outside, and a node's.
 OUTSIDE = ("192.0.2.7", "203.0.113.9")
 NODE = "172.18.0.2"
@@ -143,7 +145,11 @@ def policies(draw: st.DrawFn, number: int) -> dict[str, Any]:
     name, namespace = f"p{number}", draw(st.sampled_from(tuple(NAMESPACES)))
     kind = draw(st.sampled_from(("NetworkPolicy", "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy")))
     if kind == "NetworkPolicy":
-        selector = st.dictionaries(st.sampled_from(KEYS), values, max_size=1).map(lambda found: {"matchLabels": found})
+        key = st.sampled_from((*KEYS, *KEYS, UNSEEN))
+        selector = st.one_of(
+            st.dictionaries(key, values, max_size=1).map(lambda found: {"matchLabels": found}),
+            st.just({"matchExpressions": [{"key": UNSEEN, "operator": "DoesNotExist"}]}),
+        )
         peer = st.one_of(
             selector.map(lambda s: {"podSelector": s}),
             st.just({"namespaceSelector": {}}),
@@ -153,7 +159,7 @@ def policies(draw: st.DrawFn, number: int) -> dict[str, Any]:
         types = draw(st.sampled_from((["Ingress"], ["Egress"], ["Ingress", "Egress"])))
         spec: dict[str, Any] = {"podSelector": draw(selector), "policyTypes": types}
         for direction, side in (("Ingress", "from"), ("Egress", "to")):
-            if direction in types:  # Cilium applies rules of a direction that policyTypes does not name, too
+            if direction in types or draw(st.integers(0, 3)) == 0:
                 spec[direction.lower()] = [{side: draw(st.lists(peer, max_size=2)), "ports": draw(ports)}]
         return _named("networking.k8s.io/v1", kind, name, namespace, {"spec": spec})
     body = (
@@ -163,7 +169,9 @@ def policies(draw: st.DrawFn, number: int) -> dict[str, Any]:
 
 
 pods = st.lists(
-    st.tuples(st.sampled_from(tuple(NAMESPACES)), st.dictionaries(st.sampled_from(KEYS), values, max_size=2)),
+    st.tuples(
+        st.sampled_from(tuple(NAMESPACES)), st.dictionaries(st.sampled_from((*KEYS, UNSEEN)), values, max_size=2)
+    ),
     min_size=1,
     max_size=3,
 )
@@ -200,7 +208,7 @@ def _identities(cluster: list[tuple[str, dict[str, str]]]) -> dict[int, list[str
     found = {_NODE_ID: ["reserved:remote-node"]}
     for i, (namespace, labels) in enumerate(cluster):
         found[_FIRST_POD + i] = [
-            *(f"k8s:{key}={value}" for key, value in labels.items()),
+            *(f"k8s:{key}={value}" for key, value in labels.items() if key != UNSEEN),
             *(f"k8s:io.cilium.k8s.namespace.labels.{k}={v}" for k, v in NAMESPACES[namespace].items()),
             f"k8s:io.kubernetes.pod.namespace={namespace}",
             "k8s:io.cilium.k8s.policy.cluster=default",

@@ -48,8 +48,8 @@ class Context:
         if not self.dns:
             inventory = replace(inventory, workloads=(*inventory.workloads, *usual_dns()))
             self.dns = dns_servers(inventory)
-        self.inventory = inventory
         self.reach = Reachability(inventory)
+        self.inventory = self.reach.inventory
         self.sides = self.reach.sides
 
     @property

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp
 IMPORTED := netspec.cli.up, netspec.program, netspec.deploy.session, netspec.verify.runner, netspec.verify.report, \
   pulumi.dynamic, pulumi.runtime.proto.provider_pb2_grpc, pulumi_kubernetes, kubernetes.config, testinfra
 
-.PHONY: help env up verify faults test lint format golden browser bench down clean
+.PHONY: help env up verify faults aws test lint format golden browser bench down clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -30,6 +30,13 @@ verify: $(STAMP)  ## verify the running stack again
 
 faults: $(STAMP)  ## make the faults of tests/live/faults.py on the running stack $(STACK), one by one: caught, cause, seconds
 	NETSPEC_LIVE_STACK=$(STACK) $(VENV)/bin/python tests/live
+
+aws: .venv/aws/.stamp  ## the environment of the stand-in of AWS that tests of the engine use: boto3, moto, pulumi-aws
+
+.venv/aws/.stamp: requirements/aws.txt | $(STAMP)
+	$(PYTHON) -m venv .venv/aws
+	.venv/aws/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/aws.txt
+	@touch $@
 
 test: $(STAMP)  ## run the tests (live ones where the cluster of `make up` runs)
 	$(VENV)/bin/pytest
@@ -62,5 +69,5 @@ clean:  ## remove what the other commands made in this folder, except what `down
 .PHONY: requirements
 requirements: $(STAMP)  ## pin requirements/*.in again, with hashes
 	$(PYTHON) -m venv .venv/pin && .venv/pin/bin/pip install --quiet pip-tools
-	cd requirements && for set in run dev; do ../.venv/pin/bin/pip-compile --quiet --generate-hashes --strip-extras \
+	cd requirements && for set in run dev aws; do ../.venv/pin/bin/pip-compile --quiet --generate-hashes --strip-extras \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --allow-unsafe -o $$set.txt $$set.in; done

@@ -39,7 +39,7 @@ class CompileResult:
     @property
     def needs_engine(self) -> bool:
         """Whether a container engine has part in applying it."""
-        return self.ir is None or self.ir.traits.there is None
+        return self.ir is None or (self.ir.traits.there is None and not self.ir.traits.remote)
 
     @property
     def ok(self) -> bool:

@@ -159,7 +159,8 @@ class Traits:
     `outputs`: values and Refs that other backends' nodes may use, by name. `shared_link`: the nodes and the host
     outside are on one link, where a node may answer for addresses that are not its own. `balancing`: how LoadBalancer
     Services get in, None where that is not known. `service_networks`, `dns_address`: where Services have theirs and the
-    DNS Service its own, where that is not what network says. `there`: None for a cluster that netspec makes.
+    DNS Service its own, where that is not what network says. `there`: None for a cluster that netspec makes. `remote`:
+    one that it makes elsewhere than in containers of this machine, and whose kubeconfig is the stack's.
     """
 
     nodes: int = 1
@@ -186,6 +187,7 @@ class Traits:
     service_networks: tuple[Range, ...] = ()
     dns_address: str = ""
     there: There | None = None
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)

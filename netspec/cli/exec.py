@@ -9,18 +9,19 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from netspec.cli._options import install_argument
 from netspec.diagnostics import Problem
-
-if TYPE_CHECKING:
-    from netspec.target import There
+from netspec.target import Traits
 
 EXAMPLES = """\
   netspec exec -- pulumi preview --stack dev
   netspec exec --stack shop -- kubectl get pods --all-namespaces
   netspec exec -- bash"""
+
+
+#: Of a cluster that nothing is known of: it is in containers of this machine.
+_MADE_HERE = Traits()
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,9 +34,9 @@ def run(args: argparse.Namespace) -> int:
     """Exit code: the command's."""
     from netspec import toolchain
 
-    there = _there(args.stack)
-    toolchain.activate(install=not args.no_install, with_engine=there is None)
-    with _kubeconfig(args.stack, there) as env:
+    traits = _traits(args.stack)
+    toolchain.activate(install=not args.no_install, with_engine=not (traits.there or traits.remote))
+    with _kubeconfig(args.stack, traits) as env:
         try:
             process = subprocess.Popen(args.words, env={**os.environ, **env})
         except OSError as error:
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _kubeconfig(stack: str | None, there: "There | None" = None) -> Iterator[dict[str, str]]:
+def _kubeconfig(stack: str | None, traits: Traits = _MADE_HERE) -> Iterator[dict[str, str]]:
     """The environment in which kubectl talks to this checkout's cluster; the file is removed afterwards."""
     from netspec.toolchain import programs
 
@@ -57,7 +58,8 @@ def _kubeconfig(stack: str | None, there: "There | None" = None) -> Iterator[dic
         yield {}
         return
     try:
-        text = programs.kubeconfig(there.kubeconfig, there.context) if there else _text(stack)
+        there = traits.there
+        text = programs.kubeconfig(there.kubeconfig, there.context) if there else _text(stack, traits)
     except Problem as problem:
         if stack is not None:
             raise
@@ -76,22 +78,24 @@ def _kubeconfig(stack: str | None, there: "There | None" = None) -> Iterator[dic
         Path(name).unlink(missing_ok=True)
 
 
-def _there(stack: str | None) -> "There | None":
-    """How the stack's cluster is reached if somebody else made it."""
+def _traits(stack: str | None) -> Traits:
+    """Of the stack's cluster; a container's where nothing says which stack."""
     from netspec.backends.registry import REGISTRY
     from netspec.toolchain import project
     from netspec.verify.stack import load_stack
 
     if stack is None or project.spec_of(stack) is None:
-        return None
-    return load_stack(stack, None, REGISTRY)[0].traits.there
+        return Traits()
+    return load_stack(stack, None, REGISTRY)[0].traits
 
 
-def _text(stack: str | None) -> str | None:
+def _text(stack: str | None, traits: Traits) -> str | None:
     """The kubeconfig of the stack's cluster, or of one of this checkout's, None where it has none."""
     from netspec.deploy import containers
     from netspec.toolchain import programs, project
 
+    if stack is not None and traits.remote:
+        return programs.stack_kubeconfig(stack)
     mine = f"{project.owner()}/"
     found = [
         n for n in containers.networks() if n.owner == f"{mine}{stack}" or (not stack and n.owner.startswith(mine))

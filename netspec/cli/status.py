@@ -37,7 +37,9 @@ def run(args: argparse.Namespace) -> int:
         found = {node.name: node.state for node in nodes(cluster)} if cluster else {}
     except EngineDown:
         found = {}
-    gone = "there is no node; `up` creates it again" if cluster else "somebody else's, which `down` leaves as it is"
+    foreign = any(urn.split("::")[2].endswith(":ExistingCluster") for urn in applied.resources)
+    elsewhere = "somebody else's, which `down` leaves as it is" if foreign else "at its provider"
+    gone = "there is no node; `up` creates it again" if cluster else elsewhere
     kinds = Counter(urn.split("::")[2].rpartition(":")[2] for urn in applied.resources)
     lines = [
         f"{args.stack}: {len(applied.resources)} resources applied from {spec}",

@@ -25,7 +25,7 @@ from netspec.deploy.events import Event, Message, translate
 from netspec.deploy.explain import explain
 from netspec.deploy.program import apply
 from netspec.diagnostics import Problem
-from netspec.plan import Plan
+from netspec.plan import Plan, ResourceNode
 from netspec.toolchain import engine, project
 
 #: Operations at a time. Most of each is waiting, for the API server or for something to be ready.
@@ -102,9 +102,14 @@ class Session:
         refresh: bool,
     ) -> Outcome:
         differences, others = self._look(stack, plan, set_back) if refresh else (None, False)
+        elsewhere = any(isinstance(node, ResourceNode) and node.provider for node in plan.nodes)
+        failed = failed_in(self._exported(stack)) if elsewhere else []
+        for urn in failed:
+            self._say(f"{urn.rpartition('::')[2]} was not made as it should be: it is made again")
         self._again(
             lambda: operation(
-                refresh=others,
+                refresh=others or (refresh and elsewhere),
+                replace=failed or None,
                 parallel=PARALLEL,
                 on_event=self._relay(on_event),
                 on_output=on_output,
@@ -264,6 +269,14 @@ def prepare(stack: str, spec: str | None) -> Path:
         settings["config"] = (settings.get("config") or {}) | {project.SPEC_KEY: spec}
     _write(file, settings)
     return directory
+
+
+def failed_in(state: str) -> list[str]:
+    """The resources of a provider that were made and then failed. Pulumi would only try to change them, which changes
+    nothing; objects on a cluster are applied anew in any case."""
+    resources = (json.loads(state).get("deployment") or {}).get("resources") or []
+    others = ("kubernetes:", "pulumi-python:", "pulumi:")
+    return [r["urn"] for r in resources if r.get("initErrors") and not r["type"].startswith(others)]
 
 
 def forget_spec(stack: str) -> None:

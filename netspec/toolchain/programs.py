@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from netspec.diagnostics import Problem
+from netspec.toolchain import project
 
 #: Exit codes that a shell gives too: it could not be run, there is none, it did not end in time.
 CANNOT_RUN, MISSING, TIMED_OUT = 126, 127, 124
-#: Seconds for one kubectl, and for one answer of kind.
+#: Seconds for one kubectl, and for one answer of kind or Pulumi.
 KUBECTL_LIMIT = 30
 KIND_LIMIT = 60
+PULUMI_LIMIT = 60
 
 Done = subprocess.CompletedProcess[str]
 
@@ -48,6 +50,20 @@ def kind_kubeconfig(cluster: str) -> str:
     if done.returncode:
         said = f"there is no running kind cluster {cluster}: {last_line(done.stderr)}"
         raise Problem(said, "see which there are: kind get clusters")
+    return done.stdout
+
+
+def stack_kubeconfig(stack: str) -> str:
+    """The kubeconfig that a stack gives out, for a cluster that it made elsewhere. Raises `Problem`."""
+    words = ["stack", "output", "kubeconfig", "--show-secrets", "--stack", stack]
+    done = run(["pulumi", "--cwd", str(project.root()), *words], limit=PULUMI_LIMIT)
+    if done.returncode == MISSING:
+        raise need("pulumi")
+    if done.returncode:
+        raise Problem(
+            f"the stack {stack} gives out no kubeconfig: {last_line(done.stderr)}",
+            f"bring it up: netspec up --stack {stack}",
+        )
     return done.stdout
 
 

@@ -72,6 +72,22 @@ class ExistingSite:
         return None
 
 
+class RemoteSite:
+    """A cluster that the stack made at a provider: its kubeconfig is the stack's, and nothing else is entered."""
+
+    def __init__(self, ir: Ir) -> None:
+        self._stack = ir.stack
+
+    def kubeconfig(self) -> str:
+        return programs.stack_kubeconfig(self._stack)
+
+    def node(self, name: str) -> Host | None:
+        return None
+
+    def outside(self) -> Outside | None:
+        return None
+
+
 def addresses_of(name: str) -> tuple[str, ...]:
     """A container's addresses on every container network; none when it does not run."""
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
@@ -88,11 +104,13 @@ def _is_address(text: str) -> bool:
 
 
 #: By the name of the cluster's backend.
-SITES: dict[str, Callable[[Ir], Site]] = {"kind": KindSite, "existing": ExistingSite}
+SITES: dict[str, Callable[[Ir], Site]] = {"kind": KindSite, "existing": ExistingSite, "eks": RemoteSite}
 
 
 def programs_of(ir: Ir) -> tuple[str, ...]:
     """What a verification runs."""
+    if ir.traits.remote:
+        return ("pulumi", "kubectl")
     return ("kubectl",) if ir.traits.there else ("kind", "kubectl")
 
 

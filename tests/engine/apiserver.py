@@ -17,8 +17,9 @@ KINDS = {
     "rbac.authorization.k8s.io/v1": ("ClusterRole", "ClusterRoleBinding"),
     "crd.projectcalico.org/v1": ("FelixConfiguration",),
     "operator.tigera.io/v1": ("Installation",),
+    "crd.k8s.amazonaws.com/v1alpha1": ("ENIConfig",),
 }
-CLUSTER_SCOPED = ("Namespace", "ClusterRole", "ClusterRoleBinding", "FelixConfiguration", "Installation")
+CLUSTER_SCOPED = ("Namespace", "ClusterRole", "ClusterRoleBinding", "FelixConfiguration", "Installation", "ENIConfig")
 
 
 def resources(version: str) -> list[dict[str, Any]]:
@@ -35,12 +36,13 @@ def plural(kind: str) -> str:
 
 
 class ApiServer:
-    """`requests` lists "METHOD path" of every write; `objects` what is there, by path."""
+    """`requests` lists "METHOD path" of every write; `objects` what is there, by path. `lets_in` judges tokens."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.requests: list[str] = []
         self._writes = 0
+        self.lets_in: Callable[[str], bool] = lambda token: True
         #: How many writes are being held back.
         self.held = 0
         self._hold, self._after, self._released = "", False, threading.Event()
@@ -109,6 +111,17 @@ class ApiServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def parse_request(self) -> bool:
+                """A stranger is told so, whatever is asked."""
+                if not super().parse_request():
+                    return False
+                token = (self.headers["Authorization"] or "").removeprefix("Bearer ")
+                if self.path == "/objects" or server.lets_in(token):
+                    return True
+                self.rfile.read(int(self.headers["Content-Length"] or 0))
+                self._answer(401, {"kind": "Status", "message": "Unauthorized", "code": 401})
+                return False
 
             def do_GET(self) -> None:
                 path = urlsplit(self.path).path

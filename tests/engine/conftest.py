@@ -41,6 +41,17 @@ def pulumi() -> Path:
     return found.path
 
 
+@pytest.fixture(scope="session")
+def aws_python() -> Path:
+    """Python where boto3 and moto are; not made for the occasion unless live tests are required."""
+    python = ROOT / ".venv" / "aws" / "bin" / "python"
+    if not python.exists():
+        if os.environ.get("NETSPEC_REQUIRE_LIVE") != "1":
+            pytest.skip("not run: boto3 and moto are in an environment of their own; `make aws` makes it")
+        subprocess.run(["make", "aws"], cwd=ROOT, check=True)
+    return python
+
+
 class World:
     """One project and what its commands see of the machine."""
 

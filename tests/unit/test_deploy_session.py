@@ -1,5 +1,6 @@
 """The parts of a session that need no Pulumi: layers, messages, locks, what went wrong, the stack's files."""
 
+import json
 import os
 import signal
 import socket
@@ -40,6 +41,18 @@ def test_the_state_is_written_at_each_step_unless_every_node_is_found_again(chec
     assert working._environment(Plan("p", "dev", (found,)))["PULUMI_SKIP_CHECKPOINTS"] == "true"
     assert "PULUMI_SKIP_CHECKPOINTS" not in working._environment(Plan("p", "dev", (found, other)))
     assert "PULUMI_SKIP_CHECKPOINTS" not in working._environment(None)
+
+
+def test_what_was_made_and_failed_is_found() -> None:
+    """Objects on a cluster are applied anew in any case, and a barrier waits again."""
+    rows = [
+        {"urn": "a::group", "type": "aws:eks/nodeGroup:NodeGroup", "initErrors": ["NodeCreationFailure"]},
+        {"urn": "a::vpc", "type": "aws:ec2/vpc:Vpc"},
+        {"urn": "a::web", "type": "kubernetes:apps/v1:Deployment", "initErrors": ["not ready"]},
+        {"urn": "a::nodes", "type": "pulumi-python:dynamic/netspec:Ready", "initErrors": ["not ready"]},
+    ]
+    assert session.failed_in(json.dumps({"deployment": {"resources": rows}})) == ["a::group"]
+    assert session.failed_in(json.dumps({"deployment": None})) == []
 
 
 def manifest(kind: str, name: str, namespace: str | None, *depends_on: str, wait: bool = True) -> ManifestNode:

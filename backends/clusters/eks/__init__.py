@@ -62,6 +62,7 @@ class Eks(Backend):
             traits,
             nodes=sum(map(size, settings.node_groups)),
             node_networks=tuple(Range(str(s.cidr), path(ir, s)) for s in private),
+            remote=True,
             brings_dns=True,
             api_server=API_SERVER,
             node_shares=False,

@@ -1,0 +1,196 @@
+"""The protocol itself: every handler asks the resource's type."""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+from typing import Any
+
+import grpc
+from botocore.exceptions import ClientError
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import provider_pb2 as pb
+
+from airgap.standin.aws_standin import eks, identity, network
+from airgap.standin.aws_standin.types import TYPES, Aws, Json, Type, is_gone, retag
+from airgap.standin.kubernetes_standin.wire import Incomplete, drop_nulls, dump, leaves, load
+
+VERSION = "7.51.1"
+MODULES = (eks, identity, network)
+#: Operations at a time.
+LANES = 32
+
+
+def changed(old: Json, new: Json) -> list[str]:
+    """The dotted paths that differ."""
+    before, after = dict(leaves(old)), dict(leaves(new))
+    return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+
+
+def replacing(kind: Type, paths: list[str]) -> list[str]:
+    return [p for p in paths if any(p == field or p.startswith(f"{field}.") for field in kind.replaces)]
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
+    """The handlers of the ResourceProvider protocol."""
+
+    configured: Aws | None = None
+
+    @property
+    def aws(self) -> Aws:
+        assert self.configured is not None
+        return self.configured
+
+    def __getattribute__(self, name: str) -> Any:
+        """Every handler: an exception becomes one clear gRPC status instead of a traceback."""
+        found = super().__getattribute__(name)
+        if not name[0].isupper() or not callable(found):
+            return found
+
+        def guarded(request: Any, context: Any) -> Any:
+            try:
+                return found(request, context)
+            except Incomplete as error:
+                news = request.properties if name == "Create" else request.news
+                status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=error.reason)
+                properties = dump({**load(news), **_plain(error.properties)})
+                failed = pb.ErrorResourceInitFailed(
+                    id=error.ident, properties=properties, inputs=news, reasons=[error.reason]
+                )
+                status.details.add().Pack(failed)
+                context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+                context.abort(grpc.StatusCode.UNKNOWN, error.reason)
+            except ClientError as error:
+                said = error.response["Error"]
+                text = f"{error.operation_name}: {said['Code']}: {said['Message']}"
+                context.abort(grpc.StatusCode.UNKNOWN, text)
+            except Exception as error:
+                if context.code() is None:
+                    context.abort(grpc.StatusCode.UNKNOWN, f"{type(error).__name__}: {error}")
+                raise
+
+        return guarded
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    def Cancel(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
+
+    def CheckConfig(self, request: Any, context: Any) -> Any:
+        return pb.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: Any, context: Any) -> Any:
+        same = load(request.old_inputs) == load(request.news)
+        return pb.DiffResponse(changes=pb.DiffResponse.DIFF_NONE if same else pb.DiffResponse.DIFF_SOME)
+
+    def Configure(self, request: Any, context: Any) -> Any:
+        """As the real one: who asks is known before anything is made."""
+        given = {key.rpartition(":")[2]: value for key, value in request.variables.items()}
+        tags = json.loads(given.get("defaultTags") or "{}").get("tags", {})
+        self.configured = Aws(given.get("region") or os.environ["AWS_REGION"], tags)
+        self.configured.sts.get_caller_identity()
+        return pb.ConfigureResponse(acceptSecrets=False, supportsPreview=True, acceptResources=False)
+
+    def Check(self, request: Any, context: Any) -> Any:
+        kind, news, olds = _kind(request), drop_nulls(load(request.news)), load(request.olds)
+        if kind.autoname and not news.get(kind.autoname):
+            name = request.urn.rpartition("::")[2]
+            seed = hashlib.sha256(request.randomSeed or os.urandom(8)).hexdigest()[:7]
+            news[kind.autoname] = olds.get(kind.autoname) or f"{name}-{seed}"
+        return pb.CheckResponse(inputs=dump(news))
+
+    def Diff(self, request: Any, context: Any) -> Any:
+        kind, old, new = _kind(request), drop_nulls(load(request.old_inputs)), drop_nulls(load(request.news))
+        for path in request.ignoreChanges:
+            _keep(old, new, path.split("."))
+        paths = changed(old, new)
+        replaces = replacing(kind, paths)
+        named = kind.autoname and old.get(kind.autoname) == new.get(kind.autoname)
+        return pb.DiffResponse(
+            changes=pb.DiffResponse.DIFF_SOME if paths else pb.DiffResponse.DIFF_NONE,
+            replaces=replaces,
+            diffs=sorted({path.partition(".")[0] for path in paths}),
+            deleteBeforeReplace=bool(replaces and named),
+        )
+
+    def Create(self, request: Any, context: Any) -> Any:
+        kind, new = _kind(request), drop_nulls(load(request.properties))
+        if request.preview:
+            return pb.CreateResponse(properties=dump(new))
+        ident = kind.create(self.aws, new)
+        if kind.taggable:
+            retag(self.aws, ident, {}, {**self.aws.tags, **(new.get("tags") or {})})
+        return pb.CreateResponse(id=ident, properties=self._outputs(kind, ident, new))
+
+    def Update(self, request: Any, context: Any) -> Any:
+        kind, old, new = _kind(request), drop_nulls(load(request.old_inputs)), drop_nulls(load(request.news))
+        if request.preview:
+            return pb.UpdateResponse(properties=dump({**load(request.olds), **new}))
+        for path in request.ignoreChanges:
+            _keep(old, new, path.split("."))
+        kind.update(self.aws, request.id, old, new)
+        if kind.taggable:
+            retag(self.aws, request.id, old.get("tags") or {}, new.get("tags") or {})
+        return pb.UpdateResponse(properties=self._outputs(kind, request.id, new))
+
+    def Read(self, request: Any, context: Any) -> Any:
+        kind = _kind(request)
+        try:
+            live = kind.read(self.aws, request.id)
+        except ClientError as error:
+            if not is_gone(error):
+                raise
+            live = None
+        if live is None:
+            return pb.ReadResponse()
+        properties = dump({**load(request.properties), **_plain(live)})
+        return pb.ReadResponse(id=request.id, properties=properties, inputs=request.inputs)
+
+    def Delete(self, request: Any, context: Any) -> Any:
+        try:
+            _kind(request).delete(self.aws, request.id, load(request.properties))
+        except ClientError as error:
+            if not is_gone(error):
+                raise
+        return empty_pb2.Empty()
+
+    def _outputs(self, kind: Type, ident: str, inputs: Json) -> Any:
+        return dump({**inputs, **_plain(kind.read(self.aws, ident) or {})})
+
+
+def _kind(request: Any) -> Type:
+    token = request.urn.split("::")[2].rpartition("$")[2]
+    if token not in TYPES:
+        raise NotImplementedError(f"{token} is not in this test stand-in for the aws plugin")
+    return TYPES[token]
+
+
+def _plain(value: Json) -> Json:
+    """Times as text."""
+    found: Json = json.loads(json.dumps(value, default=str))
+    return found
+
+
+def _keep(old: Json, new: Json, path: list[str]) -> None:
+    """The old value at a path, where there is one."""
+    *folders, last = path
+    for folder in folders:
+        old, new = old.get(folder) or {}, new.get(folder) or {}
+    if last in old:
+        new[last] = old[last]
+
+
+def main() -> None:
+    """Serve on a free loopback port, whose number is the first line on stdout."""
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(LANES))
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main()

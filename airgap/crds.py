@@ -33,6 +33,13 @@ SOURCES = (
         ("config/manifests/metallb-native.yaml",),
         "edge/metallb/crds.json",
     ),
+    Source(
+        "github.com/traefik/traefik/v3",
+        # Of what users get the module is not on the proxy.
+        f"v{catalogue.TRAEFIK.airgap}",
+        ("docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml",),
+        "edge/traefik/crds.json",
+    ),
 )
 
 

@@ -48,6 +48,14 @@ class PartialBuild(GoBuild):
     emptied: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class GoBuildWithModules(GoBuild):
+    """One that needs modules which are published nowhere: `modules` are directories of ours under airgap/src, copied
+    beside our go.mod under their own names; `replaces` name them as "./name"."""
+
+    modules: tuple[str, ...] = ()
+
+
 def minimum_go() -> str:
     """The oldest Go that builds everything, in words.
 
@@ -95,6 +103,8 @@ def go_mod_text(build: GoBuild, own: Mapping[str, object]) -> str:
                 lines.append(f"replace {left} => {new['Path']} {new['Version']}")
             elif build.staging:
                 lines.append(f"replace {left} => {old['Path']} {build.staging}")
+    if build.inherit:
+        lines += [f"exclude {item['Path']} {item['Version']}" for item in _items(own, "Exclude")]
     lines += [f"replace {line}" for line in build.replaces]
     return "\n".join(lines) + "\n"
 
@@ -130,6 +140,8 @@ def go_build(context: Context, build: GoBuild, name: str) -> None:
     bin_dir = context.out / "bin"
     work.mkdir()
     bin_dir.mkdir(exist_ok=True)
+    for path in build.modules if isinstance(build, GoBuildWithModules) else ():
+        shutil.copytree(PACKAGE / path, work / Path(path).name)
     text = go_mod_text(build, _own_go_mod(build))
     if isinstance(build, PartialBuild):
         text += f"replace {build.module} => ./{_without(context, build, work / 'module').name}\n"
@@ -179,5 +191,6 @@ def go_component(
     def recipe(context: Context) -> None:
         go_build(context, build, name)
 
-    own = (build.main,) if build.main else ()
+    own: tuple[str, ...] = (build.main,) if build.main else ()
+    own += build.modules if isinstance(build, GoBuildWithModules) else ()
     return Component(name, version, recipe, sources=own + sources, definition=build, disk=disk, go_disk=go_disk)

@@ -23,6 +23,7 @@ PROVIDERS: dict[str, dict[str, str]] = {
         "vpc-cni": "cni.vpc_cni:VpcCni",
     },
     "loadBalancer": {"metallb": "edge.metallb:Metallb"},
+    "ingress": {"traefik": "edge.traefik:Traefik"},
 }
 
 

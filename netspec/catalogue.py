@@ -60,6 +60,7 @@ KUBE_NETWORK_POLICIES = Release(
 ANTREA = Release("2.7.0", "2.7.0", "https://github.com/antrea-io/antrea/releases/tag/v2.7.0")
 #: The last one: the project is archived.
 WEAVE = Release("2.8.1", "2.8.1", "https://github.com/weaveworks/weave/releases/tag/v2.8.1")
+TRAEFIK = Release("3.7.13", "3.7.12", "https://github.com/traefik/traefik/releases/tag/v3.7.13")
 AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")
 
 #: Pulumi's resource plugins that plans name by version; of the others the SDK's own is taken. `airgap` has stand-ins.
@@ -90,5 +91,6 @@ IMAGES: dict[str, str] = {
     "cilium-envoy": "quay.io/cilium/cilium-envoy:v1.36.9-1782267392-edeb3f2af56c37c407efa1f63f0b32f595399bbc",
     "cilium-certgen": "quay.io/cilium/certgen:v0.4.6",
     "hubble-relay": f"quay.io/cilium/hubble-relay:v{CILIUM.official}",
+    "traefik": f"docker.io/library/traefik:v{TRAEFIK.official}",
     "agnhost": f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST.official}",
 }

@@ -38,6 +38,22 @@ class Feature(StrEnum):
     DNS_REPLICAS = "dns-replicas"
     DNS_CACHE = "dns-cache"
     STUB_DOMAINS = "dns-stub-domains"
+    HTTP_ROUTES = "http-routes"
+    HTTP_TLS = "http-tls"
+    HTTP_REDIRECT = "http-redirect-to-https"
+    HTTP_WEIGHTS = "http-weights"
+    HTTP_GRPC = "http-grpc"
+    HTTP_MAX_BODY = "http-max-body-size"
+    HTTP_RATE_LIMIT = "http-rate-limit"
+    HTTP_ALLOW_FROM = "http-allow-from"
+    HTTP_BASIC_AUTH = "http-basic-auth"
+    HTTP_EXTERNAL_AUTH = "http-external-auth"
+    HTTP_CORS = "http-cors"
+    HTTP_HEADERS = "http-headers"
+    HTTP_REWRITE = "http-rewrite"
+    HTTP_ERROR_PAGES = "http-error-pages"
+    HTTP_RETRIES = "http-retries"
+    HTTP_STICKY = "http-sticky"
 
     @property
     def summary(self) -> str:
@@ -77,4 +93,20 @@ SUMMARIES: dict[Feature, str] = {
     Feature.DNS_REPLICAS: "the number of DNS server pods",
     Feature.DNS_CACHE: "how long the DNS server keeps answers",
     Feature.STUB_DOMAINS: "stub domains",
+    Feature.HTTP_ROUTES: "HTTP routes by host and path",
+    Feature.HTTP_TLS: "HTTPS with a given or a self-signed certificate",
+    Feature.HTTP_REDIRECT: "plain HTTP redirected to HTTPS",
+    Feature.HTTP_WEIGHTS: "backends that share a path by weight",
+    Feature.HTTP_GRPC: "backends that speak HTTP/2 in clear (gRPC)",
+    Feature.HTTP_MAX_BODY: "a limit of the request body (413)",
+    Feature.HTTP_RATE_LIMIT: "a limit of requests per client (429)",
+    Feature.HTTP_ALLOW_FROM: "client addresses that may (else 403)",
+    Feature.HTTP_BASIC_AUTH: "users and passwords (401)",
+    Feature.HTTP_EXTERNAL_AUTH: "a Service that is asked about each request",
+    Feature.HTTP_CORS: "CORS, preflight requests included",
+    Feature.HTTP_HEADERS: "headers set and removed",
+    Feature.HTTP_REWRITE: "another path for the backend",
+    Feature.HTTP_ERROR_PAGES: "error pages of a Service",
+    Feature.HTTP_RETRIES: "requests sent again",
+    Feature.HTTP_STICKY: "clients that stay with a pod, by cookie",
 }

@@ -20,6 +20,7 @@ from netspec.facts import ReadyRead as ReadyRead
 from netspec.feature import Feature as Feature
 
 if TYPE_CHECKING:
+    from netspec.ir.http import Front
     from netspec.ir.model import Ir
     from netspec.plan import Node, Ref
     from netspec.spec.model import Settings
@@ -158,9 +159,10 @@ class Traits:
     on, `node_pods`: how many agents each of them runs by itself. `addons`: what the provider can install.
     `outputs`: values and Refs that other backends' nodes may use, by name. `shared_link`: the nodes and the host
     outside are on one link, where a node may answer for addresses that are not its own. `balancing`: how LoadBalancer
-    Services get in, None where that is not known. `service_networks`, `dns_address`: where Services have theirs and the
-    DNS Service its own, where that is not what network says. `there`: None for a cluster that netspec makes. `remote`:
-    one that it makes elsewhere than in containers of this machine, and whose kubeconfig is the stack's.
+    Services get in, None where that is not known. `front`: the proxy that serves HTTP routes, if there is one.
+    `service_networks`, `dns_address`: where Services have theirs and the DNS Service its own, where that is not what
+    network says. `there`: None for a cluster that netspec makes. `remote`: one that it makes elsewhere than in
+    containers of this machine, and whose kubeconfig is the stack's.
     """
 
     nodes: int = 1
@@ -176,6 +178,7 @@ class Traits:
     api_server: "Address | None" = None
     shared_link: bool = False
     balancing: Balancing | None = None
+    front: "Front | None" = None
     pod_networks: tuple[Range, ...] = ()
     node_shares: bool = True
     nodes_wait: bool = False

@@ -26,8 +26,22 @@ def _metallb_image(context: Context, work: Path, name: str) -> Image:
     return Image(catalogue.IMAGES[f"metallb-{name}"], [path], {"Entrypoint": [f"/{name}"]})
 
 
+def _traefik(context: Context) -> None:
+    """One static program; its web UI is not in the module."""
+    path = context.out / "traefik.tar"
+    with Layer(path) as layer:
+        layer.file(context.needs["traefik"] / "bin" / "traefik", "traefik")
+        layer.directory("tmp", 0o1777)
+    image = Image(catalogue.IMAGES["traefik"], [path], {"Entrypoint": ["/traefik"]})
+    write_archive(context.out / "images.tar", [image])
+    path.unlink()
+
+
 #: Component -> the references in its images.tar.
-EXTRAS = {"metallb-images": frozenset(catalogue.IMAGES[f"metallb-{name}"] for name in _METALLB)}
+EXTRAS = {
+    "metallb-images": frozenset(catalogue.IMAGES[f"metallb-{name}"] for name in _METALLB),
+    "traefik-images": frozenset({catalogue.IMAGES["traefik"]}),
+}
 
 COMPONENTS: tuple[Component, ...] = (
     Component(
@@ -38,5 +52,14 @@ COMPONENTS: tuple[Component, ...] = (
         sources=("recipes/edge.py", "archive.py"),
         definition=sorted(EXTRAS["metallb-images"]),
         disk=0.3,
+    ),
+    Component(
+        "traefik-images",
+        catalogue.TRAEFIK.airgap,
+        _traefik,
+        needs=("traefik",),
+        sources=("recipes/edge.py", "archive.py"),
+        definition=sorted(EXTRAS["traefik-images"]),
+        disk=0.5,
     ),
 )

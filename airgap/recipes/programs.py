@@ -6,7 +6,7 @@ Versions that netspec itself cares about come from `netspec.catalogue`; the othe
 import shutil
 
 from airgap.component import PACKAGE, Component, Context
-from airgap.golang import GoBuild, go_build, go_component
+from airgap.golang import GoBuild, GoBuildWithModules, go_build, go_component
 from netspec import catalogue
 
 KUBERNETES_VERSION = f"v{catalogue.KUBERNETES.airgap}"
@@ -145,6 +145,31 @@ METALLB = GoBuild(
     programs=(("controller", "controller"), ("speaker", "speaker")),
 )
 
+TRAEFIK = GoBuildWithModules(
+    module="github.com/traefik/traefik/v3",
+    version=f"v{catalogue.TRAEFIK.airgap}",
+    programs=(("traefik", "cmd/traefik"),),
+    stamps=(("github.com/traefik/traefik/v3/pkg/version.Version", catalogue.TRAEFIK.airgap),),
+    inherit=True,
+    modules=("src/traefik-ext",),
+    # A module of its own repository that is published nowhere; a fork of which the module proxy has an older commit
+    # alone; and SDKs of DNS providers (ACME), whose newest the checksum database does not have.
+    replaces=(
+        "github.com/traefik/traefik/dynamic/ext => ./traefik-ext",
+        "github.com/abbot/go-http-auth => github.com/containous/go-http-auth v0.4.1-0.20200324110947-a37a7636d23e",
+        *(
+            f"{module} => {module} {version}"
+            for module, version in (
+                ("github.com/go-acme/alidns-20150109/v5", "v5.4.1"),
+                ("github.com/go-acme/esa-20240910/v3", "v3.2.2"),
+                ("github.com/akamai/AkamaiOPEN-edgegrid-golang/v13", "v13.2.0"),
+                ("github.com/nrdcg/oci-go-sdk/common/v1065", "v1065.116.0"),
+                ("github.com/nrdcg/oci-go-sdk/dns/v1065", "v1065.116.0"),
+            )
+        ),
+    ),
+)
+
 PULUMI_CLI = GoBuild(
     module="github.com/pulumi/pulumi/pkg/v3",
     version=f"v{catalogue.TOOLS['pulumi'].airgap}",
@@ -226,5 +251,6 @@ COMPONENTS: tuple[Component, ...] = (
     go_component("agnhost", catalogue.AGNHOST.airgap, AGNHOST, go_disk=0.5),
     go_component("coredns", catalogue.COREDNS.airgap, COREDNS, go_disk=0.8),
     go_component("pause", "1", PAUSE, go_disk=0.1),
+    go_component("traefik", catalogue.TRAEFIK.airgap, TRAEFIK, go_disk=2.5),
     go_component("metallb", catalogue.METALLB.airgap, METALLB, go_disk=0.8),
 )

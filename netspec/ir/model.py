@@ -18,6 +18,7 @@ from netspec.ir.base import Protocol as Protocol
 from netspec.ir.grants import Grant as Grant
 from netspec.ir.grants import GrantRule as GrantRule
 from netspec.ir.grants import HttpRequest as HttpRequest
+from netspec.ir.http import HttpRoute
 from netspec.ir.pods import WORKLOAD_LABEL as WORKLOAD_LABEL
 from netspec.ir.pods import ContainerPort as ContainerPort
 from netspec.ir.pods import Workload as Workload
@@ -203,6 +204,7 @@ class Ir:
     policies: tuple[NetworkPolicy, ...] = ()
     grants: tuple[Grant, ...] = ()
     expectations: tuple[Expectation, ...] = ()
+    http: tuple[HttpRoute, ...] = ()
 
     @property
     def cluster_name(self) -> str:
@@ -235,4 +237,11 @@ class Ir:
             self.traits.dialect,
             tuple(g.as_tier(Selector.of({NAME_LABEL: g.namespace})) for g in self.grants),
             slices=self.slices,
+            routes=tuple(map(_route, self.http)),
         )
+
+
+def _route(route: HttpRoute) -> Route:
+    """As reachability has it: what its proxy calls."""
+    backends = tuple(RouteBackend(route.namespace, b.service, b.port) for b in route.backends)
+    return Route("Ingress", route.namespace, route.name, backends, place=route.place)

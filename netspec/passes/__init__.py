@@ -13,6 +13,7 @@ from netspec.passes.default_deny import default_deny
 from netspec.passes.dns import dns
 from netspec.passes.expectations import expectations
 from netspec.passes.grants import grants
+from netspec.passes.http import behind_policies, http
 from netspec.passes.intents import intents
 from netspec.passes.native_policies import native_policies
 from netspec.passes.objects import objects
@@ -34,6 +35,7 @@ PASSES: tuple[Pass, ...] = (
     system,
     services,
     service_fields,
+    http,
     native_policies,
     references,
     default_deny,
@@ -42,6 +44,7 @@ PASSES: tuple[Pass, ...] = (
     grants,
     source_addresses,
     dns,
+    behind_policies,
     expectations,
 )
 

@@ -40,6 +40,7 @@ def objects(ir: Ir, context: Context) -> Ir:
         workloads=_unique(ir.workloads, "workload", context),
         services=_unique(ir.services, "Service", context),
         intents=_unique(ir.intents, "policy", context),
+        http=_unique(ir.http, "ingress route", context),
         policies=_unique(ir.policies, "NetworkPolicy", context),
     )
     _known_namespaces(ir, context)
@@ -87,6 +88,7 @@ def _known_namespaces(ir: Ir, context: Context) -> None:
     used = [(w.namespace, w.place) for w in ir.workloads]
     used += [(s.namespace, s.place) for s in ir.services]
     used += [(p.namespace, p.place) for p in ir.policies]
+    used += [(r.namespace, r.place) for r in ir.http]
     for name, place in used:
         if name not in known and not context.loaded.may_have("namespaces", name):
             context.unknown("NS205", (*place.path, "namespace"), "namespace", name, known)

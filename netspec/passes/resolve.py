@@ -8,6 +8,7 @@ from netspec.ir import model as ir
 from netspec.ir.selectors import Requirement, Selector
 from netspec.passes.context import Context
 from netspec.passes.endpoints import EVERY_PORT
+from netspec.passes.resolve_http import http_route
 from netspec.passes.resolve_services import endpoint_slice, service
 from netspec.passes.resolve_workloads import workload
 from netspec.spec import v1alpha1 as spec
@@ -34,6 +35,7 @@ def resolve(file: spec.NetworkSpec, context: Context) -> ir.Ir:
         slices=tuple(endpoint_slice(s) for s in file.services if s.endpoints),
         intents=tuple(_intent(p, context, i) for i, p in enumerate(file.policies)),
         policies=tuple(_policy(p, context, i) for i, p in enumerate(file.network_policies)),
+        http=tuple(http_route(r, context, i) for i, r in enumerate(file.ingress)),
         expectations=tuple(_expectation(e, context, i) for i, e in enumerate(file.expectations)),
     )
 

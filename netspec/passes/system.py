@@ -18,6 +18,15 @@ _METRICS = 9153
 def system(ir: Ir, _: Context) -> Ir:
     coredns = KUBE_DNS.pods(ir.dns.replicas, ContainerPort(_METRICS, "TCP", "metrics"))
     service = KUBE_DNS.front(ServicePort(_METRICS, _METRICS, "TCP", "metrics"))
+    front = ir.traits.front
+    if front is not None:
+        labels = {NAME_LABEL: front.workload.namespace, **dict(front.labels)}
+        ir = replace(
+            ir,
+            namespaces=(*ir.namespaces, Namespace(front.workload.namespace, labels, system=True)),
+            workloads=(*ir.workloads, front.workload),
+            services=(*ir.services, front.service),
+        )
     own = [n for n in ir.namespaces if n.name != KUBE_DNS.namespace]
     used = dict.fromkeys(w.namespace for w in ir.workloads if w.namespace in BUILT_IN)
     brought = [n for n in used if n != KUBE_DNS.namespace and not any(o.name == n for o in own)]

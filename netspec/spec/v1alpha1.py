@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from netspec.spec.http import IngressRoute
 from netspec.spec.model import Model
 from netspec.spec.peers import IntentPeer, Peer, PeerWithPort
 from netspec.spec.services import Service
@@ -242,6 +243,9 @@ class NetworkSpec(Model):
     namespaces: list[Namespace] = Field(default_factory=list, description="Namespaces that netspec creates.")
     workloads: list[Workload] = Field(default_factory=list, description="Who talks.")
     services: list[Service] = Field(default_factory=list, description="Kubernetes Services.")
+    ingress: list[IngressRoute] = Field(
+        default_factory=list, description="HTTP routes that the stack's ingress controller serves."
+    )
     policies: list[Policy] = Field(default_factory=list, description="Intents: what is open.")
     network_policies: list[NetworkPolicy] = Field(default_factory=list, description="NetworkPolicies as they are.")
     expectations: list[Expectation] = Field(

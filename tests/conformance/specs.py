@@ -23,6 +23,28 @@ def _closed(intent: dict[str, Any]) -> dict[str, Any]:
     return {"namespaces": [{"name": "shop", "defaultDeny": ["ingress", "egress"]}], "policies": [intent]}
 
 
+_TWO = [{"service": "web", "port": 8080}, {"service": "web", "port": 8080, "weight": 3}]
+#: Feature -> what a route is changed by.
+_OPTIONS: dict[Feature, dict[str, Any]] = {
+    Feature.HTTP_ROUTES: {},
+    Feature.HTTP_TLS: {"tls": {}},
+    Feature.HTTP_REDIRECT: {"tls": {}, "redirectToHTTPS": True},
+    Feature.HTTP_WEIGHTS: {"paths": [{"backends": _TWO}]},
+    Feature.HTTP_GRPC: {"protocol": "grpc"},
+    Feature.HTTP_MAX_BODY: {"maxBodySize": "1Mi"},
+    Feature.HTTP_RATE_LIMIT: {"rateLimit": {"requests": 10}},
+    Feature.HTTP_ALLOW_FROM: {"allowFrom": ["192.0.2.0/24"]},
+    Feature.HTTP_BASIC_AUTH: {"basicAuth": {"secret": "users"}},
+    Feature.HTTP_EXTERNAL_AUTH: {"externalAuth": {"service": "web", "port": 8080}},
+    Feature.HTTP_CORS: {"cors": {"origins": ["https://app.example.com"]}},
+    Feature.HTTP_HEADERS: {"requestHeaders": {"set": {"X-From": "edge"}}},
+    Feature.HTTP_REWRITE: {"rewrite": {"prefix": "/v2"}},
+    Feature.HTTP_ERROR_PAGES: {"errorPages": {"statuses": ["503"], "service": "web", "port": 8080}},
+    Feature.HTTP_RETRIES: {"retries": 2},
+    Feature.HTTP_STICKY: {"sticky": {}},
+}
+
+
 #: Feature -> what the base spec is changed by; a section given here replaces the base's.
 NEEDS: dict[Feature, dict[str, Any]] = {
     Feature.IPV4: {"network": {"ipFamily": "ipv4"}},
@@ -67,6 +89,16 @@ NEEDS: dict[Feature, dict[str, Any]] = {
     Feature.DNS_REPLICAS: {"dns": {"coredns": {"replicas": 3}}},
     Feature.DNS_CACHE: {"dns": {"coredns": {"cacheSeconds": 0}}},
     Feature.STUB_DOMAINS: {"dns": {"stubDomains": {"corp.example": ["172.30.0.53"]}}},
+    **{
+        feature: {
+            "services": [_SERVICE],
+            "ingress": [
+                {"name": "web", "namespace": "shop", "paths": [{"backends": [{"service": "web", "port": 8080}]}]}
+                | option
+            ],
+        }
+        for feature, option in _OPTIONS.items()
+    },
 }
 
 

@@ -88,7 +88,7 @@ CNIS = ", ".join(TOYS.providers("cni"))
         ({"cluster": {"type": "cloud"}}, "cluster.zone", "this field is required", None),
         ({"cluster": {"type": "cloud", "zone": "north", "pool": {"sise": 3}}}, "cluster.pool.sise", "unknown", "size"),
         ({"cluster": {"type": "cloud", "zone": "north", "subnet": "x"}}, "cluster.subnet", "'x' is not a CIDR", None),
-        ({"ingress": {"controller": "back"}}, "ingress.controller", "expected front", None),
+        ({"ingress": {"controller": "back"}}, "ingress.controller", "expected one of", None),
     ],
 )
 def test_settings_are_checked_as_the_core_s_own_fields(

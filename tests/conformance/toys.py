@@ -241,6 +241,7 @@ STACK_OF: dict[str, str | dict[str, Any]] = {
         "vpc": {"podSubnets": True},
         "nodeGroups": [{"name": "general", "min": 3, "max": 4}],
     },
+    "traefik": {"controller": "traefik", "service": "NodePort"},
     "wire": {"provider": "wire", "mode": "tunnel"},
     "vpc-cni": {"provider": "vpc-cni", "prefixDelegation": True, "customNetworking": True},
 }

@@ -8,6 +8,7 @@ import pytest
 
 from netspec.backends.registry import REGISTRY
 from netspec.target import LAYERS, Feature
+from tests.edge.features import SEEN
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "backends.md"
 BLOCK = re.compile(r"(?<=<!-- features -->\n).*(?=<!-- /features -->)", re.DOTALL)
@@ -21,6 +22,31 @@ def _table() -> Iterator[str]:
     for feature in Feature:
         marks = ["yes" if feature in backend.supports else "" for _, backend in backends]
         yield f"| `{feature.value}` | {feature.summary} | {' | '.join(marks)} |\n"
+
+
+EDGE = PAGE.parent / "edge.md"
+CONTROLLERS = re.compile(r"(?<=<!-- controllers -->\n).*(?=<!-- /controllers -->)", re.DOTALL)
+
+
+def _controllers() -> Iterator[str]:
+    """HTTP features against what serves routes; "asked" by what tests/edge asks of it."""
+    chosen = [b for layer in ("ingress", "gateway") for b in REGISTRY.providers(layer).values()]
+    yield f"| feature | | {' | '.join(b.name for b in chosen)} |\n|---|---|{'---|' * len(chosen)}\n"
+    for feature in (f for f in Feature if f.value.startswith("http-")):
+        asked = {b.name for b in chosen if b.name in SEEN and feature in SEEN[b.name]}
+        stages = ["asked" if b.name in asked else "compiled" if feature in b.supports else "" for b in chosen]
+        yield f"| `{feature.value}` | {feature.summary} | {' | '.join(stages)} |\n"
+
+
+def test_the_table_of_controllers_is_current(request: pytest.FixtureRequest) -> None:
+    table = "\n" + "".join(_controllers()) + "\n"
+    text = EDGE.read_text()
+    if request.config.getoption("--update-golden", default=False):
+        text = CONTROLLERS.sub(lambda _: table, text)
+        EDGE.write_text(text)
+    found = CONTROLLERS.search(text)
+    assert found is not None and found[0] == table, "run `make golden`"
+    assert all(SEEN[b.name] <= b.supports for b in REGISTRY.providers("ingress").values() if b.name in SEEN)
 
 
 def test_the_feature_table_is_current(request: pytest.FixtureRequest) -> None:

@@ -1,0 +1,81 @@
+"""Traefik as ingress controller. A route becomes IngressRoutes and Middlewares, its own kinds: in an Ingress an exact
+path may lose to a prefix, for Traefik goes by the length of the rule, and no path can have weights."""
+
+from dataclasses import replace
+
+from netspec.backends.edge.traefik.install import HTTP, HTTPS, NAME, NAMESPACE, PODS, WEB, WEBSECURE, install
+from netspec.backends.edge.traefik.routes import objects
+from netspec.backends.edge.traefik.settings import TraefikSettings
+from netspec.diagnostics import Report
+from netspec.ir.http import Front
+from netspec.ir.model import ContainerPort, Ir, Place, Service, ServicePort, Workload
+from netspec.ir.selectors import Selector
+from netspec.plan import Node
+from netspec.target import Backend, Fact, Feature, Field, Needs, ObjectRead, ReadyRead, Traits
+
+#: Of a route as it stands on the cluster.
+_ROUTE = (
+    ("entryPoints", Field("spec.entryPoints")),
+    ("routes", Field("spec.routes")),
+    ("tls", Field("spec.tls")),
+)
+
+
+class Traefik(Backend):
+    name = "traefik"
+    settings = TraefikSettings
+    supports = frozenset(
+        {
+            Feature.HTTP_ROUTES,
+            Feature.HTTP_TLS,
+            Feature.HTTP_REDIRECT,
+            Feature.HTTP_WEIGHTS,
+            Feature.HTTP_GRPC,
+            Feature.HTTP_MAX_BODY,
+            Feature.HTTP_RATE_LIMIT,
+            Feature.HTTP_ALLOW_FROM,
+            Feature.HTTP_BASIC_AUTH,
+            Feature.HTTP_EXTERNAL_AUTH,
+            Feature.HTTP_CORS,
+            Feature.HTTP_HEADERS,
+            Feature.HTTP_REWRITE,
+            Feature.HTTP_ERROR_PAGES,
+            Feature.HTTP_RETRIES,
+            Feature.HTTP_STICKY,
+        }
+    )
+
+    def traits(self, ir: Ir, settings: TraefikSettings, traits: Traits) -> Traits:
+        place = Place(("stacks", ir.stack, "ingress"))
+        ports = (ContainerPort(WEB, "TCP", HTTP), ContainerPort(WEBSECURE, "TCP", HTTPS))
+        workload = Workload(NAMESPACE, NAME, PODS, ports, settings.replicas, system=True, place=place)
+        is_outward = settings.service != "ClusterIP"
+        service = Service(
+            NAMESPACE,
+            NAME,
+            settings.service,
+            selector=Selector.of(PODS),
+            ports=(ServicePort(80, HTTP, "TCP", HTTP), ServicePort(443, HTTPS, "TCP", HTTPS)),
+            external_traffic_policy=settings.external_traffic_policy if is_outward else "Cluster",
+            system=True,
+            place=place,
+        )
+        return replace(traits, front=Front(workload, service, HTTP, HTTPS))
+
+    def check(self, ir: Ir, settings: TraefikSettings, needs: Needs, report: Report) -> None:
+        for namespace in ir.namespaces:
+            if namespace.name == NAMESPACE and not namespace.system:
+                path = (*namespace.place.path, "name")
+                report.error("NS902", path, f"{NAMESPACE} is Traefik's own namespace", "rename it, or remove the entry")
+
+    def lower(self, ir: Ir, settings: TraefikSettings, needs: Needs) -> tuple[Node, ...]:
+        return install(ir, settings)
+
+    def facts(self, ir: Ir, settings: TraefikSettings) -> tuple[Fact, ...]:
+        out = [Fact("ingress-controller", f"{NAMESPACE}/{NAME}", settings.replicas, ReadyRead())]
+        for obj in (o for route in ir.http for o in objects(ir, route) if o["kind"] == "IngressRoute"):
+            name, namespace, spec = obj["metadata"]["name"], obj["metadata"]["namespace"], obj["spec"]
+            expect = {"entryPoints": spec["entryPoints"], "routes": spec["routes"], "tls": spec.get("tls")}
+            read = ObjectRead("ingressroutes.traefik.io", _ROUTE, name, namespace)
+            out.append(Fact("ingress-route", f"{namespace}/{name}", expect, read))
+        return tuple(out)

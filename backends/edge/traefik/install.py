@@ -1,0 +1,126 @@
+"""Traefik itself, from objects of ours: its definitions (crds.json) and rights are those of its documentation, the pod
+is that of its chart, with the provider of its own kinds alone."""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from netspec.backends.edge.traefik.routes import objects
+from netspec.backends.edge.traefik.settings import TraefikSettings
+from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
+from netspec.catalogue import IMAGES
+from netspec.ir.model import Ir
+from netspec.plan import CLUSTER, CNI_READY, Condition, Node, ReadyNode
+
+NAMESPACE = NAME = "traefik"
+#: Names of its Service's ports and of its containers'.
+HTTP, HTTPS = "web", "websecure"
+#: Where its pods listen.
+WEB, WEBSECURE, PING = 8000, 8443, 8080
+PODS = {"app.kubernetes.io/name": "traefik"}
+CRDS_READY = "traefik-crds"
+_READ = ("get", "list", "watch")
+_KINDS = (
+    *("middlewares", "middlewaretcps", "ingressroutes", "traefikservices", "ingressroutetcps", "ingressrouteudps"),
+    *("tlsoptions", "tlsstores", "serverstransports", "serverstransporttcps"),
+)
+
+
+def install(ir: Ir, settings: TraefikSettings) -> tuple[Node, ...]:
+    """Definitions, rights, the pods, and the routes, which a pod that is there already takes up at once."""
+    crds = [node(obj, CLUSTER) for obj in json.loads((files(__package__) / "crds.json").read_text())]
+    ready = ReadyNode(
+        CRDS_READY,
+        tuple(Condition(f"crd/{crd.manifest['metadata']['name']}", "Established") for crd in crds),
+        tuple(crd.id for crd in crds),
+    )
+    namespace = node(manifest("v1", "Namespace", NAMESPACE), CLUSTER)
+    account = node(manifest("v1", "ServiceAccount", NAME, NAMESPACE), namespace.id)
+    role = node(manifest("rbac.authorization.k8s.io/v1", "ClusterRole", NAME, rules=_rules()), CLUSTER)
+    binding = node(cluster_role_binding(NAME, NAME, NAMESPACE), account.id, role.id)
+    # Not waited for: its endpoints, and the address that a load balancer gives it, come later.
+    service = node(_service(ir), namespace.id, wait=False)
+    pods = node(_deployment(settings), ready.id, account.id, binding.id, CNI_READY)
+    routes = [node(obj, ready.id, *_namespace(route.namespace)) for route in ir.http for obj in objects(ir, route)]
+    return (*crds, ready, namespace, account, role, binding, service, pods, *routes)
+
+
+def _namespace(name: str) -> tuple[str, ...]:
+    """What an object of the spec's namespace depends on; Kubernetes makes `default` itself."""
+    return () if name == "default" or name.startswith("kube-") else (f"namespace:{name}",)
+
+
+def _rules() -> list[Manifest]:
+    return [
+        rule([""], ["services", "secrets", "nodes", "configmaps"], _READ),
+        rule(["discovery.k8s.io"], ["endpointslices"], ["list", "watch"]),
+        rule(["traefik.io"], _KINDS, _READ),
+    ]
+
+
+def _service(ir: Ir) -> Manifest:
+    assert ir.traits.front is not None
+    service = ir.traits.front.service
+    spec: dict[str, Any] = {
+        "type": service.type,
+        "selector": PODS,
+        "ports": [
+            {"name": p.name, "port": p.port, "targetPort": p.target_port, "protocol": p.protocol} for p in service.ports
+        ],
+    }
+    if service.type != "ClusterIP":
+        spec["externalTrafficPolicy"] = service.external_traffic_policy
+    return manifest("v1", "Service", service.name, service.namespace, spec=spec)
+
+
+def _deployment(settings: TraefikSettings) -> Manifest:
+    args = [
+        f"--entryPoints.web.address=:{WEB}",
+        f"--entryPoints.websecure.address=:{WEBSECURE}",
+        f"--entryPoints.traefik.address=:{PING}",
+        "--ping=true",
+        "--providers.kubernetescrd=true",
+        # A Service without pods is 503, what it is, and not 404.
+        "--providers.kubernetescrd.allowEmptyServices=true",
+        "--global.checknewversion=false",
+        "--global.sendanonymoususage=false",
+    ]
+    ping = {"httpGet": {"path": "/ping", "port": PING}}
+    container = {
+        "name": NAME,
+        "image": IMAGES["traefik"],
+        "imagePullPolicy": "IfNotPresent",
+        "args": args,
+        "ports": [
+            {"name": HTTP, "containerPort": WEB, "protocol": "TCP"},
+            {"name": HTTPS, "containerPort": WEBSECURE, "protocol": "TCP"},
+        ],
+        "readinessProbe": ping | {"periodSeconds": 3, "timeoutSeconds": 2, "failureThreshold": 1},
+        "livenessProbe": ping | {"periodSeconds": 10, "timeoutSeconds": 2, "failureThreshold": 3},
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        # Bodies that are held back to be measured or sent again, where they are large.
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+    }
+    pod = {
+        "serviceAccountName": NAME,
+        "terminationGracePeriodSeconds": 10,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+    spec = {
+        "replicas": settings.replicas,
+        "selector": {"matchLabels": PODS},
+        "template": {"metadata": {"labels": PODS}, "spec": pod},
+    }
+    return manifest("apps/v1", "Deployment", NAME, NAMESPACE, spec=spec)

@@ -1,0 +1,153 @@
+"""HTTP routes, resolved: what the controller does with a request. `netspec/spec/http.py` says what the fields mean."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from netspec.feature import Feature
+from netspec.ir.base import IPNetwork, Place
+from netspec.ir.pods import Workload
+from netspec.ir.services import Service
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBackend:
+    service: str
+    port: int | str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPath:
+    path: str
+    exact: bool
+    backends: tuple[HttpBackend, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    requests: int
+    per: Literal["second", "minute", "hour"]
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class BasicAuth:
+    secret: str
+    realm: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalAuth:
+    backend: HttpBackend
+    path: str
+    response_headers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    origins: tuple[str, ...]
+    methods: tuple[str, ...]
+    headers: tuple[str, ...]
+    expose_headers: tuple[str, ...]
+    credentials: bool
+    max_age: int
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    set: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """One of them is given."""
+
+    prefix: str | None
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPages:
+    statuses: tuple[str, ...]
+    backend: HttpBackend
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRoute:
+    """`tls`: the Secret with the certificate, "" for one that the controller makes, None for no HTTPS."""
+
+    namespace: str
+    name: str
+    hosts: tuple[str, ...]
+    paths: tuple[HttpPath, ...]
+    tls: str | None = None
+    redirect_to_https: bool = False
+    grpc: bool = False
+    max_body_size: int | None = None
+    rate_limit: RateLimit | None = None
+    allow_from: tuple[IPNetwork, ...] = ()
+    basic_auth: BasicAuth | None = None
+    external_auth: ExternalAuth | None = None
+    cors: Cors | None = None
+    request_headers: Headers = Headers()
+    response_headers: Headers = Headers()
+    rewrite: Rewrite | None = None
+    error_pages: ErrorPages | None = None
+    retries: int | None = None
+    sticky: str | None = None
+    place: Place = field(default=Place(), compare=False)
+
+    @property
+    def id(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def backends(self) -> tuple[HttpBackend, ...]:
+        """Every Service port that the controller calls, each once: those of the paths, of the authorisation and of the
+        error pages."""
+        of_paths = [b for p in self.paths for b in p.backends]
+        others = [o.backend for o in (self.external_auth, self.error_pages) if o is not None]
+        first: dict[tuple[str, int | str], HttpBackend] = {}
+        for backend in (*of_paths, *others):
+            first.setdefault((backend.service, backend.port), backend)
+        return tuple(first.values())
+
+    def features(self) -> Iterator[Feature]:
+        """What it asks of a controller."""
+        given = {
+            Feature.HTTP_ROUTES: True,
+            Feature.HTTP_TLS: self.tls is not None,
+            Feature.HTTP_REDIRECT: self.redirect_to_https,
+            Feature.HTTP_WEIGHTS: any(len(path.backends) > 1 for path in self.paths),
+            Feature.HTTP_GRPC: self.grpc,
+            Feature.HTTP_MAX_BODY: self.max_body_size is not None,
+            Feature.HTTP_RATE_LIMIT: self.rate_limit is not None,
+            Feature.HTTP_ALLOW_FROM: bool(self.allow_from),
+            Feature.HTTP_BASIC_AUTH: self.basic_auth is not None,
+            Feature.HTTP_EXTERNAL_AUTH: self.external_auth is not None,
+            Feature.HTTP_CORS: self.cors is not None,
+            Feature.HTTP_HEADERS: self.request_headers != Headers() or self.response_headers != Headers(),
+            Feature.HTTP_REWRITE: self.rewrite is not None,
+            Feature.HTTP_ERROR_PAGES: self.error_pages is not None,
+            Feature.HTTP_RETRIES: self.retries is not None,
+            Feature.HTTP_STICKY: self.sticky is not None,
+        }
+        return (feature for feature, is_given in given.items() if is_given)
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A proxy that serves routes: its pods, the Service in front of them, and the names of that Service's ports for
+    HTTP and HTTPS. `labels`: those of its namespace besides the name."""
+
+    workload: Workload
+    service: Service
+    http: str
+    https: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+    def port(self, name: str) -> int:
+        return next(p.port for p in self.service.ports if p.name == name)

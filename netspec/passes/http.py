@@ -1,0 +1,153 @@
+"""Checks HTTP routes: the Services they name, rules that say the same, and what their filters need to be true."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netspec.analysis.evaluate import evaluate
+from netspec.analysis.routes import Rule, bare, rules
+from netspec.analysis.services import Endpoints
+from netspec.analysis.verdict import PodEnd
+from netspec.diagnostics import Path
+from netspec.ir.http import HttpBackend, HttpRoute
+from netspec.ir.model import Ir, Service, ServicePort
+from netspec.passes.context import Context
+from netspec.spec.types import did_you_mean
+
+
+def http(ir: Ir, context: Context) -> Ir:
+    """What names no Service is left out."""
+    kept = tuple(route for route in ir.http if _services(ir, route, context))
+    _same(kept, context)
+    for route in kept:
+        _itself(route, context)
+        _client(ir, route, context)
+    return replace(ir, http=kept)
+
+
+def behind_policies(ir: Ir, context: Context) -> Ir:
+    """Whether the policies let the controller's own pods through to the backends: the last of the checks, when all
+    policies are there."""
+    front = ir.traits.front
+    if front is None:
+        return ir
+    endpoints = Endpoints(ir.inventory)
+    for route in ir.http:
+        for backend, where in _backends(route):
+            _reached(ir, endpoints, route, backend, where, context)
+    return ir
+
+
+def _reached(
+    ir: Ir, endpoints: Endpoints, route: HttpRoute, backend: HttpBackend, where: Path, context: Context
+) -> None:
+    front = ir.traits.front
+    found = service_port(ir, route, backend)
+    if front is None or found is None:
+        return
+    source = PodEnd(front.workload.id)
+    for endpoint in endpoints.of_port(*found):
+        if endpoint.workload is None:
+            continue
+        verdict = evaluate(ir.inventory, source, endpoint.end, endpoint.number, endpoint.protocol)
+        if verdict.expected == "deny":
+            said = f"policies keep {front.workload.id} from {endpoint.workload.id} at {endpoint.number}/TCP"
+            hint = f"- {{name: ..., from: {{workload: {front.workload.id}}}, to: {{workload: {endpoint.workload.id}}}}}"
+            context.report.error("NS845", where, f"{said}: the route would answer 504", f"add to policies: {hint}")
+            return
+
+
+def service_port(ir: Ir, route: HttpRoute, backend: HttpBackend) -> tuple[Service, ServicePort] | None:
+    """The Service port that a backend names; None where there is none."""
+    service = ir.services_by_id.get(f"{route.namespace}/{backend.service}")
+    if service is None:
+        return None
+    port = next((p for p in service.ports if backend.port in (p.port, p.name) and p.protocol == "TCP"), None)
+    return None if port is None else (service, port)
+
+
+def _backends(route: HttpRoute) -> Iterator[tuple[HttpBackend, Path]]:
+    path = route.place.path
+    for i, rule in enumerate(route.paths):
+        yield from ((b, (*path, "paths", i, "backends", j)) for j, b in enumerate(rule.backends))
+    if route.external_auth is not None:
+        yield route.external_auth.backend, (*path, "externalAuth")
+    if route.error_pages is not None:
+        yield route.error_pages.backend, (*path, "errorPages")
+
+
+def _services(ir: Ir, route: HttpRoute, context: Context) -> bool:
+    return False not in {_service(ir, route, backend, where, context) for backend, where in _backends(route)}
+
+
+def _service(ir: Ir, route: HttpRoute, backend: HttpBackend, where: Path, context: Context) -> bool:
+    service = ir.services_by_id.get(f"{route.namespace}/{backend.service}")
+    if service is None:
+        known = [s.id for s in ir.services]
+        context.unknown("NS841", (*where, "service"), "Service", f"{route.namespace}/{backend.service}", known)
+        return False
+    if service.type == "ExternalName":
+        message = f"Service {service.id} is a name of something else: a route needs one with pods"
+        context.report.error("NS841", (*where, "service"), message, "name the Service of the pods")
+        return False
+    if service_port(ir, route, backend) is None:
+        ports = [str(p.name or p.port) for p in service.ports if p.protocol == "TCP"]
+        message = f"Service {service.id} has no TCP port {backend.port}"
+        hint = did_you_mean(str(backend.port), ports) or f"it has: {', '.join(ports) or 'none'}"
+        context.report.error("NS841", (*where, "port"), message, hint)
+        return False
+    return True
+
+
+def _same(routes: tuple[HttpRoute, ...], context: Context) -> None:
+    """Two rules for one host and path: which of them counts would be the controller's accident."""
+    found: dict[tuple[str, str, bool], list[Rule]] = defaultdict(list)
+    for rule in rules(routes):
+        found[rule.host, bare(rule.path), rule.path.exact].append(rule)
+    for (host, path, exact), same in found.items():
+        for rule in same[1:]:
+            what = f"{host or 'any host'}{path or '/'} ({'Exact' if exact else 'Prefix'})"
+            message = f"{what} is a rule of {same[0].route.id} already"
+            place = (*rule.route.place.path, "paths", rule.route.paths.index(rule.path))
+            context.report.error("NS842", place, message, "keep one of them, or give it backends with weights")
+
+
+def _itself(route: HttpRoute, context: Context) -> None:
+    path = route.place.path
+    for i, rule in enumerate(route.paths):
+        where = (*path, "paths", i, "backends")
+        if not any(b.weight for b in rule.backends):
+            context.report.error("NS843", where, "no backend has a weight: nobody answers", "give one a weight")
+        if route.rewrite is not None and route.rewrite.prefix is not None and rule.exact:
+            message = "an exact path has no prefix that could be rewritten"
+            context.report.error("NS843", (*path, "rewrite"), message, "rewrite: {path: ...}, or type Prefix")
+        if route.sticky and len(rule.backends) > 1:
+            message = "a client stays with a pod of one Service; this path has several"
+            context.report.error("NS843", (*path, "sticky"), message, "remove sticky, or keep one backend")
+    if route.redirect_to_https and route.tls is None:
+        message = "plain HTTP is sent to HTTPS, which the route does not serve"
+        context.report.error("NS843", (*path, "redirectToHTTPS"), message, "add tls: {}")
+    if route.cors is not None and route.cors.credentials and "*" in route.cors.origins:
+        message = "browsers send no cookies to what any origin may use"
+        context.report.error("NS843", (*path, "cors"), message, "name the origins")
+    if route.grpc and route.max_body_size is not None:
+        message = "a limit of the body reads the whole of it first: streams of gRPC would wait for their end"
+        context.report.error("NS843", (*path, "maxBodySize"), message, "remove it, or make a route of its own")
+
+
+def _client(ir: Ir, route: HttpRoute, context: Context) -> None:
+    """An allow-list and a limit per client see whom the proxy sees: with externalTrafficPolicy Cluster a node."""
+    front = ir.traits.front
+    asked = [("allowFrom", bool(route.allow_from)), ("rateLimit", route.rate_limit is not None)]
+    given = [name for name, is_given in asked if is_given]
+    if front is None or not given or front.service.type == "ClusterIP":
+        return
+    balancing = ir.traits.balancing
+    hidden = front.service.type == "LoadBalancer" and balancing is not None and not balancing.keeps_client
+    if front.service.external_traffic_policy == "Local" and not hidden:
+        return
+    by = f"{balancing.by} does not pass it on" if hidden and balancing else "externalTrafficPolicy Cluster replaces it"
+    message = f"{front.service.id} does not see the client's address: {by}"
+    hint = "externalTrafficPolicy: Local in the stack's ingress" if not hidden else "another load balancer"
+    for name in given:
+        context.report.error("NS844", (*route.place.path, name), message, hint)

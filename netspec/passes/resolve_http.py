@@ -1,0 +1,65 @@
+"""An HTTP route of the file as IR, every default filled in."""
+
+from netspec.ir import http as ir
+from netspec.passes.context import Context
+from netspec.spec import http as spec
+from netspec.spec.types import network
+
+
+def http_route(given: spec.IngressRoute, context: Context, index: int) -> ir.HttpRoute:
+    limit, basic, rewrite = given.rate_limit, given.basic_auth, given.rewrite
+    return ir.HttpRoute(
+        namespace=given.namespace,
+        name=given.name,
+        hosts=tuple(given.hosts),
+        paths=tuple(ir.HttpPath(p.path, p.type == "Exact", tuple(map(_backend, p.backends))) for p in given.paths),
+        tls=None if given.tls is None else given.tls.secret or "",
+        redirect_to_https=given.redirect_to_https,
+        grpc=given.protocol == "grpc",
+        max_body_size=given.max_body_size,
+        rate_limit=None if limit is None else ir.RateLimit(limit.requests, limit.per, limit.burst),
+        allow_from=tuple(network(c) for c in given.allow_from),
+        basic_auth=None if basic is None else ir.BasicAuth(basic.secret, basic.realm),
+        external_auth=_external_auth(given.external_auth),
+        cors=_cors(given.cors),
+        request_headers=_headers(given.request_headers),
+        response_headers=_headers(given.response_headers),
+        rewrite=None if rewrite is None else ir.Rewrite(rewrite.prefix, rewrite.path),
+        error_pages=_error_pages(given.error_pages),
+        retries=given.retries,
+        sticky=None if given.sticky is None else given.sticky.cookie,
+        place=context.place(context.loaded.path("ingress", index)),
+    )
+
+
+def _backend(given: spec.HttpBackend) -> ir.HttpBackend:
+    return ir.HttpBackend(given.service, given.port, given.weight)
+
+
+def _external_auth(given: spec.ExternalAuth | None) -> ir.ExternalAuth | None:
+    if given is None:
+        return None
+    return ir.ExternalAuth(ir.HttpBackend(given.service, given.port), given.path, tuple(given.response_headers))
+
+
+def _error_pages(given: spec.ErrorPages | None) -> ir.ErrorPages | None:
+    if given is None:
+        return None
+    return ir.ErrorPages(tuple(given.statuses), ir.HttpBackend(given.service, given.port), given.path)
+
+
+def _cors(given: spec.Cors | None) -> ir.Cors | None:
+    if given is None:
+        return None
+    return ir.Cors(
+        tuple(given.origins),
+        tuple(given.methods),
+        tuple(given.headers),
+        tuple(given.expose_headers),
+        given.credentials,
+        given.max_age,
+    )
+
+
+def _headers(given: spec.Headers | None) -> ir.Headers:
+    return ir.Headers() if given is None else ir.Headers(tuple(sorted(given.set.items())), tuple(given.remove))

@@ -1,0 +1,210 @@
+"""HTTP routes of a spec: which host and path leads to which Services, and what happens to a request on the way.
+
+The fields are what ingress controllers have in common; how each says it is its backend's business.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
+
+from netspec.spec.model import Model
+from netspec.spec.types import Cidr, Name, ObjectName, PortOrName, problem
+
+#: What needs no quotes in a rule of any controller (RFC 3986 has more).
+_PATH = re.compile(r"/[A-Za-z0-9._~%:@+,=/-]*\Z")
+_HOST = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+\Z")
+_HEADER = re.compile(r"[A-Za-z0-9-]+\Z")
+_SIZE = re.compile(r"([1-9][0-9]*)(Ki|Mi|Gi)?\Z")
+_STATUS = re.compile(r"[1-5][0-9][0-9](-[1-5][0-9][0-9])?\Z")
+_UNITS = {None: 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+#: Of a path, and of a host name (RFC 1123).
+_LONGEST_PATH, _LONGEST_HOST = 512, 253
+
+
+def _path(value: str) -> str:
+    if not _PATH.match(value) or len(value) > _LONGEST_PATH:
+        hint = f"it begins with / and has letters, digits and ._~%:@+,=-, at most {_LONGEST_PATH} of them"
+        raise problem("NS840", f"{value[:80]!r} is not the path of a route", hint)
+    if "//" in value or any(part in (".", "..") for part in value.split("/")):
+        raise problem("NS840", f"{value!r} has an empty or a dot segment, which proxies take away", "write it without")
+    return value
+
+
+def _host(value: str) -> str:
+    if not _HOST.match(value) or len(value) > _LONGEST_HOST:
+        raise problem("NS840", f"{value[:80]!r} is not a host name", "shop.example.com or *.example.com, lower case")
+    return value
+
+
+def _header(value: str) -> str:
+    if not _HEADER.match(value):
+        raise problem("NS840", f"{value[:80]!r} is not the name of a header", "letters, digits and -")
+    return value
+
+
+def _header_value(value: str) -> str:
+    if not value or any(not 32 <= ord(c) < 127 for c in value):
+        raise problem("NS840", f"{value[:80]!r} is not the value of a header", "printable ASCII on one line")
+    return value
+
+
+def _size(value: object) -> int:
+    match = _SIZE.match(value) if isinstance(value, str) else None
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if match is None:
+        raise problem("NS840", f"{value!r} is not a size", "bytes, or 16Ki, 1Mi, 2Gi")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _status(value: str) -> str:
+    low, _, high = value.partition("-")
+    if not _STATUS.match(value) or (high and high < low):
+        raise problem("NS840", f"{value[:80]!r} is not a status or a range of them", '"404" or "500-599"')
+    return value
+
+
+_TEXT = {"type": "string"}
+HttpPath = Annotated[str, AfterValidator(_path), WithJsonSchema({"title": "path", "pattern": "^/", **_TEXT})]
+HttpHost = Annotated[str, AfterValidator(_host), WithJsonSchema({"title": "host name", **_TEXT})]
+HeaderName = Annotated[str, AfterValidator(_header), WithJsonSchema({"title": "header name", **_TEXT})]
+HeaderValue = Annotated[str, AfterValidator(_header_value), WithJsonSchema({"title": "header value", **_TEXT})]
+Size = Annotated[
+    int, PlainValidator(_size), WithJsonSchema({"title": "size", "anyOf": [{"type": "integer"}, {"type": "string"}]})
+]
+Status = Annotated[str, AfterValidator(_status), WithJsonSchema({"title": "status or range", **_TEXT})]
+
+
+class HttpBackend(Model):
+    """A Service that requests are sent to."""
+
+    service: Name = Field(description="A Service of the route's namespace.")
+    port: PortOrName = Field(description="Its port, by number or name.")
+    weight: int = Field(1, ge=0, le=1000, description="Its share of the requests, against those of the others.")
+
+
+class HttpPathRule(Model):
+    """Where requests for one path go."""
+
+    path: HttpPath = Field("/", description="The path.")
+    type: Literal["Prefix", "Exact"] = Field(
+        "Prefix", description="Prefix: it and all below it, whole segments; Exact: it alone."
+    )
+    backends: Annotated[list[HttpBackend], Field(min_length=1, max_length=16)] = Field(
+        description="Where to; several share the requests by their weights."
+    )
+
+
+class HttpTls(Model):
+    """HTTPS for the route's hosts."""
+
+    secret: ObjectName | None = Field(
+        None,
+        description="A Secret of the route's namespace with the certificate (kubernetes.io/tls). Unset: a certificate "
+        "that the controller signs itself.",
+    )
+
+
+class RateLimit(Model):
+    """So many requests of one client address in a time; more get 429. Each of the controller's pods counts alone."""
+
+    requests: int = Field(ge=1, le=1000000, description="How many.")
+    per: Literal["second", "minute", "hour"] = Field("second", description="In what time.")
+    burst: int = Field(1, ge=1, le=1000000, description="How many at once.")
+
+
+class BasicAuth(Model):
+    """A name and password, checked by the controller; others get 401."""
+
+    secret: ObjectName = Field(
+        description="A Secret of the route's namespace with the users, hashed as the controller reads them."
+    )
+    realm: HeaderValue | None = Field(None, description="What the client is told that it logs in to.")
+
+
+class ExternalAuth(Model):
+    """A Service that is asked about each request; what it answers but 2xx is the answer."""
+
+    service: Name = Field(description="A Service of the route's namespace.")
+    port: PortOrName = Field(description="Its port, by number or name.")
+    path: HttpPath = Field("/", description="What it is asked for.")
+    response_headers: list[HeaderName] = Field(
+        default_factory=list, description="Headers of its answer that the backend gets."
+    )
+
+
+class Cors(Model):
+    """Which pages of other origins may use it from a browser."""
+
+    origins: Annotated[list[HeaderValue], Field(min_length=1)] = Field(description="https://app.example.com, or *.")
+    methods: list[HeaderValue] = Field(["GET", "HEAD", "POST"], description="Methods.")
+    headers: list[HeaderName] = Field(default_factory=list, description="Headers that requests may have.")
+    expose_headers: list[HeaderName] = Field(default_factory=list, description="Headers of answers that pages see.")
+    credentials: bool = Field(False, description="Whether cookies go along.")
+    max_age: int = Field(5, ge=0, le=86400, description="Seconds for which a browser need not ask again.")
+
+
+class Headers(Model):
+    """Headers that the controller sets or takes away."""
+
+    set: dict[HeaderName, HeaderValue] = Field(default_factory=dict, description="Name and value.")
+    remove: list[HeaderName] = Field(default_factory=list, description="Names.")
+
+
+class Rewrite(Model):
+    """The path that the backend sees."""
+
+    prefix: HttpPath | None = Field(None, description="In place of the path that the rule matched, below which it is.")
+    path: HttpPath | None = Field(None, description="In place of the whole path.")
+
+    @model_validator(mode="after")
+    def _one(self) -> "Rewrite":
+        if (self.prefix is None) == (self.path is None):
+            raise problem("NS840", "a rewrite gives prefix or path, one of them", "rewrite: {prefix: /}")
+        return self
+
+
+class ErrorPages(Model):
+    """A Service that answers in place of a backend which answers so."""
+
+    statuses: Annotated[list[Status], Field(min_length=1)] = Field(description="Statuses of the backend, or ranges.")
+    service: Name = Field(description="A Service of the route's namespace.")
+    port: PortOrName = Field(description="Its port, by number or name.")
+    path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~{}/-]*$", max_length=_LONGEST_PATH)] = Field(
+        "/{status}.html", description="What it is asked for; {status} is the backend's."
+    )
+
+
+class Sticky(Model):
+    """A client stays with the pod that answered it first."""
+
+    cookie: HeaderName = Field("netspec-pod", description="The cookie that it is known by.")
+
+
+class IngressRoute(Model):
+    """Hosts and paths that the stack's ingress controller serves, and what it does with their requests."""
+
+    name: Name = Field(description="Its name, unique in the namespace.")
+    namespace: Name = Field(description="The namespace of it and of its Services.")
+    hosts: list[HttpHost] = Field(default_factory=list, description="Host names; none: any that no other route has.")
+    paths: Annotated[list[HttpPathRule], Field(min_length=1, max_length=100)] = Field(
+        description="The paths; of those that match the exact one counts, else the longest prefix."
+    )
+    tls: HttpTls | None = Field(None, description="Serves HTTPS too.")
+    redirect_to_https: bool = Field(False, alias="redirectToHTTPS", description="Plain HTTP is told to use HTTPS.")
+    protocol: Literal["http", "grpc"] = Field("http", description="What the backends speak; grpc: HTTP/2 in clear.")
+    max_body_size: Size | None = Field(None, description="The largest request body; a larger one gets 413.")
+    rate_limit: RateLimit | None = Field(None, description="Requests of one client.")
+    allow_from: list[Cidr] = Field(default_factory=list, description="Client addresses; others get 403. Empty: all.")
+    basic_auth: BasicAuth | None = Field(None, description="Users and passwords.")
+    external_auth: ExternalAuth | None = Field(None, description="A Service that says who may.")
+    cors: Cors | None = Field(None, description="Pages of other origins.")
+    request_headers: Headers | None = Field(None, description="Of the request, on the way to the backend.")
+    response_headers: Headers | None = Field(None, description="Of the answer, on the way to the client.")
+    rewrite: Rewrite | None = Field(None, description="The path that the backend sees.")
+    error_pages: ErrorPages | None = Field(None, description="Pages in place of a backend's errors.")
+    retries: Annotated[int, Field(ge=1, le=10)] | None = Field(
+        None, description="How often a request is sent again that no backend took (network errors)."
+    )
+    sticky: Sticky | None = Field(None, description="Clients that stay with their pod.")

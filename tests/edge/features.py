@@ -1,0 +1,25 @@
+"""Which features are asked of which controller: those whose requests are among `ASKED`, by their names there."""
+
+from netspec.target import Feature
+
+#: Name in `tests.edge.test_controllers.ASKED` -> the feature.
+NAMES: dict[str, Feature] = {
+    "drawn": Feature.HTTP_ROUTES,
+    "rewrite": Feature.HTTP_REWRITE,
+    "tls": Feature.HTTP_TLS,
+    "redirect": Feature.HTTP_REDIRECT,
+    "canary": Feature.HTTP_WEIGHTS,
+    "grpc": Feature.HTTP_GRPC,
+    "body": Feature.HTTP_MAX_BODY,
+    "rate": Feature.HTTP_RATE_LIMIT,
+    "allow": Feature.HTTP_ALLOW_FROM,
+    "basic": Feature.HTTP_BASIC_AUTH,
+    "asked": Feature.HTTP_EXTERNAL_AUTH,
+    "cors": Feature.HTTP_CORS,
+    "headers": Feature.HTTP_HEADERS,
+    "errors": Feature.HTTP_ERROR_PAGES,
+    "retries": Feature.HTTP_RETRIES,
+    "sticky": Feature.HTTP_STICKY,
+}
+#: Controller -> what it was asked.
+SEEN: dict[str, frozenset[Feature]] = {"traefik": frozenset(NAMES.values())}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from netspec.analysis.engine import Reachability, Rows, Spaces
+from netspec.analysis.engine import Connection, Reachability, Rows, Spaces
 from netspec.analysis.matrix import INGRESS, Matrix, MatrixPeer
 from netspec.analysis.spaces import Ranges
 from netspec.ir.model import Inventory
@@ -27,6 +27,8 @@ class Change:
     closes: Ranges
     before: tuple[Ranges, Ranges]
     after: tuple[Ranges, Ranges]
+    #: Of what is left open before and after, what passes at L4, where L7 rules decide.
+    l7: tuple[Ranges, Ranges] = ({}, {})
 
     @property
     def widens(self) -> bool:
@@ -84,13 +86,14 @@ class Diff:
                 for destination in sorted(was.keys() | now.keys(), key=lambda i: _order(self._peer[i])):
                     before, after = was.get(destination, _NONE), now.get(destination, _NONE)
                     if before != after:
-                        yield self._change(peer.id, destination, before, after)
+                        l7 = (old.l7(peer.id, destination, before), new.l7(peer.id, destination, after))
+                        yield self._change(peer.id, destination, before, after, l7)
 
     @cached_property
     def _peer(self) -> dict[str, MatrixPeer]:
         return {p.id: p for p in self.peers}
 
-    def _change(self, source: str, destination: str, before: _Ports, after: _Ports) -> Change:
+    def _change(self, source: str, destination: str, before: _Ports, after: _Ports, l7: _Ports) -> Change:
         had, has = before[0] | before[1], after[0] | after[1]
         kind: Kind = "opened" if not had else "closed" if not has else "changed"
         ranges = self._ports.ranges
@@ -103,6 +106,7 @@ class Diff:
             ranges((had & ~has) | (before[0] & after[1])),
             (ranges(before[0]), ranges(before[1])),
             (ranges(after[0]), ranges(after[1])),
+            (ranges(l7[0]), ranges(l7[1])),
         )
 
 
@@ -122,6 +126,13 @@ class _Side:
             return {self._ids[c.destination]: (c.allow, c.undefined) for c in self._matrix.ingress_connections}
         number = self._number.get(source)
         return {} if number is None else dict(item for _, item in self._rows.of(number))
+
+    def l7(self, source: str, destination: str, ports: _Ports) -> int:
+        """Of the undefined ports, those on which L7 rules decide."""
+        tells, start, end = self._matrix.l7, self._number.get(source), self._number.get(destination)
+        if tells is None or start is None or end is None:
+            return 0
+        return tells.ports(Connection(start, end, *ports))
 
 
 def _order(peer: MatrixPeer) -> tuple[int, str, int]:

@@ -65,14 +65,16 @@ def report(diff: Diff, changes: Sequence[Change], what: str) -> Listing:
                 labels[c.destination],
                 ports_text(c.opens),
                 ports_text(c.closes),
-                _state(c.before),
-                _state(c.after),
+                _state(c.before, c.l7[0]),
+                _state(c.after, c.l7[1]),
             )
 
     def edges() -> Iterator[Edge]:
         for c in changes:
             words = [("+", c.opens), ("-", c.closes)]
-            text = " ".join(f"{sign}{ports_text(ranges)}" for sign, ranges in words if ranges) or _state(c.after)
+            text = " ".join(f"{sign}{ports_text(ranges)}" for sign, ranges in words if ranges) or _state(
+                c.after, c.l7[1]
+            )
             yield Edge(
                 c.source, c.destination, f"{c.kind}: {text}", bool(c.after[1]) and not c.after[0], _TONES[c.kind]
             )
@@ -85,8 +87,8 @@ def report(diff: Diff, changes: Sequence[Change], what: str) -> Listing:
                 "destination": c.destination,
                 "opens": c.opens,
                 "closes": c.closes,
-                "before": _sides(c.before),
-                "after": _sides(c.after),
+                "before": _sides(c.before, c.l7[0]),
+                "after": _sides(c.after, c.l7[1]),
             }
             for c in changes
         ]
@@ -105,12 +107,13 @@ def report(diff: Diff, changes: Sequence[Change], what: str) -> Listing:
     )
 
 
-def _state(ports: tuple[Ranges, Ranges]) -> str:
+def _state(ports: tuple[Ranges, Ranges], l7: Ranges) -> str:
     allow, undefined = ports
     said = [ports_text(allow)] if allow else []
     said += [f"undefined {ports_text(undefined)}"] if undefined else []
+    said += [f"of which L7 decides {ports_text(l7)}"] if l7 else []
     return "; ".join(said) or "none"
 
 
-def _sides(ports: tuple[Ranges, Ranges]) -> dict[str, Ranges]:
-    return {name: found for name, found in zip(("allow", "undefined"), ports, strict=True) if found}
+def _sides(ports: tuple[Ranges, Ranges], l7: Ranges) -> dict[str, Ranges]:
+    return {name: found for name, found in zip(("allow", "undefined", "l7"), (*ports, l7), strict=True) if found}

@@ -74,13 +74,14 @@ UNREAD = 8
 
 
 @st.composite
-def policy_ports(draw: st.DrawFn) -> PolicyPort:
+def policy_ports(draw: st.DrawFn, l7: tuple[str, ...] = ("",)) -> PolicyPort:
+    """`l7`: what may decide there besides; no NetworkPolicy has that."""
     if draw(st.integers(1, UNREAD)) == UNREAD:
         return PolicyPort(unread=True)
     protocol = draw(protocols)
     port = draw(st.one_of(st.none(), ports, st.sampled_from(PORT_NAMES)))
     end = draw(st.sampled_from((None, 9000))) if isinstance(port, int) and port <= 9000 else None
-    return PolicyPort(protocol, port, end, l7=draw(st.sampled_from(("", "", "http"))))
+    return PolicyPort(protocol, port, end, l7=draw(st.sampled_from(l7)))
 
 
 unread_peers = st.builds(Peer, unread=st.sampled_from(("nodes", "api-server", "names", "anything")))
@@ -125,7 +126,7 @@ def tier_rules(with_networks: bool) -> st.SearchStrategy[TierRule]:
         st.lists(
             st.one_of(cluster_peers, unread_peers, knowing_peers, *((networks,) if with_networks else ())), max_size=2
         ),
-        st.lists(policy_ports(), max_size=1),
+        st.lists(policy_ports(("", "", "http")), max_size=1),
     )
 
 

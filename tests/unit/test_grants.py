@@ -4,6 +4,7 @@ from textwrap import indent
 
 import pytest
 
+from netspec.analysis.diff import Diff
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.matrix import Matrix
 from netspec.analysis.verdict import AddressEnd, Answer, PodEnd
@@ -134,3 +135,12 @@ def test_cilium_without_its_proxy_judges_no_requests_and_no_names() -> None:
         result = compiled(f"- {{name: p, from: shop/web, {policy}}}", cni="cilium, l7Proxy: false")
         assert [d.hint for d in result.diagnostics if d.code == "NS901"] == ["set cni.l7Proxy to true"]
     assert compiled("- {name: p, from: {entity: host}, to: shop/web}", cni="cilium, l7Proxy: false").ok
+
+
+def test_a_diff_tells_where_l7_decides() -> None:
+    plain = meaning("- {name: p, from: shop/web, to: shop/api, ports: [8080]}").inventory
+    judged = meaning("- {name: p, from: shop/web, to: shop/api, ports: [8080], http: [{method: GET}]}").inventory
+    (change,) = Diff(plain, judged).changes()
+    assert (change.source, change.destination, change.closes) == ("shop/web", "shop/api", {"TCP": ((8080, 8080),)})
+    assert change.after == ({}, {"TCP": ((8080, 8080),)})
+    assert change.l7 == ({}, {"TCP": ((8080, 8080),)})

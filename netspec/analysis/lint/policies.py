@@ -19,7 +19,7 @@ def selects_nothing(context: Context) -> Iterator[Finding]:
         if not any((i, d) in context.subjects for d in policy.types):
             message = f"podSelector {selector_text(policy.pods)} matches no pod of namespace {policy.namespace}"
             yield Finding("NL001", policy.id, message, policy.place)
-    for tier in context.inventory.tiers:
+    for tier in {t.object: t for t in reversed(context.inventory.tiers)}.values():
         if not context.reach.pods.peer(tier.subject, None, True):
             message = f"its subject matches nothing: there are no {_pods(tier.subject, None)}"
             yield Finding("NL001", tier.id, message, tier.place)

@@ -19,7 +19,8 @@ def shadowed_tier_rules(context: Context) -> Iterator[Finding]:
             and other.priority < tier.priority
             and not subject & ~context.reach.pods.peer(other.subject, None)
         ]
-        for direction in DIRECTIONS if subject else ():
+        # What is denied by default is for flows to come.
+        for direction in DIRECTIONS if subject and tier.stage != "default" else ():
             above: Partition = {}
             for other in before:
                 for ports, peers in _flows(context, other, direction, False):

@@ -214,6 +214,8 @@ def _unsupported(
         for name, backend in registry.providers(layer.name).items()
         if feature in backend.supports
     ]
+    if feature in registry.dns.supports:
+        able.append(f"{registry.dns.name} (where the cluster brings no DNS)")
     code, instead = LACKING.get(feature, ("NS901", "no backend has it"))
     hint = "; or ".join(ways) or (f"backends that have it: {', '.join(able)}" if able else instead)
     chosen = " and ".join(part.backend.name for part in parts if part.path)

@@ -35,9 +35,19 @@ class Feature(StrEnum):
     HOST_PORT = "pod-host-port"
     DEFAULT_NAMESPACE_LABELS = "default-namespace-labels"
     NDOTS = "dns-ndots"
+    POD_DNS = "pod-dns-config"
     DNS_REPLICAS = "dns-replicas"
     DNS_CACHE = "dns-cache"
     STUB_DOMAINS = "dns-stub-domains"
+    DNS_UPSTREAMS = "dns-upstreams"
+    DNS_HOSTS = "dns-hosts"
+    DNS_REWRITES = "dns-rewrites"
+    DNS_CACHE_TUNING = "dns-cache-tuning"
+    DNS_PODS = "dns-pods"
+    DNS_AUTOPATH = "dns-autopath"
+    DNS_BUDGET = "dns-disruption-budget"
+    DNS_SPREAD = "dns-spread"
+    CLUSTER_DOMAIN = "dns-cluster-domain"
     HTTP_ROUTES = "http-routes"
     HTTP_TLS = "http-tls"
     HTTP_REDIRECT = "http-redirect-to-https"
@@ -90,9 +100,19 @@ SUMMARIES: dict[Feature, str] = {
     Feature.HOST_PORT: "ports of a node that lead to a pod (hostPort)",
     Feature.DEFAULT_NAMESPACE_LABELS: "labels on the namespace `default`",
     Feature.NDOTS: "ndots of deployed pods",
+    Feature.POD_DNS: "name servers, search domains and options of deployed pods",
     Feature.DNS_REPLICAS: "the number of DNS server pods",
     Feature.DNS_CACHE: "how long the DNS server keeps answers",
     Feature.STUB_DOMAINS: "stub domains",
+    Feature.DNS_UPSTREAMS: "name servers for all other names",
+    Feature.DNS_HOSTS: "names that the DNS server answers itself",
+    Feature.DNS_REWRITES: "names that stand for others",
+    Feature.DNS_CACHE_TUNING: "negative answers, prefetch and stale answers of the DNS server's cache",
+    Feature.DNS_PODS: "which pods' addresses are names",
+    Feature.DNS_AUTOPATH: "the search list walked by the DNS server (autopath)",
+    Feature.DNS_BUDGET: "a PodDisruptionBudget of the DNS servers",
+    Feature.DNS_SPREAD: "no two DNS servers on one node",
+    Feature.CLUSTER_DOMAIN: "a cluster domain of one's own",
     Feature.HTTP_ROUTES: "HTTP routes by host and path",
     Feature.HTTP_TLS: "HTTPS with a given or a self-signed certificate",
     Feature.HTTP_REDIRECT: "plain HTTP redirected to HTTPS",

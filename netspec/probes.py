@@ -119,6 +119,9 @@ class PacketProbe:
 SAME_POD, OWN_NODE = "same-pod-again", "own-node-answers"
 POD_ANSWERS = (SAME_POD, OWN_NODE)
 
+#: The fact how many names a pod asks for until one answers: {name as it is written: how many}.
+NAMES_ASKED = "names-asked"
+
 #: What pods of the workloads, or the outside host, may be asked.
 Asked = FlowProbe | DnsProbe | FactProbe
 Probe = Asked | PacketProbe

@@ -26,6 +26,7 @@ class Common(Backend):
             Feature.STAND_IN,
             Feature.HOST_NETWORK,
             Feature.NDOTS,
+            Feature.POD_DNS,
         }
     )
 

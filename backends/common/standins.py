@@ -66,8 +66,9 @@ def controller(workload: Workload, ndots: int | None) -> Manifest:
             spec = {"parallelism": workload.replicas, "backoffLimit": _RETRIES, "template": template}
         case "Deployment":
             spec = {"replicas": workload.replicas} | spec
-            if workload.node_ports:
-                # A new pod beside an old one may find every node's port taken.
+            if workload.node_ports or not workload.ready:
+                # A new pod beside an old one may find every node's port taken; one that never becomes ready never takes
+                # the old one's place.
                 spec["strategy"] = {"type": "Recreate"}
     version = "batch/v1" if workload.kind == "Job" else "apps/v1"
     return manifest(version, workload.kind, workload.name, workload.namespace, spec=spec)
@@ -101,9 +102,19 @@ def pod_spec(workload: Workload, ndots: int | None) -> dict[str, Any]:
     if workload.kind == "Job":
         pod["restartPolicy"] = "Never"
     pod |= {f: name for f, name in (("hostname", workload.hostname), ("subdomain", workload.subdomain)) if name}
-    if ndots is not None:
-        pod["dnsConfig"] = {"options": [{"name": "ndots", "value": str(ndots)}]}
+    if config := _dns_config(workload, ndots):
+        pod["dnsConfig"] = config
+    if workload.dns.policy != "ClusterFirst":
+        pod["dnsPolicy"] = workload.dns.policy
     return pod
+
+
+def _dns_config(workload: Workload, ndots: int | None) -> dict[str, Any]:
+    own = workload.dns
+    options = ({} if ndots is None else {"ndots": str(ndots)}) | dict(own.options)
+    listed = [{"name": name} | ({"value": value} if value else {}) for name, value in options.items()]
+    found = {"nameservers": list(own.nameservers), "searches": list(own.searches), "options": listed}
+    return {key: value for key, value in found.items() if value}
 
 
 def _spread(workload: Workload) -> list[dict[str, Any]]:

@@ -45,6 +45,7 @@ class Endpoints:
     """Looks up endpoints by Service and by route."""
 
     def __init__(self, inventory: Inventory) -> None:
+        self.domain = inventory.cluster_domain
         self._services = {s.id: s for s in inventory.services}
         self._by_id = {w.id: w for w in inventory.workloads}
         self._workloads: dict[str, list[Workload]] = defaultdict(list)
@@ -116,7 +117,7 @@ class Endpoints:
             if found.id in seen:
                 return None
             seen.add(found.id)
-            found = self.find(service_of_name(found.external_name or "") or "")
+            found = self.find(service_of_name(found.external_name or "", self.domain) or "")
         return found
 
     def of_route(self, route: Route) -> Iterator[Endpoint]:

@@ -204,7 +204,9 @@ def led_in_to(inventory: Inventory) -> set[str]:
     """The ids of the Services that the outside comes to: by doors of their own, by routes, by names for them."""
     found = {s.id for s in inventory.services if s.entrances}
     found |= {f"{b.namespace}/{b.service}" for route in inventory.routes for b in route.backends}
-    named = {s.id: service_of_name(s.external_name) for s in inventory.services if s.external_name}
+    named = {
+        s.id: service_of_name(s.external_name, inventory.cluster_domain) for s in inventory.services if s.external_name
+    }
     more = found
     while more := {name for service in more if (name := named.get(service))} - found:
         found |= more

@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "diff": "which connections a change opens or closes",
     "lint": "what is suspicious about policies: shadowed, redundant, matching nothing",
     "capacity": "how many pods, nodes and addresses a stack has room for, and which limit binds",
+    "dns": "every query that a lookup makes, in order, to whom, and what it costs",
     "completion": "print what makes bash, zsh or fish complete commands, options and stacks",
     "exposure": "what the outside and unknown pods can reach",
 }

@@ -197,7 +197,7 @@ def _no_port(service: Service, name: str, port: Port | None) -> Problem:
 
 
 def _leads_outside(endpoints: Endpoints, service: Service) -> Problem:
-    inside = service_of_name(service.external_name or "")
+    inside = service_of_name(service.external_name or "", endpoints.domain)
     if inside is None:
         return Problem(
             f"Service {service.id} is an alias of {service.external_name}: its traffic goes outside",

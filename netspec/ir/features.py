@@ -2,6 +2,7 @@
 
 from netspec.diagnostics import Path
 from netspec.ir.model import NAME_LABEL, Ir, NetworkPolicy, Place, ProxyMode, Rule, ServiceType
+from netspec.ir.pods import PodDns
 from netspec.target import Feature
 
 _SERVICES: dict[ServiceType, Feature] = {
@@ -26,6 +27,17 @@ _SETTINGS: dict[Path, Feature] = {
     ("dns", "coredns", "cacheSeconds"): Feature.DNS_CACHE,
     ("dns", "ndots"): Feature.NDOTS,
     ("dns", "stubDomains"): Feature.STUB_DOMAINS,
+    ("dns", "upstreams"): Feature.DNS_UPSTREAMS,
+    ("dns", "hosts"): Feature.DNS_HOSTS,
+    ("dns", "rewrites"): Feature.DNS_REWRITES,
+    ("dns", "coredns", "negativeCacheSeconds"): Feature.DNS_CACHE_TUNING,
+    ("dns", "coredns", "prefetch", "hits"): Feature.DNS_CACHE_TUNING,
+    ("dns", "coredns", "serveStaleSeconds"): Feature.DNS_CACHE_TUNING,
+    ("dns", "coredns", "pods"): Feature.DNS_PODS,
+    ("dns", "coredns", "autopath"): Feature.DNS_AUTOPATH,
+    ("dns", "coredns", "maxUnavailable"): Feature.DNS_BUDGET,
+    ("dns", "coredns", "spread"): Feature.DNS_SPREAD,
+    ("dns", "clusterDomain"): Feature.CLUSTER_DOMAIN,
 }
 
 
@@ -48,6 +60,8 @@ def required(ir: Ir) -> dict[Feature, Place]:
     for workload in ir.workloads:
         if workload.stand_in:
             need(Feature.STAND_IN, workload.place)
+        if workload.dns != PodDns():
+            need(Feature.POD_DNS, workload.place)
         if workload.host_network and not workload.system:
             need(Feature.HOST_NETWORK, workload.place)
         if any(port.host_port for port in workload.ports) and not workload.host_network:

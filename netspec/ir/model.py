@@ -160,6 +160,7 @@ class Inventory:
     slices: tuple[EndpointSlice, ...] = ()
     unread: tuple[Unread, ...] = ()
     node_addresses: tuple[IPNetwork, ...] = ()
+    cluster_domain: str = "cluster.local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,13 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Dns:
-    """`ndots` None leaves the kubelet's 5. `stub_domains`: domain -> resolver addresses."""
+    """`ndots` None leaves the kubelet's 5. `stub_domains`: domain -> resolver addresses. `upstreams`: who is asked of
+    all else, none for the resolvers of the server's node. `hosts`: name -> addresses; `rewrites`: name -> the name that
+    is looked up in its place. `address`: the DNS Service's.
+
+    Of the servers: `negative_seconds` None: as long as other answers; `prefetch`: hits, and seconds between them, after
+    which a name is asked for again before it ends; `stale_seconds`: how long an old answer serves where nobody answers;
+    `max_unavailable`: of a PodDisruptionBudget; `apart`: no two of them on one node."""
 
     ndots: int | None = None
     replicas: int = 2
@@ -181,6 +188,16 @@ class Dns:
     stub_domains: tuple[tuple[str, tuple[str, ...]], ...] = ()
     cluster_domain: str = "cluster.local"
     address: str = ""
+    upstreams: tuple[str, ...] = ()
+    hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    rewrites: tuple[tuple[str, str], ...] = ()
+    negative_seconds: int | None = None
+    prefetch: tuple[int, int] | None = None
+    stale_seconds: int = 0
+    pods: Literal["insecure", "verified", "disabled"] = "insecure"
+    autopath: bool = False
+    max_unavailable: int | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -238,6 +255,7 @@ class Ir:
             tuple(g.as_tier(Selector.of({NAME_LABEL: g.namespace})) for g in self.grants),
             slices=self.slices,
             routes=tuple(map(_route, self.http)),
+            cluster_domain=self.dns.cluster_domain,
         )
 
 

@@ -44,6 +44,20 @@ class Spread:
     min_domains: int | None = None
 
 
+DnsPolicy = Literal["ClusterFirst", "Default", "None"]
+
+
+@dataclass(frozen=True, slots=True)
+class PodDns:
+    """How a pod looks up names: its dnsPolicy, and its dnsConfig, which is added to what the policy gives it (core/v1
+    PodDNSConfig). `options`: (name, value), "" for one that has none."""
+
+    policy: DnsPolicy = "ClusterFirst"
+    nameservers: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """Pods that share their labels and ports. `stand_in`: netspec deploys agnhost for it, as its `kind` says.
@@ -51,7 +65,7 @@ class Workload:
 
     `containers`: in which a stand-in serves its ports; none given: one a port. `ready` False: its pods run and never
     say that they are ready. `service_name`: of a StatefulSet, the Service below which each pod has its own name;
-    `hostname`, `subdomain`: the pods' own (core/v1 PodSpec)."""
+    `hostname`, `subdomain`: the pods' own (core/v1 PodSpec). `dns`: of its pods, ndots of the whole spec aside."""
 
     namespace: str
     name: str
@@ -70,6 +84,7 @@ class Workload:
     hostname: str = ""
     subdomain: str = ""
     spread: tuple[Spread, ...] = ()
+    dns: PodDns = PodDns()
 
     @property
     def id(self) -> str:

@@ -5,9 +5,12 @@ from ipaddress import ip_address
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import PodEnd
+from netspec.diagnostics import Path
 from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Ir, Workload
+from netspec.ir.resolver import resolv_conf
 from netspec.passes.context import Context
+from netspec.spec.workloads import MAX_NAMESERVERS, DnsConfig
 
 #: CoreDNS's kubernetes plugin answers for the addresses of pods and Services too.
 REVERSE_ZONES = ("in-addr.arpa", "ip6.arpa")
@@ -19,6 +22,8 @@ def dns(ir: Ir, context: Context) -> Ir:
     _stub_domains(ir, context)
     _ndots(ir, context)
     _way_to_dns(ir, context)
+    _pod_dns(ir, context)
+    _server(ir, context)
     return ir
 
 
@@ -47,7 +52,8 @@ def _ndots(ir: Ir, context: Context) -> None:
     if ir.dns.ndots is None or not others:
         return
     message = f"ndots {ir.dns.ndots} does not reach pods that netspec does not deploy: {_names(others)}"
-    context.report.warning("NS601", ("dns", "ndots"), message, "set dnsConfig in those pods too")
+    patch = f'dnsConfig: {{options: [{{name: ndots, value: "{ir.dns.ndots}"}}]}}'
+    context.report.warning("NS601", ("dns", "ndots"), message, f"put {patch} into the spec of those pods' templates")
 
 
 def _way_to_dns(ir: Ir, context: Context) -> None:
@@ -63,6 +69,94 @@ def _way_to_dns(ir: Ir, context: Context) -> None:
         message = f"these pods cannot ask the cluster's DNS because their egress is closed: {_names(workloads)}"
         path = places.get(namespace) or workloads[0].place.path
         context.report.warning("NS602", path, message, "set allowDNS: true on the namespace")
+
+
+def _server(ir: Ir, context: Context) -> None:
+    """What the cluster's DNS server answers itself, whom it asks, and what goes only together."""
+    report, dns = context.report, ir.dns
+    taken: dict[str, str] = {}
+    for section, names in (("hosts", [n for n, _ in dns.hosts]), ("rewrites", [n for n, _ in dns.rewrites])):
+        for name in names:
+            path: Path = ("dns", section, name)
+            stub = next((d for d, _ in dns.stub_domains if _is_within(name, d)), None)
+            if section == "hosts" and _is_within(name, dns.cluster_domain):
+                report.error("NS606", path, f"{name} is one of the cluster's own names", "give it another name")
+            elif stub:
+                message = f"{name} is below the stub domain {stub}: its servers are asked"
+                report.error("NS606", path, message, "remove it")
+            elif name in taken:
+                report.error("NS606", path, f"{name} is in {taken[name]} too", "remove one")
+            taken.setdefault(name, section)
+    for name, addresses in dns.hosts:
+        for index, address in enumerate(addresses):
+            _of_family(("dns", "hosts", name, index), address, context)
+    for index, address in enumerate(dns.upstreams):
+        path = ("dns", "upstreams", index)
+        _of_family(path, address, context)
+        if address == dns.address:
+            report.error("NS607", path, f"{address} is the cluster's DNS: it would ask itself", "name another server")
+    if dns.autopath and dns.pods != "verified":
+        message = "autopath has to know the namespace of the pod that asks: it needs pods: verified"
+        hint = "add pods: verified; the server then watches all pods"
+        report.error("NS608", ("dns", "coredns", "autopath"), message, hint)
+    if dns.max_unavailable is not None and dns.max_unavailable >= dns.replicas:
+        message = f"all {dns.replicas} DNS servers may be away at once"
+        report.error("NS608", ("dns", "coredns", "maxUnavailable"), message, f"at most {dns.replicas - 1}")
+    nodes = ir.traits.nodes
+    if context.stack and dns.apart and dns.replicas > nodes:
+        message = f"{dns.replicas} DNS servers, each on a node of its own, and {nodes} nodes: some would wait"
+        report.error("NS608", ("dns", "coredns", "spread"), message, "fewer replicas, or spread: preferred")
+    settings = {
+        "negativeCacheSeconds": dns.negative_seconds,
+        "prefetch": dns.prefetch,
+        "serveStaleSeconds": dns.stale_seconds,
+    }
+    if not dns.cache_seconds:
+        for name in (name for name, value in settings.items() if value):
+            message = f"{name} is about the cache, and cacheSeconds is 0"
+            report.error("NS608", ("dns", "coredns", name), message, "remove it, or let the server keep answers")
+
+
+def _of_family(path: Path, address: str, context: Context) -> None:
+    if ip_address(address).version != 4:
+        message = f"{address} is IPv6; the cluster's family is ipv4"
+        context.report.error("NS109", path, message, "give an IPv4 address")
+
+
+def _pod_dns(ir: Ir, context: Context) -> None:
+    """What the API server refuses of a pod's dnsConfig, and what a resolver never comes to."""
+    assert context.loaded.spec is not None
+    given = context.loaded.spec
+    configs: list[tuple[Path, DnsConfig | None]] = [(("dns",), given.dns.dns_config)]
+    configs += [(context.loaded.path("namespaces", i), n.dns_config) for i, n in enumerate(given.namespaces)]
+    configs += [(context.loaded.path("workloads", i), w.dns_config) for i, w in enumerate(given.workloads)]
+    for path, config in configs:
+        _dns_config((*path, "dnsConfig"), config, context)
+    for workload in ir.workloads:
+        conf, path = resolv_conf(ir.dns, workload), workload.place.path
+        if workload.dns.policy == "None" and not workload.dns.nameservers:
+            message = "dnsPolicy None gives the pods no name server: the API server refuses it"
+            context.report.error("NS604", (*path, "dnsPolicy"), message, "add dnsConfig.nameservers")
+        if len(conf.nameservers) > MAX_NAMESERVERS:
+            message = (
+                f"{workload.id} would have {len(conf.nameservers)} name servers: a resolver takes {MAX_NAMESERVERS}"
+            )
+            context.report.error("NS604", path, message, "the cluster's DNS is one of them: name fewer")
+
+
+def _dns_config(path: Path, config: DnsConfig | None, context: Context) -> None:
+    seen = set()
+    for i, option in enumerate(config.options if config else ()):
+        if option.name in seen:
+            context.report.error("NS605", (*path, "options", i), f"option {option.name} is given twice", "remove one")
+        seen.add(option.name)
+        if option.name == "ndots" and not (option.value or "").isdigit():
+            where = (*path, "options", i, "value") if option.value else (*path, "options", i)
+            context.report.error("NS605", where, "ndots is a number", 'write it as text: value: "2"')
+    for i, server in enumerate(config.nameservers if config else ()):
+        if ip_address(server).version != 4:
+            message = f"{server} is IPv6; the cluster's family is ipv4"
+            context.report.error("NS109", (*path, "nameservers", i), message, "give an IPv4 address")
 
 
 def _names(workloads: list[Workload]) -> str:

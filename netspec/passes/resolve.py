@@ -10,7 +10,7 @@ from netspec.passes.context import Context
 from netspec.passes.endpoints import EVERY_PORT
 from netspec.passes.resolve_http import http_route
 from netspec.passes.resolve_services import endpoint_slice, service
-from netspec.passes.resolve_workloads import workload
+from netspec.passes.resolve_workloads import dns_configs, workload
 from netspec.spec import v1alpha1 as spec
 from netspec.spec.model import Model
 from netspec.spec.peers import PeerRef
@@ -30,7 +30,7 @@ def resolve(file: spec.NetworkSpec, context: Context) -> ir.Ir:
         dns=_dns(file),
         given=frozenset((*_given(file.network, ("network",)), *_given(file.dns, ("dns",)))),
         namespaces=tuple(_namespace(n, context, i) for i, n in enumerate(file.namespaces)),
-        workloads=tuple(workload(w, context, i) for i, w in enumerate(file.workloads)),
+        workloads=tuple(workload(w, dns_configs(file, w), context, i) for i, w in enumerate(file.workloads)),
         services=tuple(service(s, context, i) for i, s in enumerate(file.services)),
         slices=tuple(endpoint_slice(s) for s in file.services if s.endpoints),
         intents=tuple(_intent(p, context, i) for i, p in enumerate(file.policies)),
@@ -51,12 +51,24 @@ def _network(given: spec.Network) -> ir.Network:
 
 
 def _dns(file: spec.NetworkSpec) -> ir.Dns:
+    server = file.dns.coredns
     return ir.Dns(
         ndots=file.dns.ndots,
-        replicas=file.dns.coredns.replicas,
-        cache_seconds=file.dns.coredns.cache_seconds,
+        replicas=server.replicas,
+        cache_seconds=server.cache_seconds,
         stub_domains=tuple(sorted((d, tuple(a)) for d, a in file.dns.stub_domains.items())),
+        cluster_domain=file.dns.cluster_domain,
         address=dns_of(network(file.network.service_cidrs[0])),
+        upstreams=tuple(file.dns.upstreams),
+        hosts=tuple(sorted((name, tuple(a)) for name, a in file.dns.hosts.items())),
+        rewrites=tuple(sorted(file.dns.rewrites.items())),
+        negative_seconds=server.negative_cache_seconds,
+        prefetch=(server.prefetch.hits, server.prefetch.seconds) if server.prefetch else None,
+        stale_seconds=server.serve_stale_seconds,
+        pods=server.pods,
+        autopath=server.autopath,
+        max_unavailable=server.max_unavailable,
+        apart=server.spread == "required",
     )
 
 

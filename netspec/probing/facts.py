@@ -1,15 +1,15 @@
 """Facts: what is true of a cluster besides who reaches whom."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from netspec.analysis.services import Endpoints
 from netspec.ir.model import Ir, Service, Workload
+from netspec.ir.pods import PodDns
+from netspec.ir.resolver import resolv_conf
 from netspec.probes import FactProbe, FlowProbe, Outcome
 from netspec.probing.flows import sources
 from netspec.target import Fact
-
-#: The kubelet's own value, for pods whose dnsConfig says nothing.
-KUBELET_NDOTS = 5
 
 
 def own_facts(ir: Ir) -> Iterator[FactProbe]:
@@ -62,8 +62,9 @@ def _endpoints(endpoints: Endpoints, service: Service) -> list[list[object]]:
 
 
 def kept_addresses(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
-    """No NAT between pods: on every allowed TCP flow to a stand-in, its server says which address it saw."""
-    stand_ins = {w.id for w in ir.inventory.workloads if w.stand_in}
+    """No NAT between pods: on every allowed TCP flow to a stand-in, its server says which address it saw. What goes to
+    a node's own network leaves the pods', and may be given the node's address."""
+    stand_ins = {w.id for w in ir.inventory.workloads if w.stand_in and not w.host_network}
     for flow in flows:
         if flow.protocol == "TCP" and flow.expect is Outcome.CONNECTED and flow.destination in stand_ins:
             yield FactProbe(
@@ -81,12 +82,15 @@ def _fact(fact: str, subject: str, expect: object) -> FactProbe:
 
 
 def _resolv_conf(ir: Ir, workload: Workload) -> dict[str, object]:
-    """ndots is the spec's only in pods that netspec deploys; of others it is not asserted."""
-    domain = ir.dns.cluster_domain
-    expect: dict[str, object] = {
-        "nameservers": [ir.dns.address],
-        "search": [f"{workload.namespace}.svc.{domain}", f"svc.{domain}", domain],
-    }
+    """Options, and what dnsConfig adds, are the spec's only in pods that netspec deploys; of others it is not asserted.
+    With dnsPolicy Default the node's own come first, which the spec does not know."""
+    own = workload if workload.stand_in else replace(workload, dns=PodDns())
+    conf = resolv_conf(ir.dns, own)
+    expect: dict[str, object] = {"search": list(conf.searches)}
+    if own.dns.policy != "Default":
+        expect["nameservers"] = list(conf.nameservers)
     if workload.stand_in:
-        expect["ndots"] = KUBELET_NDOTS if ir.dns.ndots is None else ir.dns.ndots
+        expect["ndots"] = conf.ndots
+        if more := {name: value for name, value in conf.options if name != "ndots"}:
+            expect["options"] = more
     return expect

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import AddressEnd
-from netspec.ir.dns import dns_servers
+from netspec.ir.dns import dns_servers, service_of_name
 from netspec.ir.model import Ir, Service, Workload
 from netspec.probes import NODATA, NXDOMAIN, DnsProbe, Record
 from netspec.probing.flows import sources
@@ -52,6 +52,8 @@ KINDS: dict[str, tuple[str, str]] = {
         "the address at the end, where that is a Service of the cluster",
         "SERVICE.NAMESPACE...",
     ),
+    "hosts": ("a name that the DNS server answers itself (`dns.hosts`)", "as given"),
+    "rewritten": ("a name that stands for a Service's (`dns.rewrites`)", "as given"),
     "no-service": ("no Service has the name", f"{NOBODY}.NAMESPACE.svc.ZONE"),
     "no-namespace": ("no namespace has the name", f"SERVICE.{NOBODY}.svc.ZONE"),
     "no-port": ("no port of the Service has the name", f"_{NOBODY}._tcp.SERVICE.NAMESPACE.svc.ZONE"),
@@ -107,8 +109,19 @@ class _Names:
                 yield Lookup("service-reverse", "{reverse}", "PTR", (f"name:{name}",), f"service:{service.id}")
             yield from self._ports(service, name)
             yield from self._given_names(service, name)
+        yield from self._of_server()
         for service in self._first_of_namespaces(lambda s: s.has_cluster_ip):
             yield Lookup("service-ipv6", dns_name(self._ir, service), "AAAA", (NODATA,))
+
+    def _of_server(self) -> Iterator[Lookup]:
+        """Names that the spec gives the server itself, as far as they end in the cluster."""
+        dns = self._ir.dns
+        for name, addresses in dns.hosts:
+            yield Lookup("hosts", name, "A", tuple(sorted(f"address:{a}" for a in addresses)))
+        for name, other in dns.rewrites:
+            service = self._endpoints.find(service_of_name(other, dns.cluster_domain) or "")
+            if service is not None and service.has_cluster_ip and dns_name(self._ir, service) == other:
+                yield Lookup("rewritten", name, "A", (f"service:{service.id}",))
 
     def _alias(self, service: Service, name: str) -> Iterator[Lookup]:
         """The last Service that it stands for is looked up on the way, through other aliases if need be."""
@@ -150,7 +163,8 @@ class _Names:
     def of_workloads(self) -> Iterator[Lookup]:
         """A pod's address as a name: of the first workload of each namespace. Host names: of every one."""
         zone = self._ir.dns.cluster_domain
-        for workload in {w.namespace: w for w in reversed(self._workloads)}.values():
+        by_address = {} if self._ir.dns.pods == "disabled" else {w.namespace: w for w in reversed(self._workloads)}
+        for workload in by_address.values():
             name = f"{{dashed}}.{workload.namespace}.pod.{zone}"
             yield Lookup("pod", name, "A", ("address:{address}",), f"pod:{workload.id}")
         for workload in self._workloads:

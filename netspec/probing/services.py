@@ -138,7 +138,10 @@ def answering_pods(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
 
 
 def reaches_dns(ir: Ir, source: Workload) -> bool:
-    """Whether lookups from this workload are predicted to be answered: UDP to every cluster DNS pod."""
+    """Whether lookups from this workload are predicted to be answered: it asks the cluster's DNS, and UDP passes to
+    every pod of that."""
+    if source.dns.policy != "ClusterFirst":
+        return False
     servers = [s for s in dns_servers(ir.inventory) if s.workload.system]
     verdicts = [evaluate(ir.inventory, PodEnd(source.id), PodEnd(s.workload.id), s.port, "UDP") for s in servers]
     return bool(verdicts) and all(v.expected == "allow" for v in verdicts)

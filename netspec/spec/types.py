@@ -18,6 +18,7 @@ _DNS_1123 = re.compile(rf"{_LABEL}\Z")
 _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
 _SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*\Z")
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
+_OPTION = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 
 
@@ -214,6 +215,14 @@ ClusterIp = Annotated[
     str,
     AfterValidator(_cluster_ip),
     WithJsonSchema({"title": "IP address", "type": "string", "examples": ["None", "10.96.0.20"]}),
+]
+
+
+#: An option of resolv.conf(5).
+DnsOptionName = Annotated[
+    str,
+    AfterValidator(_matching("NS201", _OPTION, 63, "an option of resolv.conf", "a word: ndots, timeout, rotate")),
+    WithJsonSchema({"title": "option", "type": "string", "maxLength": 63}),
 ]
 
 

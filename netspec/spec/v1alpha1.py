@@ -3,18 +3,17 @@
 The models check the shape of one value at a time; what takes more than one value is a pass (netspec.passes).
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from netspec.spec.dns import Dns
 from netspec.spec.http import IngressRoute
 from netspec.spec.model import Model
 from netspec.spec.peers import IntentPeer, Peer, PeerWithPort
 from netspec.spec.services import Service
 from netspec.spec.types import (
-    Address,
     Cidr,
-    Domain,
     HeaderName,
     HeaderValue,
     LabelKey,
@@ -29,13 +28,10 @@ from netspec.spec.types import (
     RegularExpression,
     problem,
 )
-from netspec.spec.workloads import Workload
+from netspec.spec.workloads import DnsConfig, Workload
 
 API_VERSION = "netspec.dev/v1alpha1"
 KIND = "NetworkSpec"
-
-#: CoreDNS's forward plugin takes no more.
-MAX_RESOLVERS = 15
 
 Direction = Literal["ingress", "egress"]
 
@@ -71,25 +67,6 @@ class Network(Model):
     proxy: Proxy = Field(default_factory=Proxy, description="kube-proxy.")
 
 
-class CoreDns(Model):
-    """The cluster's name server, which netspec owns."""
-
-    replicas: int = Field(2, ge=1, le=100, description="How many CoreDNS pods.")
-    cache_seconds: int = Field(30, ge=0, le=3600, description="How long CoreDNS keeps an answer; 0 keeps none.")
-
-
-class Dns(Model):
-    """Name resolution of pods."""
-
-    ndots: Annotated[int, Field(ge=0, le=15)] | None = Field(
-        None, description="Dots a name needs to be tried as it stands first. Unset: the kubelet's 5."
-    )
-    coredns: CoreDns = Field(default_factory=CoreDns, description="The cluster's name server.")
-    stub_domains: dict[Domain, Annotated[list[Address], Field(min_length=1, max_length=MAX_RESOLVERS)]] = Field(
-        default_factory=dict, description="Domains that name servers of your own answer: domain -> their addresses."
-    )
-
-
 class Namespace(Model):
     """A namespace that netspec creates."""
 
@@ -100,6 +77,7 @@ class Namespace(Model):
     default_deny: list[Direction] = Field(
         default_factory=list, max_length=2, description="Directions in which its pods are closed until a policy opens."
     )
+    dns_config: DnsConfig | None = Field(None, description="Of its pods that netspec deploys, over that of the spec.")
     allow_dns: bool = Field(
         False, alias="allowDNS", description="Opens the way to the cluster's DNS for pods whose egress is closed."
     )

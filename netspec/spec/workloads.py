@@ -4,13 +4,25 @@ from typing import Literal
 
 from pydantic import Field
 
-from netspec.ir.pods import WorkloadKind
+from netspec.ir.pods import DnsPolicy, WorkloadKind
 from netspec.spec.model import Model
-from netspec.spec.types import LabelKey, Labels, Name, PortName, PortNumber, ServiceName
+from netspec.spec.types import (
+    Address,
+    DnsOptionName,
+    Domain,
+    LabelKey,
+    Labels,
+    Name,
+    PortName,
+    PortNumber,
+    ServiceName,
+)
 
 #: A stand-in is a container a port, and some of them listen on a spare one besides.
 MAX_PORTS = 1000
 MAX_CONTAINERS = 50
+#: The API server takes no more (core/validation: MaxDNSNameservers, MaxDNSSearchPaths).
+MAX_NAMESERVERS, MAX_SEARCHES = 3, 32
 
 
 class ContainerPort(Model):
@@ -20,6 +32,21 @@ class ContainerPort(Model):
     port: PortNumber = Field(description="The port number.")
     protocol: Literal["TCP", "UDP", "SCTP"] = Field("TCP", description="The protocol.")
     host_port: PortNumber | None = Field(None, description="The port of the node that leads to it: a door.")
+
+
+class DnsOption(Model):
+    """One option of resolv.conf."""
+
+    name: DnsOptionName = Field(description="Its name: ndots, timeout, attempts, single-request-reopen, ...")
+    value: str | None = Field(None, min_length=1, max_length=32, description="Its value, where it has one.")
+
+
+class DnsConfig(Model):
+    """What pods get in their resolv.conf besides what their dnsPolicy gives (core/v1 PodDNSConfig)."""
+
+    nameservers: list[Address] = Field(default_factory=list, max_length=MAX_NAMESERVERS, description="More servers.")
+    searches: list[Domain] = Field(default_factory=list, max_length=MAX_SEARCHES, description="More search domains.")
+    options: list[DnsOption] = Field(default_factory=list, max_length=20, description="Options, each name once.")
 
 
 class Container(Model):
@@ -75,6 +102,10 @@ class Workload(Model):
     )
     hostname: Name | None = Field(None, description="The pods' host name, below the Service that `subdomain` names.")
     subdomain: Name | None = Field(None, description="The Service below which `hostname` resolves.")
+    dns_policy: DnsPolicy | None = Field(
+        None, description="Default: as the node. None: dnsConfig alone. Unset: the cluster's DNS (ClusterFirst)."
+    )
+    dns_config: DnsConfig | None = Field(None, description="Over that of its namespace and of the spec.")
     topology_spread_constraints: list[TopologySpread] = Field(
         default_factory=list,
         max_length=10,

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from netspec.ir.dns import service_of_name
 from netspec.ir.model import Ir
 from netspec.probes import OUTSIDE, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
 from netspec.probing import derive_probes
@@ -52,11 +53,14 @@ class About:
             tags |= {"cluster", *(f"namespace:{end.partition('/')[0]}" for end in ends)}
             tags |= {f"workload:{w}" for w in (*ends, *probe.backends)}
             tags |= {f"pod:{pod.id}" for w in probe.backends for pod in self._pods.get(w, ())}
+            tags |= {DNS_TAG} if probe.via == "name" else set()
             stated = self._stated_of(probe)
             if stated and stated.expect is not probe.expect and stated.expect in (None, observation.observed):
                 tags |= {"stated", *(f"policy:{p}" for p in (*probe.deciding, *stated.deciding))}
         elif isinstance(probe, DnsProbe):
             tags |= {f"workload:{probe.source}", *(_symbol_tag(symbol) for symbol in probe.expect)}
+            service = service_of_name(probe.name, self.ir.dns.cluster_domain)
+            tags |= {f"service:{service}"} if service else set()
         elif isinstance(probe, FactProbe):
             tags |= self._of_fact(probe)
         return frozenset(tags)
@@ -94,7 +98,8 @@ class About:
         if isinstance(probe, FlowProbe):
             tags |= self._of_flow(probe, dials, askers, opened=is_opened(observation))
         elif isinstance(probe, DnsProbe):
-            tags |= {f"name:{probe.name}", f"from:{probe.source}", DNS_TAG}
+            of = f" of {probe.subject}" if probe.subject else ""
+            tags |= {f"name:{probe.name}{of}", f"from:{probe.source}", DNS_TAG}
             # A lookup that succeeds says little of the Services on its node: DNS is one of them.
             tags |= self._on_nodes("forwarding", askers) if observation.status is not Status.PASS else set()
         elif probe.peer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import TypeGuard
 
-from netspec.probes import POD_ANSWERS, Asked, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
+from netspec.probes import NAMES_ASKED, POD_ANSWERS, Asked, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
 from netspec.toolchain.programs import last_line
 from netspec.verify.access import Access
 from netspec.verify.ephemeral import ProbeContainers
@@ -31,7 +31,7 @@ AGAIN_LIMIT = LANES
 BATCH = 600
 
 #: Facts that a pod is asked for; the others are read from the cluster's state or its nodes.
-POD_FACTS = ("resolv-conf", "pod-mtu", "source-address-kept", "client-address", *POD_ANSWERS)
+POD_FACTS = ("resolv-conf", "pod-mtu", "source-address-kept", "client-address", NAMES_ASKED, *POD_ANSWERS)
 
 
 def is_asked_of_pod(probe: Probe) -> TypeGuard[Asked]:
@@ -209,7 +209,9 @@ class Prober:
         else:
             assert self._resolver.outside is not None
             host = self._resolver.outside.host
-        result = host.run(script(control_questions, questions))
+        # What counts the pod's datagrams must be alone.
+        alone = [q for q in questions if q.kind == "queries"]
+        result = host.run(script(control_questions, [q for q in questions if q not in alone], last=alone))
         window.by_number = replies(result.stdout)
         if not window.by_number:
             window.failure = f"could not run in {asker.id}: {last_line(result.stderr)}"

@@ -63,10 +63,13 @@ def _service(probe: FactProbe, state: State, _: Pods) -> dict[str, Any] | None:
 
 
 def service_fields(service: LiveService, expect: Mapping[str, Any]) -> dict[str, Any]:
-    """In the probe's shape (netspec/probing/objects.py). A node port of the API server's choice is any but none, and
-    its choice of a port for health checks is not the spec's business."""
+    """In the probe's shape (netspec/probing/objects.py). A node port of the API server's choice is any but none; its
+    choices of other fields are not the spec's business."""
     wanted = {tuple(key): number for *key, number, _ in expect["ports"]}
-    chosen = {"healthCheckNodePort"} - expect["others"].keys()
+    chosen = {"healthCheckNodePort"}
+    if service.cluster_ip == "None" and not service.selector:
+        chosen.add("ipFamilyPolicy")  # the API server makes it RequireDualStack, whatever families there are
+    chosen -= expect["others"].keys()
     ports: list[list[object]] = []
     for (port, protocol), number in service.ports.items():
         key = (service.names.get((port, protocol), ""), port, protocol)

@@ -34,6 +34,7 @@ class Evidence:
         return (
             *self._nodes(),
             *self._pods(),
+            *self._strange_servers(),
             *(f for o, probe in wrong for f in self._of_fact(o, probe)),
             *self.drift.findings,
             *self._elsewhere(),
@@ -52,8 +53,11 @@ class Evidence:
         """A pod that is not ready: of a workload, it is missing there; one that serves its node (a CNI's agent,
         kube-proxy) explains what goes wrong on it."""
         owners = self._owners()
+        held = {w.id for w in self.ir.workloads if not w.ready}
         for pod in (p for p in self.state.pods if not p.ready):
             owner = owners.get(pod.id)
+            if owner in held:
+                continue
             what = f"pod {pod.id} on node {pod.node or '(none)'} is not ready"
             if owner:
                 tags = frozenset({f"workload:{owner}", f"pod:{pod.id}"})
@@ -61,6 +65,15 @@ class Evidence:
             elif pod.host_network and pod.node:
                 tags = frozenset({f"node:{pod.node}", f"forwarding:{pod.node}"})
                 yield Finding(what, delete(self.ir.stack, "pod", pod.id), tags)
+
+    def _strange_servers(self) -> Iterator[Finding]:
+        """Pods that nobody's controller made, with the labels of the cluster's DNS: they get a share of the lookups."""
+        dns = {w.id for w in self.ir.workloads if w.system}
+        for pod, owner in self._owners().items():
+            if owner in dns and not next(p for p in self.state.pods if p.id == pod).controlled:
+                what = f"pod {pod} answers among the cluster's DNS, and is not of {owner}'s making"
+                tags = frozenset({DNS_TAG, f"pod:{pod}"})
+                yield Finding(what, delete(self.ir.stack, "pod", pod), tags)
 
     def _owners(self) -> dict[str, str]:
         """Pod -> its workload, ready or not."""
@@ -108,7 +121,12 @@ class Evidence:
 
     def _strangers_behind(self, probe: FactProbe) -> Iterator[Finding]:
         owners = self._owners()
-        for pod in sorted({e.pod for e in self.state.endpoints.get(probe.subject, ())} - owners.keys()):
+        behind = {e.pod for e in self.state.endpoints.get(probe.subject, ())}
+        given = {row[1] for row in probe.expect} - self.ir.workloads_by_id.keys()
+        if missing := sorted(given - behind):
+            what = f"Service {probe.subject} lacks endpoints that the spec gives it: {', '.join(missing)}"
+            yield Finding(what, set_back(self.ir.stack), frozenset({f"service:{probe.subject}", probe_tag(probe.id)}))
+        for pod in sorted(behind - owners.keys() - given):
             what = f"{pod} belongs to no workload of the spec, and is behind Service {probe.subject}"
             tags = frozenset({f"service:{probe.subject}", f"pod:{pod}", probe_tag(probe.id)})
             # A name that is an address is not a pod's: it comes from an EndpointSlice of somebody's own.

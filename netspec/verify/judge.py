@@ -6,7 +6,18 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netspec.ir.model import Ir
-from netspec.probes import KEPT, POD_ANSWERS, SAME_POD, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe, Probe
+from netspec.probes import (
+    KEPT,
+    NAMES_ASKED,
+    POD_ANSWERS,
+    SAME_POD,
+    DnsProbe,
+    FactProbe,
+    FlowProbe,
+    Outcome,
+    PacketProbe,
+    Probe,
+)
 from netspec.verify import declared, lookups
 from netspec.verify.model import Dial, Observation, Status
 from netspec.verify.resolve import Asker
@@ -85,6 +96,8 @@ class Judge:
                 wanted = self._node_mtu.get(pod.node, 0) - int(wanted.rpartition(" ")[2])
             mtu = int(output.strip("| "))
             return self._fact(probe, mtu == wanted, mtu, asker.id, n, "" if mtu == wanted else f"wanted {wanted}")
+        if probe.fact == NAMES_ASKED:
+            return self._names_asked(probe, output, asker.id, n)
         if probe.fact in POD_ANSWERS:
             return self._pod_that_answers(probe, pod, sorted({r.output for r in replies}), dials, asker.id, n)
         addresses = [r.output.rpartition(":")[0].strip("[]") for r in replies]
@@ -93,6 +106,18 @@ class Judge:
         return Observation(
             probe, observation.status, observation.observed, observation.detail, asker.id, dials, attempts=n
         )
+
+    def _names_asked(self, probe: FactProbe, output: str, asked_from: str, n: int) -> Observation:
+        """From the datagrams that the pod sent; the first number is for one name alone. What is no multiple of it is
+        somebody else's, or a query that was sent again."""
+        counts = [int(word) for word in output.split() if word.isdigit()]
+        if len(counts) != len(probe.expect) + 1 or not counts[0] or any(c % counts[0] for c in counts):
+            return self.failed(
+                probe, f"the datagrams do not tell how many names were asked for: {output}", asked_from, n
+            )
+        seen = {name: count // counts[0] for name, count in zip(probe.expect, counts[1:], strict=True)}
+        told = f"{counts[0]} datagrams for one name"
+        return self._fact(probe, seen == probe.expect, seen, asked_from, n, told)
 
     def _pod_that_answers(
         self, probe: FactProbe, asker: Pod, names: list[str], dials: tuple[Dial, ...], asked_from: str, n: int
@@ -184,9 +209,13 @@ def _within(address: str, cidrs: Sequence[str]) -> bool:
 
 
 def _agrees(key: str, seen: Any, wanted: Any) -> bool:
-    """The kubelet appends the node's own search domains to the cluster's."""
+    """The kubelet puts the node's own search domains between the cluster's and those of dnsConfig; a pod may have more
+    options than the spec gives it."""
     if key == "search" and isinstance(seen, list):
-        return bool(seen[: len(wanted)] == wanted)
+        rest = iter(seen)
+        return bool(seen[:1] == wanted[:1]) and all(domain in rest for domain in wanted)
+    if key == "options" and isinstance(seen, dict):
+        return bool(wanted.items() <= seen.items())
     return bool(seen == wanted)
 
 
@@ -202,7 +231,9 @@ def parse_resolv_conf(text: str) -> dict[str, object]:
         elif words[0] == "search":
             out["search"] = words[1:]
         elif words[0] == "options":
-            ndots = [w.removeprefix("ndots:") for w in words[1:] if w.startswith("ndots:")]
-            if ndots and ndots[-1].isdigit():
-                out["ndots"] = int(ndots[-1])
+            options = dict(word.partition(":")[::2] for word in words[1:])
+            if (ndots := options.pop("ndots", "")).isdigit():
+                out["ndots"] = int(ndots)
+            if options:
+                out["options"] = options
     return out

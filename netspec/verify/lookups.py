@@ -11,6 +11,8 @@ Pods = Mapping[str, tuple[Pod, ...]]
 
 #: What nslookup prints when a server answered, be it that there is no such name.
 _ANSWERED = re.compile(r"Name:|service = |canonical name|name = |NXDOMAIN|No answer|can't find", re.IGNORECASE)
+#: What it prints of a name that has nothing of the type: the server that it asked (busybox).
+_NOTHING = re.compile(r"Server:\s*\S+[\n|]+Address:\s*\S+[\n|]*")
 #: A server that does not know, or does not say, has not answered.
 _REFUSED = re.compile(r"SERVFAIL|REFUSED|timed out", re.IGNORECASE)
 
@@ -73,7 +75,8 @@ def wanted(probe: DnsProbe, state: State, pods: Pods) -> list[str]:
 def found(output: str, record: str, expect: Sequence[str]) -> list[str]:
     """What the lookup found, in the shape of what is wanted; NXDOMAIN or NODATA alone where it found nothing. Raises
     Unknown where no server answered."""
-    if not _ANSWERED.search(output) or _REFUSED.search(output):
+    answered = _ANSWERED.search(output) or _NOTHING.fullmatch(output.strip())
+    if not answered or _REFUSED.search(output):
         raise Unknown(f"the lookup got no answer: {output or 'no output'}")
     answers = parse_lookup(output, record)
     if record == "SRV":

@@ -26,7 +26,7 @@ GET_TIMEOUT = 1
 #: (tcp_mtu_probing, after three retransmissions). UDP has no such thing, and agnhost takes longer to start than wget.
 LARGE_TCP_TIMEOUT, LARGE_UDP_TIMEOUT = 1, 1.5
 
-Kind = Literal["flow", "name-flow", "lookup", "client-address", "file", "large"]
+Kind = Literal["flow", "name-flow", "lookup", "client-address", "file", "large", "queries"]
 
 #: What is sent to a UDP server: agnhost's netexec answers "hostname" alone; a DNS server answers this text, whose
 #: bytes are a query with an unknown opcode, with "not implemented".
@@ -52,6 +52,10 @@ case $r:$o in 0:"$big") o= ;; 124:*|137:*|143:*|*timed?out*) o=TIMEOUT ;; *refus
 *) r=1; o="OTHER: $o" ;; esac
 else o=$(AGNHOST connect "$2" --protocol=udp --timeout=LARGE_UDP_TIMEOUTs --udp-data="echo $big" 2>&1); r=$?; fi; now
 say large "$1" "$s" "$r" "${o%%"$nl"*}"; }
+u() { while read -r k w x y z r; do case $k$w in Udp:[0-9]*) v=$z ;; esac; done </proc/net/snmp; }
+q() { now; s=$t; o=""; n=$1; IFS=/; set -- $2; unset IFS; for i; do u; b=$v
+AGNHOST connect "$i:53" --protocol=tcp --timeout=1s >/dev/null 2>&1; u; o="$o $((v-b))"; done
+now; say queries "$n" "$s" 0 "$o"; }
 c() { now; s=$t; o=$(tr "\n\t" "| " <"$2" 2>&1); r=$?; now; say file "$1" "$s" "$r" "$o"; }
 """
 for _name, _seconds in (
@@ -76,14 +80,16 @@ _LETTER: dict[Kind, str] = {
     "client-address": "w",
     "file": "c",
     "large": "l",
+    "queries": "q",
 }
 _SAFE = re.compile(r"[A-Za-z0-9_./:\[\]-]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One line of the script. `target`: host:port, a name, a URL or a file. `protocol` (flows) TCP or UDP, `record`
-    (lookups) the record type."""
+    """One line of the script. `target`: host:port, a name, a URL or a file; names between slashes, of which it is
+    counted how many datagrams the pod sends for each. `protocol` (flows) TCP or UDP, `record` (lookups) the record
+    type."""
 
     number: int
     kind: Kind
@@ -114,8 +120,8 @@ def script(
     last: Sequence[Question] = (),
     on_route: int = 0,
 ) -> str:
-    """The controls first and last, the questions between them, `lanes` at once, `last` after all of them. `agnhost`:
-    where it is in the image. `on_route`: as in netspec.target.Traits.
+    """The controls first and last, the questions between them, `lanes` at once, `last` after all of them, one by one.
+    `agnhost`: where it is in the image. `on_route`: as in netspec.target.Traits.
 
     Questions go round the lanes, so that the slow ones (denials) spread if the caller mixed them.
     """
@@ -129,7 +135,7 @@ def script(
             _PRELUDE.replace("AGNHOST", agnhost) + large + before,
             middle + "\nwait" if middle else "",
             before,
-            _together(last),
+            "\n".join(map(_line, last)),
         )
         if part
     )

@@ -21,7 +21,8 @@ CANARY_LIFE = timedelta(minutes=10)
 @dataclass(frozen=True, slots=True)
 class Pod:
     """`containers` are the running ones, in the pod's order; ephemeral ones are apart: name -> waiting, running or
-    terminated, "" where the kubelet has not said. `host_ports`: port of the node, protocol."""
+    terminated, "" where the kubelet has not said. `host_ports`: port of the node, protocol. `controlled`: something
+    made it that would make it again."""
 
     namespace: str
     name: str
@@ -33,6 +34,7 @@ class Pod:
     ephemeral: Mapping[str, str] = field(default_factory=dict)
     host_network: bool = False
     host_ports: tuple[tuple[int, str], ...] = ()
+    controlled: bool = True
 
     @property
     def id(self) -> str:
@@ -245,6 +247,7 @@ def _pod(item: Mapping[str, Any]) -> Pod | None:
             for port in container.get("ports", ())
             if port.get("hostPort")
         ),
+        any(ref.get("controller") for ref in item["metadata"].get("ownerReferences", ())),
     )
 
 

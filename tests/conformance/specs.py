@@ -86,8 +86,18 @@ NEEDS: dict[Feature, dict[str, Any]] = {
         "namespaces": [{"name": "shop"}, {"name": "default", "labels": {"team": "shop"}}]
     },
     Feature.NDOTS: {"dns": {"ndots": 2}},
+    Feature.POD_DNS: {"workloads": [_WEB | {"dnsConfig": {"searches": ["corp.example"]}}]},
     Feature.DNS_REPLICAS: {"dns": {"coredns": {"replicas": 3}}},
     Feature.DNS_CACHE: {"dns": {"coredns": {"cacheSeconds": 0}}},
+    Feature.DNS_UPSTREAMS: {"dns": {"upstreams": ["192.0.2.53"]}},
+    Feature.DNS_HOSTS: {"dns": {"hosts": {"db.corp.example": ["192.0.2.5"]}}},
+    Feature.DNS_REWRITES: {"dns": {"rewrites": {"old.corp.example": "www.corp.example"}}},
+    Feature.DNS_CACHE_TUNING: {"dns": {"coredns": {"prefetch": {"hits": 10}}}},
+    Feature.DNS_PODS: {"dns": {"coredns": {"pods": "disabled"}}},
+    Feature.DNS_AUTOPATH: {"dns": {"coredns": {"pods": "verified", "autopath": True}}},
+    Feature.DNS_BUDGET: {"dns": {"coredns": {"maxUnavailable": 1}}},
+    Feature.DNS_SPREAD: {"dns": {"coredns": {"spread": "required"}}},
+    Feature.CLUSTER_DOMAIN: {"dns": {"clusterDomain": "k8s.example"}},
     Feature.STUB_DOMAINS: {"dns": {"stubDomains": {"corp.example": ["172.30.0.53"]}}},
     **{
         feature: {

@@ -21,6 +21,7 @@ from netspec.verify.resolve import Resolver
 from netspec.verify.state import LiveService, pods_by_workload
 
 SPEC = """
+dns: {hosts: {old-db.corp.example: [192.0.2.9]}, rewrites: {shop.corp.example: web.shop.svc.cluster.local}}
 workloads:
   - {name: db, namespace: shop, kind: StatefulSet, replicas: 2, serviceName: db, labels: {app: db}, standIn: true,
      ports: [{name: sql, port: 5432}]}
@@ -136,6 +137,7 @@ ABSENT = "** server can't find it: NXDOMAIN|"
         (probe("no-service"), ";; connection timed out; no servers could be reached|", Status.CHECK_FAILED, None),
         (probe("service-ipv6"), "*** Can't find it: No answer|", Status.PASS, ["nodata"]),
         (probe("service-ipv6"), ABSENT, Status.WRONG, ["nxdomain"]),
+        (probe("service-ipv6"), "Server:\t\t10.96.0.10|Address:\t10.96.0.10:53|||", Status.PASS, ["nodata"]),
         (probe("headless"), ABSENT, Status.WRONG, ["nxdomain"]),
         (probe("stateful-pod"), "Name: db-0|Address: 10.244.1.9|", Status.PASS, ["10.244.1.9"]),
         (probe("stateful-pod"), "Name: db-0|Address: 10.244.2.9|", Status.WRONG, ["10.244.2.9"]),

@@ -87,6 +87,15 @@ def test_a_port_for_health_checks_that_the_api_server_chose_is_its_own() -> None
     }
 
 
+def test_two_families_of_a_headless_service_without_selector_are_the_api_server_s_choice() -> None:
+    expect = {"ports": [], "others": {}}
+    others = {"ipFamilyPolicy": "RequireDualStack"}
+    assert service_fields(LiveService("None", {}, others=others), expect)["others"] == {}
+    assert service_fields(LiveService("10.96.1.1", {}, others=others), expect)["others"] == others
+    selecting = LiveService("None", {}, selector={"app": "web"}, others=others)
+    assert service_fields(selecting, expect)["others"] == others
+
+
 def test_a_port_s_protocol_of_the_application_is_compiled_and_compared() -> None:
     port = "{name: http, port: 80, targetPort: http, appProtocol: kubernetes.io/h2c}"
     an_ir = compiled(f"services: [{{name: api, namespace: shop, selector: {{app: api}}, ports: [{port}]}}]")

@@ -169,6 +169,12 @@ def test_a_declared_port_of_the_node_is_not_a_stranger_s() -> None:
     assert thing.opens == "host port 8071/TCP on node w1"
 
 
+def test_an_address_need_not_be_kept_on_the_way_to_a_node() -> None:
+    kept = [p for p in derive_probes(one(f"{ON_HOST}")) if isinstance(p, FactProbe) and p.fact == "source-address-kept"]
+    assert kept == []
+    assert [p.peer for p in derive_probes(one(HTTP)) if isinstance(p, FactProbe) and p.fact == "source-address-kept"]
+
+
 def test_in_the_node_s_network_a_stand_in_has_the_cluster_s_dns_and_the_port_of_the_node() -> None:
     pod_spec = made(one(ON_HOST))["spec"]["template"]["spec"]
     assert (pod_spec["hostNetwork"], pod_spec["dnsPolicy"]) == (True, "ClusterFirstWithHostNet")
@@ -215,6 +221,11 @@ def test_pods_that_run_are_asked_though_they_are_not_ready_and_one_that_is_ready
     assert [p.name for p in found["shop/web"]] == ["web-1"]
     ready = one(HTTP)
     assert pods_by_workload((running,), ready.inventory.workloads)["shop/web"] == ()
+
+
+def test_what_is_never_ready_takes_the_place_of_what_was() -> None:
+    assert made(one(HELD))["spec"]["strategy"] == {"type": "Recreate"}
+    assert "strategy" not in made(one(HTTP))["spec"]
 
 
 def test_the_stand_in_says_that_it_is_not_ready() -> None:

@@ -18,7 +18,7 @@ from netspec.backends.clusters.eks.network import network, vpc_id, way_out
 from netspec.backends.clusters.eks.nodes import node_groups, size
 from netspec.backends.clusters.eks.resource import CLUSTER_NODE, provider
 from netspec.backends.clusters.eks.settings import EksSettings
-from netspec.backends.corefile import dns_facts
+from netspec.backends.corefile import FEATURES, dns_facts
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, Node, Ref
@@ -40,8 +40,7 @@ class Eks(Backend):
             Feature.MAX_PODS,
             Feature.LOAD_BALANCER,
             Feature.DNS_REPLICAS,
-            Feature.DNS_CACHE,
-            Feature.STUB_DOMAINS,
+            *FEATURES,
         }
     )
 

@@ -10,6 +10,7 @@ import yaml
 from netspec.backends.clusters.kind.settings import KindSettings
 from netspec.catalogue import IMAGES
 from netspec.diagnostics import Path, Report
+from netspec.ir.dns import CLUSTER_DOMAIN
 from netspec.ir.model import Dns, IPNetwork, Ir, Network
 from netspec.ir.ranges import largest_without
 from netspec.plan import CLUSTER, NODES, Node, ResourceNode
@@ -57,6 +58,7 @@ class Kind(Backend):
             Feature.PROXY_IPVS,
             Feature.MAX_PODS,
             Feature.NODE_MASK,
+            Feature.CLUSTER_DOMAIN,
         }
     )
 
@@ -205,6 +207,7 @@ def kubeadm_patches(
 
     No apiVersion: kind picks kubeadm's (v1beta3 before Kubernetes 1.36) and converts `extraArgs` from this map form.
     """
+    own_domain = dns.cluster_domain != CLUSTER_DOMAIN
     patches: tuple[dict[str, Any], ...] = (
         {
             "kind": "InitConfiguration",
@@ -215,8 +218,10 @@ def kubeadm_patches(
         {
             "kind": "ClusterConfiguration",
             "controllerManager": {"extraArgs": {"node-cidr-mask-size": str(network.node_mask)}},
+            **({"networking": {"dnsDomain": dns.cluster_domain}} if own_domain else {}),
         },
-        {"kind": "KubeletConfiguration", "maxPods": network.max_pods, "clusterDNS": [dns.address]},
+        {"kind": "KubeletConfiguration", "maxPods": network.max_pods, "clusterDNS": [dns.address]}
+        | ({"clusterDomain": dns.cluster_domain} if own_domain else {}),
     )
     rest = dict(more or {})
     merged = [patch | rest.pop(patch["kind"], {}) for patch in patches]

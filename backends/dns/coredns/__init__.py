@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from netspec.backends.corefile import dns_facts
+from netspec.backends.corefile import FEATURES, dns_facts
 from netspec.backends.dns.coredns.objects import coredns
 from netspec.ir.model import Ir
 from netspec.plan import Node
@@ -11,7 +11,7 @@ from netspec.target import Backend, Fact, Feature, Needs
 
 class CoreDns(Backend):
     name = "coredns"
-    supports = frozenset({Feature.DNS_REPLICAS, Feature.DNS_CACHE, Feature.STUB_DOMAINS})
+    supports = FEATURES | {Feature.DNS_REPLICAS, Feature.DNS_BUDGET, Feature.DNS_SPREAD}
 
     def lower(self, ir: Ir, settings: Any, needs: Needs) -> tuple[Node, ...]:
         return coredns(ir)

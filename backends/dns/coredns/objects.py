@@ -26,8 +26,9 @@ def coredns(ir: Ir) -> tuple[ManifestNode, ...]:
     config = node(manifest("v1", "ConfigMap", "coredns", NAMESPACE, data={"Corefile": text}), CLUSTER)
     service = node(_service(ir.dns), CLUSTER, wait=False)
     guarding = (policy for w in ir.workloads if w.system for policy in guards(ir, w))
+    budget = node(_budget(ir.dns.max_unavailable), CLUSTER) if ir.dns.max_unavailable is not None else None
     server = node(_deployment(ir.dns, text), binding.id, config.id, CNI_READY, *guarding)
-    return account, role, binding, config, service, server
+    return (account, role, binding, config, service, *([budget] if budget else []), server)
 
 
 def _cluster_role() -> Manifest:
@@ -62,6 +63,17 @@ def _service(dns: Dns) -> Manifest:
     )
 
 
+def _budget(max_unavailable: int) -> Manifest:
+    """So many may be away when nodes are drained."""
+    return manifest(
+        "policy/v1",
+        "PodDisruptionBudget",
+        "coredns",
+        NAMESPACE,
+        spec={"maxUnavailable": max_unavailable, "selector": {"matchLabels": LABELS}},
+    )
+
+
 def _deployment(dns: Dns, text: str) -> Manifest:
     template = {
         "metadata": {"labels": LABELS, "annotations": {CHECKSUM: hashlib.sha256(text.encode()).hexdigest()}},
@@ -79,7 +91,7 @@ def _deployment(dns: Dns, text: str) -> Manifest:
                 {
                     "maxSkew": 1,
                     "topologyKey": "kubernetes.io/hostname",
-                    "whenUnsatisfiable": "ScheduleAnyway",
+                    "whenUnsatisfiable": "DoNotSchedule" if dns.apart else "ScheduleAnyway",
                     "labelSelector": {"matchLabels": LABELS},
                 }
             ],

@@ -10,9 +10,9 @@ from netspec.ir.dns import service_of_name
 
 def leads_to_nothing(context: Context) -> Iterator[Finding]:
     """NL012. A workload scaled to nothing counts: its pods may come back."""
-    endpoints = Endpoints(context.inventory)
+    endpoints, domain = Endpoints(context.inventory), context.inventory.cluster_domain
     for service in context.inventory.services:
-        inside = service_of_name(service.external_name or "") if service.type == "ExternalName" else None
+        inside = service_of_name(service.external_name or "", domain) if service.type == "ExternalName" else None
         if inside is not None and endpoints.followed(service) is None:
             message = f"it is a name for Service {inside}, which is not there or leads back to it"
             yield Finding("NL012", service.id, message, service.place)
@@ -31,7 +31,7 @@ def leads_to_nothing(context: Context) -> Iterator[Finding]:
         for backend in route.backends:
             target = endpoints.find(f"{backend.namespace}/{backend.service}")
             if target is not None and target.type == "ExternalName":
-                if service_of_name(target.external_name or "") is None:
+                if service_of_name(target.external_name or "", domain) is None:
                     continue  # a name outside, which answers on whatever port it does
                 target = endpoints.followed(target)
             if target is None or not any(backend.port in (None, p.port, p.name) for p in target.ports):

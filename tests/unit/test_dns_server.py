@@ -1,0 +1,158 @@
+"""The cluster's DNS server: its configuration from the spec, what that predicts, and the cluster's own domain."""
+
+from typing import Any
+
+import pytest
+from spec_support import compiled
+
+from netspec.analysis.services import Endpoints
+from netspec.backends.clusters.kind import kubeadm_patches
+from netspec.backends.corefile import corefile
+from netspec.backends.dns.coredns.objects import coredns
+from netspec.ir.model import Ir
+from netspec.probing.lookup import Lookups
+from netspec.probing.names import lookups
+
+
+def server(dns: str, more: str = "") -> Ir:
+    return compiled(f"dns: {dns}\n{more}")
+
+
+def block(text: str, start: str) -> list[str]:
+    """The lines of a plugin's block in the first server block."""
+    lines = [line.strip() for line in text.splitlines()]
+    at = next(i for i, line in enumerate(lines) if line.startswith(start))
+    if not lines[at].endswith("{"):
+        return [lines[at]]
+    return lines[at : lines.index("}", at) + 1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("{}", ["cache 30 {", "disable success cluster.local", "disable denial cluster.local", "}"]),
+        (
+            "{cacheSeconds: 60, negativeCacheSeconds: 5, prefetch: {hits: 10, seconds: 120}, serveStaleSeconds: 3600}",
+            [
+                "cache 60 {",
+                "disable success cluster.local",
+                "disable denial cluster.local",
+                "denial 9984 5",
+                "prefetch 10 120s",
+                "serve_stale 3600s",
+                "}",
+            ],
+        ),
+        (
+            "{negativeCacheSeconds: 0}",
+            ["cache 30 {", "disable success cluster.local", "disable denial cluster.local", "disable denial", "}"],
+        ),
+    ],
+)
+def test_the_cache_is_as_the_spec_says(settings: str, expected: list[str]) -> None:
+    assert block(corefile(server(f"{{coredns: {settings}}}").dns), "cache") == expected
+
+
+def test_a_stub_domain_has_the_same_cache_for_its_own_names() -> None:
+    text = corefile(server("{stubDomains: {corp.example: [10.0.0.53]}, coredns: {negativeCacheSeconds: 5}}").dns)
+    own = text.partition("corp.example:53 {")[2]
+    assert "    cache 30 {\n        denial 9984 5\n    }\n    forward . 10.0.0.53\n" in own
+
+
+def test_hosts_rewrites_upstreams_and_pods() -> None:
+    dns = "{hosts: {a.corp.example: [10.0.0.1, 10.0.0.2]}, rewrites: {b.corp.example: api.shop.svc.cluster.local},"
+    dns += " upstreams: [192.0.2.1, 192.0.2.2], coredns: {pods: verified, autopath: true}}"
+    text = corefile(server(dns).dns)
+    assert block(text, "hosts") == ["hosts {", "10.0.0.1 a.corp.example", "10.0.0.2 a.corp.example", "fallthrough", "}"]
+    assert block(text, "rewrite") == ["rewrite name exact b.corp.example api.shop.svc.cluster.local"]
+    assert block(text, "forward")[0] == "forward . 192.0.2.1 192.0.2.2 {"
+    assert block(text, "autopath") == ["autopath @kubernetes"]
+    assert "pods verified" in block(text, "kubernetes")
+
+
+def test_what_is_not_given_is_not_there() -> None:
+    text = corefile(server("{}").dns)
+    assert not [word for word in ("hosts", "rewrite", "autopath", "denial 9984", "prefetch") if word in text]
+    assert block(text, "forward")[0] == "forward . /etc/resolv.conf {"
+
+
+TWO_WORKERS = "stacks: {dev: {cluster: {type: kind, workers: 2}, cni: {provider: calico}}}\n"
+
+
+def objects(an_ir: Ir) -> dict[str, Any]:
+    return {n.manifest["kind"]: n.manifest for n in coredns(an_ir)}
+
+
+def test_a_disruption_budget_and_a_node_for_each_only_where_they_are_given() -> None:
+    plain = objects(server("{}"))
+    assert "PodDisruptionBudget" not in plain
+    given = server("{coredns: {replicas: 2, maxUnavailable: 1, spread: required}}", TWO_WORKERS)
+    made = objects(given)
+    assert made["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
+    (spread,) = made["Deployment"]["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["whenUnsatisfiable"] == "DoNotSchedule"
+    (usual,) = plain["Deployment"]["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert usual["whenUnsatisfiable"] == "ScheduleAnyway"
+
+
+# What it predicts
+
+
+def test_names_of_hosts_and_rewrites_are_asked_for() -> None:
+    rewrites = "{b.corp.example: api.shop.svc.cluster.local, c.example: d.example}"
+    dns = f"{{hosts: {{a.corp.example: [10.0.0.1]}}, rewrites: {rewrites}}}"
+    found = {k.name: k for k in lookups(server(dns))}
+    assert found["a.corp.example"].expect == ("address:10.0.0.1",)
+    assert found["b.corp.example"].expect == ("service:shop/api",)
+    assert "c.example" not in found  # it leaves the cluster
+
+
+def test_no_pod_s_address_is_asked_for_where_none_is_a_name() -> None:
+    assert "pod" in {k.kind for k in lookups(server("{}"))}
+    kinds = {k.kind for k in lookups(server("{coredns: {pods: disabled}}"))}
+    assert "pod" not in kinds and "no-pod" in kinds
+
+
+def plan(dns: str, name: str) -> tuple[list[str], int]:
+    an_ir = server(dns)
+    found = Lookups(an_ir).plan(an_ir.workloads_by_id["far/client"], name)
+    return [q.name for q in found.queries], found.wasted
+
+
+def test_autopath_walks_the_search_list_for_the_pod() -> None:
+    name = "api.shop.svc"
+    assert len(plan("{}", name)[0]) == 3
+    walked = plan("{coredns: {pods: verified, autopath: true}}", name)
+    assert walked == (["api.shop.svc.cluster.local"], 0)
+    # Begun as it stands, nothing of the list is asked for first.
+    assert plan("{ndots: 1, coredns: {pods: verified, autopath: true}}", name)[0][0] == name
+
+
+def test_lookups_know_hosts_rewrites_and_upstreams() -> None:
+    rewrites = "{b.corp.example: api.shop.svc.cluster.local}"
+    an_ir = server(f"{{hosts: {{a.corp.example: [10.0.0.1]}}, rewrites: {rewrites}, upstreams: [192.0.2.1]}}")
+    found, client = Lookups(an_ir), an_ir.workloads_by_id["far/client"]
+    assert found.plan(client, "a.corp.example.").queries[0].answer == "10.0.0.1"
+    assert (
+        found.plan(client, "b.corp.example.").queries[0].answer
+        == "as api.shop.svc.cluster.local: the cluster IP of shop/api"
+    )
+    assert found.plan(client, "www.example.com.").queries[0].server == "192.0.2.1"
+
+
+# The cluster's domain
+
+
+def test_a_domain_of_the_cluster_s_own() -> None:
+    more = "services:\n  - {name: api, namespace: shop, selector: {app: api}, ports: [{port: 80, targetPort: http}]}\n"
+    more += "  - {name: alias, namespace: shop, type: ExternalName, externalName: api.shop.svc.k8s.example}\n"
+    an_ir = server("{clusterDomain: k8s.example}", more)
+    names = {k.name for k in lookups(an_ir)}
+    assert "api.shop.svc.k8s.example" in names and not any("cluster.local" in name for name in names)
+    followed = Endpoints(an_ir.inventory).followed(an_ir.services_by_id["shop/alias"])
+    assert followed is not None and followed.id == "shop/api"
+    patches = {p["kind"]: p for p in kubeadm_patches(an_ir.network, an_ir.dns)}
+    assert patches["ClusterConfiguration"]["networking"] == {"dnsDomain": "k8s.example"}
+    assert patches["KubeletConfiguration"]["clusterDomain"] == "k8s.example"
+    usual = {p["kind"]: p for p in kubeadm_patches(an_ir.network, server("{}").dns)}
+    assert "networking" not in usual["ClusterConfiguration"] and "clusterDomain" not in usual["KubeletConfiguration"]

@@ -13,6 +13,8 @@ from netspec.cli.completion import SHELLS
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+#: The stacks of this repository.
+STACKS = {path.name.split(".")[1] for path in (ROOT / "stacks").glob("Pulumi.*.yaml")}
 
 
 def completed(line: str, cwd: Path = ROOT) -> list[str]:
@@ -43,7 +45,7 @@ def completed(line: str, cwd: Path = ROOT) -> list[str]:
     [
         ("netspec ex", {"exec", "explain", "exposure"}),
         ("netspec up --no-", {"--no-install", "--no-verify"}),
-        ("netspec up --stack ", {"dev", "shop"}),
+        ("netspec up --stack ", STACKS),
         ("netspec matrix stacks/shop.yaml --stack ", {"shop"}),
         ("netspec check stacks/sho", {"stacks/shop.yaml"}),
         ("netspec completion ", {*SHELLS}),

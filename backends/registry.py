@@ -27,6 +27,16 @@ PROVIDERS: dict[str, dict[str, str]] = {
 }
 
 
+#: Cluster and CNI -> how far the two together were taken: "cluster" (applied to a running one and verified there),
+#: "engine" (applied by the Pulumi engine to stand-ins). All are compiled. docs/where-run.md says what exactly was run.
+PROVEN: dict[tuple[str, str], str] = {
+    ("kind", "calico"): "cluster",
+    ("kind", "cilium"): "cluster",
+    ("eks", "vpc-cni"): "engine",
+    ("eks", "calico"): "engine",
+}
+
+
 class Providers(Mapping[str, Backend]):
     """A layer's backends by name, each loaded when it is asked for."""
 

@@ -1,7 +1,7 @@
 """The whole compile: spec -> IR -> plan and probes, for one stack."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from netspec.capacity import is_short, limits
@@ -28,6 +28,7 @@ class CompileResult:
     diagnostics: tuple[Diagnostic, ...]
     facts: tuple[Fact, ...] = ()
     limits: tuple[Limit, ...] = ()
+    features: Mapping[Feature, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def probes(self) -> "tuple[Probe, ...]":
@@ -96,7 +97,9 @@ def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileR
     plan = Plan(ir.name, ir.stack, order(nodes), network)
     named = {image for manifest in plan.manifests() for image in images_of(manifest)}
     said = {image for part in managed for image in part.backend.images(ir, part.settings)}
-    return CompileResult(ir, replace(plan, images=tuple(sorted(named | said))), report.sorted(), facts, bounds)
+    return CompileResult(
+        ir, replace(plan, images=tuple(sorted(named | said))), report.sorted(), facts, bounds, able(ir, parts)
+    )
 
 
 def _grants(ir: Ir, parts: Sequence[Part], nodes: Sequence[Node]) -> list[Node]:
@@ -158,16 +161,10 @@ def _check_backends(
 ) -> tuple[Needs, tuple[Limit, ...]]:
     """`required(ir) - supports` is an error, never a silent drop (NS901); then what each backend has to say, and what
     does not fit."""
-    lacking = [part.backend.lacks(ir, part.settings) for part in parts]
-    supported = frozenset(
-        f for part, lacks in zip(parts, lacking, strict=True) for f in part.backend.supports - lacks.keys()
-    )
+    found = able(ir, parts)
     for feature, place in required(ir).items():
-        if feature not in supported:
-            ways = [
-                lacks[feature] for part, lacks in zip(parts, lacking, strict=True) if feature in part.backend.supports
-            ]
-            _unsupported(ir, feature, place, parts, ways, registry, report)
+        if feature not in found or found[feature]:
+            _unsupported(ir, feature, place, parts, found.get(feature, ()), registry, report)
     needs, managed = Needs(), [part for part in parts if part.managed]
     _check_managed(ir, parts, report)
     for part in managed:
@@ -196,6 +193,20 @@ def _check_managed(ir: Ir, parts: Sequence[Part], report: Report) -> None:
         else:
             message = f"a cluster of type {ir.providers['cluster']} comes without this CNI"
             report.error("NS951", path, message, "leave it out: netspec installs it")
+
+
+def able(ir: Ir, parts: Sequence[Part]) -> dict[Feature, tuple[str, ...]]:
+    """What a stack's backends can do, with () for what they do as they are set, else with what to set."""
+    has: dict[Feature, None] = {}
+    could: dict[Feature, tuple[str, ...]] = {}
+    for part in parts:
+        lacks = part.backend.lacks(ir, part.settings)
+        for feature in part.backend.supports:
+            if feature in lacks:
+                could[feature] = (*could.get(feature, ()), lacks[feature])
+            else:
+                has[feature] = None
+    return could | dict.fromkeys(has, ())
 
 
 def _unsupported(

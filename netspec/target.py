@@ -272,10 +272,12 @@ class Backend:
     """One provider of one layer, and what one with nothing to say says. Every call gets the spec's meaning and the
     backend's own settings.
 
-    `name` is what a spec calls it, `settings` the shape of its settings in a stack, without the field that names it.
+    `name` is what a spec calls it, `settings` the shape of its settings in a stack, without the field that names it;
+    `example`: what a stack says where some must be given.
     """
 
     name: str
+    example: Mapping[str, Any] = {}
     settings: "type[Settings]"
     supports: frozenset[Feature] = frozenset()
 

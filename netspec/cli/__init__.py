@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "explain": "why a connection is allowed or denied",
     "diff": "which connections a change opens or closes",
     "lint": "what is suspicious about policies: shadowed, redundant, matching nothing",
+    "targets": "which cluster goes with which CNI, and what the two can do",
     "capacity": "how many pods, nodes and addresses a stack has room for, and which limit binds",
     "dns": "every query that a lookup makes, in order, to whom, and what it costs",
     "completion": "print what makes bash, zsh or fish complete commands, options and stacks",

@@ -1,13 +1,17 @@
-"""The feature table of docs/backends.md is what the backends declare. `make golden` rewrites it."""
+"""The tables of docs/backends.md are what the backends declare and the compiler says. `make golden` rewrites them."""
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from netspec.backends.registry import REGISTRY
+from netspec.backends.registry import PROVEN, REGISTRY
+from netspec.cli.targets import listing
+from netspec.report.listing import write
 from netspec.target import LAYERS, Feature
+from netspec.targets import targets
 from tests.edge.features import SEEN
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "backends.md"
@@ -58,3 +62,21 @@ def test_the_feature_table_is_current(request: pytest.FixtureRequest) -> None:
     found = BLOCK.search(text)
     assert found is not None and found[0] == table, "run `make golden`"
     assert table.count("\n| `") == len(Feature)
+
+
+TARGETS = re.compile(r"(?<=<!-- targets -->\n).*(?=<!-- /targets -->)", re.DOTALL)
+
+
+def test_the_table_of_targets_is_current(request: pytest.FixtureRequest) -> None:
+    """`netspec targets --output md`."""
+    found, out = list(targets(REGISTRY, PROVEN)), io.StringIO()
+    write(listing(found), "md", out)
+    table, text = f"\n{out.getvalue()}\n", PAGE.read_text()
+    if request.config.getoption("--update-golden", default=False):
+        text = TARGETS.sub(lambda _: table, text)
+        PAGE.write_text(text)
+    shown = TARGETS.search(text)
+    assert shown is not None and shown[0] == table, "run `make golden`"
+    clusters, plugins = REGISTRY.providers("cluster"), REGISTRY.providers("cni")
+    assert len(found) == len(clusters) * len(plugins) and PROVEN.keys() <= {(t.cluster, t.cni) for t in found}
+    assert not [t for t in found if t.proven and t.refused]

@@ -24,6 +24,7 @@ ELSEWHERE = {
     "boutique": ("boutique.yaml", "dev"),
     "boutique-prod": ("boutique.yaml", "prod"),
     "boutique-prod-calico": ("boutique.yaml", "prod-calico"),
+    "boutique-prod-cilium": ("boutique.yaml", "prod-cilium"),
 }
 #: Definitions of custom resources are kept beside the backend that installs them (python -m airgap.crds).
 KEPT_ELSEWHERE = "customresourcedefinition"

@@ -26,11 +26,26 @@ from netspec.target import Backend, Fact, Feature, Limit, Needs, Range, Traits
 
 #: Minor versions of Kubernetes: the first whose kube-proxy has nftables as stable, the last that has ipvs on EKS.
 NFTABLES_SINCE, IPVS_UNTIL = 33, 35
+#: Add-ons' versions are of that Kubernetes version.
+EXAMPLE = {
+    "region": "eu-west-1",
+    "zones": ["eu-west-1a", "eu-west-1b"],
+    "version": "1.35",
+    "addons": {
+        "vpc-cni": "v1.21.1-eksbuild.3",
+        "kube-proxy": "v1.35.0-eksbuild.2",
+        "coredns": "v1.13.2-eksbuild.1",
+        "eks-pod-identity-agent": "v1.3.10-eksbuild.2",
+    },
+    "admins": ["arn:aws:iam::123456789012:role/netspec"],
+    "nodeGroups": [{"name": "general", "min": 3, "max": 4}],
+}
 
 
 class Eks(Backend):
     name = "eks"
     settings = EksSettings
+    example = EXAMPLE
     supports = frozenset(
         {
             Feature.IPV4,

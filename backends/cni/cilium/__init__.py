@@ -16,6 +16,8 @@ from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Node, ReadyNode
 from netspec.target import Backend, Fact, Feature, Field, Needs, NodeRead, ObjectRead, Traits
 
 REPOSITORY = "https://helm.cilium.io"
+#: The plan node of the chart.
+RELEASE = f"release:{NAMESPACE}/cilium"
 #: The device of the tunnel, by protocol.
 _TUNNEL = (
     "if [ -e /sys/class/net/cilium_vxlan ]; then echo vxlan; elif [ -e /sys/class/net/cilium_geneve ]; "
@@ -54,6 +56,7 @@ class Cilium(Backend):
     def needs(self, ir: Ir, settings: CiliumSettings, needs: Needs) -> Needs:
         return replace(
             needs,
+            before_nodes=(*needs.before_nodes, *([RELEASE] if ir.traits.nodes_wait else ())),
             kube_proxy=not replaces_proxy(ir),
             node_cidrs=manager(ir, settings) == "kubernetes",
             # Pods keep addresses that the other manager does not know of.

@@ -17,12 +17,15 @@ _READ = ("get", "list", "watch")
 #: Of its fast data path, VXLAN with its own fields: 1460 less 84 is the default MTU (docs, Fast Datapath and MTU).
 OVERHEAD = 84
 
+EXAMPLE = {"acceptArchived": True}
+
 
 class Weave(Backend):
     """Its policy controller knows neither port ranges and names nor SCTP (prog/weave-npc, npc)."""
 
     name = "weave"
     settings = WeaveSettings
+    example = EXAMPLE
     supports = frozenset({Feature.NETWORK_POLICY, Feature.HOST_PORT})
 
     def traits(self, ir: Ir, settings: WeaveSettings, traits: Traits) -> Traits:

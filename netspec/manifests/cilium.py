@@ -72,12 +72,14 @@ class ServiceSeen:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a policy depends on besides its own text. `knows_nodes`: the addresses of all nodes were given. `groups`:
-    name -> labels and CIDRs. `port_of`: the number that a name means on pods, None for no or several."""
+    name -> labels and CIDRs. `port_of`: the number that a name means on pods, None for no or several. `api_server`: its
+    addresses, those behind the Service default/kubernetes, where they were given."""
 
     knows_nodes: bool
     services: Sequence[ServiceSeen]
     groups: Mapping[str, tuple[Labels, tuple[IPNetwork, ...]]]
     port_of: Callable[[str, Protocol], int | None]
+    api_server: tuple[IPNetwork, ...] = ()
 
 
 def cidr_group(body: Object) -> tuple[Labels, tuple[IPNetwork, ...]]:
@@ -244,7 +246,10 @@ class _Reader:
         return self._with_nodes(peers, path)
 
     def _with_nodes(self, peers: list[Peer], path: Path) -> list[Peer]:
-        """Where nodes' addresses are not known, any address may be one."""
+        """Where nodes' addresses are not known, any address may be one. The API server's may be known, too."""
+        if self.around.api_server and any(p.unread == "api-server" for p in peers):
+            known = [Peer(ip_block=IpBlock(n)) for n in self.around.api_server]
+            peers = [*(p for p in peers if p.unread != "api-server"), *known]
         if self.around.knows_nodes or not any(p.entity in ("nodes", "cluster") for p in peers):
             return peers
         self.complain(Missing(path, "are nodes whose addresses are not known", "add them: kubectl get nodes -o yaml"))

@@ -42,6 +42,8 @@ DEFAULT = "default"
 #: A pod's address stands for its network of this length, by IP version: pods come and go in it.
 _AROUND = {4: 24, 6: 64}
 _CLUSTER_WIDE = ("Namespace", "Node", "CiliumClusterwideNetworkPolicy", "CiliumCIDRGroup")
+#: The Service that stands for the API server.
+_API_SERVER = "default/kubernetes"
 #: DaemonSets by which a CNI is known.
 _CNI_DAEMONSETS = {"calico-node": "calico", "cilium": "cilium", "aws-node": "vpc-cni"}
 
@@ -261,8 +263,13 @@ class Objects:
                 cilium.ServiceSeen(s.namespace, s.name, self._service_labels.get(s.id, {}), s.selector)
                 for s in self._services
             ]
+            api_server = {a for s in self._slices if s.service == _API_SERVER for t in s.targets for a in t.addresses}
             self._around = cilium.Surroundings(
-                knows, seen, self._cidr_groups, lambda name, protocol: one.get((name, protocol))
+                knows,
+                seen,
+                self._cidr_groups,
+                lambda name, protocol: one.get((name, protocol)),
+                tuple(sorted(map(ip_network, api_server), key=lambda n: (n.version, n))),
             )
         return self._around
 

@@ -17,7 +17,9 @@ A, D, U = Answer.ALLOW, Answer.DENY, Answer.UNDEFINED
 WEB, API, BATCH, DNS = (PodEnd(n) for n in ("shop/web", "shop/api", "jobs/batch", "kube-system/coredns"))
 
 
-def compiled(policies: str, cni: str = "cilium", deny: str = "[ingress, egress]") -> CompileResult:
+def compiled(
+    policies: str, cni: str = "cilium", deny: str = "[ingress, egress]", cluster: str = "kind"
+) -> CompileResult:
     text = f"""\
 apiVersion: netspec.dev/v1alpha1
 kind: NetworkSpec
@@ -32,7 +34,7 @@ workloads:
 policies:
 {indent(policies, "  ")}
 stacks:
-  dev: {{cluster: {{type: kind}}, cni: {{provider: {cni}}}}}
+  dev: {{cluster: {{type: {cluster}}}, cni: {{provider: {cni}}}}}
 """
     return compile_spec(loads(text, "x.yaml"), "dev", REGISTRY)
 
@@ -144,3 +146,13 @@ def test_a_diff_tells_where_l7_decides() -> None:
     assert (change.source, change.destination, change.closes) == ("shop/web", "shop/api", {"TCP": ((8080, 8080),)})
     assert change.after == ({}, {"TCP": ((8080, 8080),)})
     assert change.l7 == ({}, {"TCP": ((8080, 8080),)})
+
+
+def test_they_are_made_too_where_cilium_is_there_already() -> None:
+    result = compiled(
+        "- {name: p, from: {entity: host}, to: shop/web}", cluster="existing", cni="cilium, managed: false"
+    )
+    assert result.ok and result.plan is not None
+    (made,) = (n for n in result.plan.nodes if n.id == "ciliumnetworkpolicy:shop/p-ingress")
+    assert {"cni-ready", "namespace:shop"} <= set(made.depends_on)
+    assert not any(n.id.startswith("release:") for n in result.plan.nodes)

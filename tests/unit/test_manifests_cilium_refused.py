@@ -10,6 +10,7 @@ from test_manifests_cilium import (
     DB_IN,
     NODE,
     OUT,
+    PARTNER,
     WEB,
     WEB_OUT,
     A,
@@ -82,6 +83,18 @@ def test_nodes_that_were_not_given_leave_open_who_they_are() -> None:
     assert ["[NM006]" in d.render() for d in found.diagnostics] == [True]
     answers = [evaluate(cilium(found), WEB, end, 1, "TCP").answer for end in (NODE, OUT, DB)]
     assert answers == [A, U, D]
+
+
+def test_the_api_servers_address_is_what_stands_behind_its_service() -> None:
+    endpoints = (
+        "---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: kubernetes}\n"
+        "subsets: [{addresses: [{ip: 192.0.2.7}], ports: [{name: https, port: 6443}]}]\n"
+    )
+    found = cilium(
+        reading("CiliumNetworkPolicy", f"spec: {WEB_OUT}egress: [{{toEntities: [kube-apiserver]}}]}}", endpoints)
+    )
+    answers = [evaluate(found, WEB, end, 1, "TCP").answer for end in (OUT, PARTNER, DB, NODE)]
+    assert answers == [A, D, D, U]
 
 
 def test_what_decides_at_a_port_is_said() -> None:

@@ -75,7 +75,7 @@ def kubeconfig(file: str, context: str) -> str:
     done = run(["kubectl", "config", "view", "--raw", "--minify", "--flatten", *given], limit=KUBECTL_LIMIT)
     if done.returncode == MISSING:
         raise need("kubectl")
-    if done.returncode or "server:" not in done.stdout:
+    if done.returncode or "server" not in done.stdout:
         what = f"context {context}" if context else "current context"
         said = f": {last_line(done.stderr)}" if done.stderr.strip() else ""
         raise Problem(

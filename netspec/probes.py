@@ -5,7 +5,7 @@ Targets are symbolic (pod addresses exist only on the cluster); `netspec/verify`
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from netspec.ir.model import Protocol
 from netspec.target import Read
@@ -32,6 +32,9 @@ ANY_NODE_PORT = "any"
 
 #: What pods see of a client outside, in the fact client-address: its own address, or that of what passed the flow on.
 KEPT, REPLACED = "the client's own address", "another address than the client's"
+
+#: In the fact http-answer: any status that sends the client elsewhere.
+REDIRECT = "redirect"
 
 #: How a flow dials: the destination pod's own address, a Service's cluster IP, a node's address and node port, the
 #: address of a pod's node and its port there, the address that a Service's load balancer gave, the Service's DNS name
@@ -88,12 +91,21 @@ class DnsProbe:
     subject: str = ""
 
 
+class HttpAsk(NamedTuple):
+    """A request over plain HTTP; `size`: bytes of its body."""
+
+    method: str
+    host: str
+    path: str
+    size: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class FactProbe:
     """A fact of the cluster. `subject` is what it is about (a workload or Service id, "nodes", "dns"); `expect` its
     JSON value. `read`: where a backend's fact is read; None for those that netspec.verify knows by name.
-    source-address-kept and the facts about which pod answers (POD_ANSWERS, client-address) have a second end: `peer`, a
-    workload or a Service, dialled at `port`."""
+    source-address-kept, POD_ANSWERS, client-address and http-answer have a second end: `peer`, a workload or a Service,
+    dialled at `port`; `request` is what the last of them asks there."""
 
     id: str
     fact: str
@@ -102,6 +114,7 @@ class FactProbe:
     peer: str = ""
     port: int = 0
     read: Read | None = None
+    request: HttpAsk | None = None
 
 
 @dataclass(frozen=True, slots=True)

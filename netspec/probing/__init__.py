@@ -10,6 +10,7 @@ from netspec.probes import Probe
 from netspec.probing.balanced import load_balancers
 from netspec.probing.facts import fact_probe, kept_addresses, own_facts
 from netspec.probing.flows import outside, pairs
+from netspec.probing.http import http_answers
 from netspec.probing.lookup import names_asked
 from netspec.probing.names import dns
 from netspec.probing.objects import objects
@@ -25,6 +26,6 @@ def derive_probes(ir: Ir, facts: Sequence[Fact] = ()) -> tuple[Probe, ...]:
     flows = tuple(pairs(ir))
     through = (*services(ir), *node_ports(ir), *host_ports(ir), *outside(ir))
     of_pods = (*kept_addresses(ir, flows), *answering_pods(ir, through), *names_asked(ir))
-    ways = (*flows, *between_containers(ir), *through, *load_balancers(ir))
+    ways = (*flows, *between_containers(ir), *through, *load_balancers(ir), *http_answers(ir))
     asked: tuple[Probe, ...] = (*ways, *packets(), *dns(ir), *of_pods)
     return (*asked, *own_facts(ir), *objects(ir), *(fact_probe(f) for f in facts))

@@ -7,7 +7,7 @@ from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.ir.model import IPAddress, Ir, Service, ServicePort
 from netspec.probes import KEPT, OUTSIDE, REPLACED, FactProbe, FlowProbe, Outcome
-from netspec.probing.flows import SILENT, agreed, answers, callers
+from netspec.probing.flows import SILENT, admits_outside, agreed, answers, callers
 from netspec.probing.services import Backend, backends, forwarded, ordered
 
 Expected = tuple[Outcome | None, tuple[str, ...], str]
@@ -49,7 +49,7 @@ def _expected(ir: Ir, service: Service, port: ServicePort, behind: list[Backend]
     assert balancing is not None
     if not all(answers(workload, number, port.protocol) for workload, number in behind):
         return None, (), SILENT
-    admitted = _admitted(ir, service)
+    admitted = admits_outside(ir, service.source_ranges)
     if admitted is False:
         return Outcome.TIMED_OUT, (), "loadBalancerSourceRanges leave the outside host's address out"
     if admitted is None:
@@ -70,15 +70,6 @@ def _judged(ir: Ir, addresses: list[IPAddress], behind: list[Backend], port: Ser
         for address in addresses
         for workload, number in behind
     )
-
-
-def _admitted(ir: Ir, service: Service) -> bool | None:
-    """Whether the source ranges admit the outside host, which has an address of the first node network."""
-    network = ir.traits.node_networks[0].network
-    ranges = [r for r in service.source_ranges if r.version == network.version]
-    if not service.source_ranges or any(r.overlaps(network) and r.prefixlen <= network.prefixlen for r in ranges):
-        return True
-    return None if any(r.overlaps(network) for r in ranges) else False
 
 
 def _client(ir: Ir, service: Service) -> str:

@@ -1,13 +1,13 @@
 """Flows between workloads by pod address, and to the outside host."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.spaces import samples
 from netspec.analysis.verdict import AddressEnd, PodEnd, Verdict
 from netspec.ir.dns import DNS_PORT
-from netspec.ir.model import ContainerPort, Inventory, IPAddress, Ir, Protocol, Workload
+from netspec.ir.model import ContainerPort, Inventory, IPAddress, IPNetwork, Ir, Protocol, Workload
 from netspec.probes import OUTSIDE, OUTSIDE_PORTS, FlowProbe, Outcome
 
 #: The evaluator's word, as what a probe sees.
@@ -119,3 +119,13 @@ def callers(ir: Ir) -> list[IPAddress]:
     """The addresses that the outside host may have, which is beside the nodes: one of each that policies treat
     alike."""
     return samples(ir.traits.node_networks[0].network, ir.inventory)
+
+
+def admits_outside(ir: Ir, ranges: Sequence[IPNetwork]) -> bool | None:
+    """Whether a list of client addresses has the outside host, which has one of the first node network; no list has
+    everybody. None: it has some of those."""
+    network = ir.traits.node_networks[0].network
+    same = [r for r in ranges if r.version == network.version and r.overlaps(network)]
+    if not ranges or any(r.prefixlen <= network.prefixlen for r in same):
+        return True
+    return None if same else False

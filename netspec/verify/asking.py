@@ -31,7 +31,10 @@ AGAIN_LIMIT = LANES
 BATCH = 600
 
 #: Facts that a pod is asked for; the others are read from the cluster's state or its nodes.
-POD_FACTS = ("resolv-conf", "pod-mtu", "source-address-kept", "client-address", NAMES_ASKED, *POD_ANSWERS)
+POD_FACTS = (
+    *("resolv-conf", "pod-mtu", "source-address-kept", "client-address", "http-answer"),
+    *(NAMES_ASKED, *POD_ANSWERS),
+)
 
 
 def is_asked_of_pod(probe: Probe) -> TypeGuard[Asked]:

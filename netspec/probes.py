@@ -132,6 +132,9 @@ class PacketProbe:
 SAME_POD, OWN_NODE = "same-pod-again", "own-node-answers"
 POD_ANSWERS = (SAME_POD, OWN_NODE)
 
+#: The fact that a pod has one address: by that which others dial it sees itself come from it.
+OWN_ADDRESS = "own-address-seen"
+
 #: The fact how many names a pod asks for until one answers: {name as it is written: how many}.
 NAMES_ASKED = "names-asked"
 

@@ -65,7 +65,8 @@ class Workload:
 
     `containers`: in which a stand-in serves its ports; none given: one a port. `ready` False: its pods run and never
     say that they are ready. `service_name`: of a StatefulSet, the Service below which each pod has its own name;
-    `hostname`, `subdomain`: the pods' own (core/v1 PodSpec). `dns`: of its pods, ndots of the whole spec aside."""
+    `hostname`, `subdomain`: the pods' own (core/v1 PodSpec). `dns`: of its pods, ndots of the whole spec aside.
+    `hosts`: names of hosts that its containers' environment says."""
 
     namespace: str
     name: str
@@ -85,6 +86,7 @@ class Workload:
     subdomain: str = ""
     spread: tuple[Spread, ...] = ()
     dns: PodDns = PodDns()
+    hosts: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def id(self) -> str:

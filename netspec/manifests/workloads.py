@@ -20,6 +20,7 @@ from netspec.manifests.fields import (
     protocol,
     text,
 )
+from netspec.manifests.names import hosts, pod_dns
 
 #: Kind -> where its pod template is; None: the object is the pod.
 TEMPLATES: dict[str, tuple[str, ...] | None] = {
@@ -162,6 +163,8 @@ def _pod(namespace: str, name: str, pod: Object, path: Path, kind: str, place: P
         host_network=bool(host),
         kind=kind,
         place=place,
+        dns=pod_dns(spec),
+        hosts=hosts(spec),
     )
 
 

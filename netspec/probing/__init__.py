@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from netspec.ir.model import Ir
 from netspec.probes import Probe
 from netspec.probing.balanced import load_balancers
-from netspec.probing.facts import fact_probe, kept_addresses, own_facts
+from netspec.probing.facts import fact_probe, kept_addresses, own_addresses, own_facts
 from netspec.probing.flows import outside, pairs
 from netspec.probing.http import http_answers
 from netspec.probing.lookup import names_asked
@@ -25,7 +25,7 @@ def derive_probes(ir: Ir, facts: Sequence[Fact] = ()) -> tuple[Probe, ...]:
     backends add."""
     flows = tuple(pairs(ir))
     through = (*services(ir), *node_ports(ir), *host_ports(ir), *outside(ir))
-    of_pods = (*kept_addresses(ir, flows), *answering_pods(ir, through), *names_asked(ir))
+    of_pods = (*kept_addresses(ir, flows), *own_addresses(ir), *answering_pods(ir, through), *names_asked(ir))
     ways = (*flows, *between_containers(ir), *through, *load_balancers(ir), *http_answers(ir))
     asked: tuple[Probe, ...] = (*ways, *packets(), *dns(ir), *of_pods)
     return (*asked, *own_facts(ir), *objects(ir), *(fact_probe(f) for f in facts))

@@ -7,7 +7,7 @@ from netspec.analysis.services import Endpoints
 from netspec.ir.model import Ir, Service, Workload
 from netspec.ir.pods import PodDns
 from netspec.ir.resolver import resolv_conf
-from netspec.probes import FactProbe, FlowProbe, Outcome
+from netspec.probes import OWN_ADDRESS, FactProbe, FlowProbe, Outcome
 from netspec.probing.flows import sources
 from netspec.target import Fact
 
@@ -75,6 +75,16 @@ def kept_addresses(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
                 flow.destination,
                 flow.port,
             )
+
+
+def own_addresses(ir: Ir) -> Iterator[FactProbe]:
+    """A pod sees itself as others see it (Kubernetes docs, The Kubernetes network model): by the address that others
+    dial, and as the caller that others see. No policy is about it."""
+    for workload in sources(ir):
+        port = next((p.port for p in sorted(workload.ports, key=lambda p: p.port) if p.protocol == "TCP"), None)
+        if workload.stand_in and port is not None:
+            id_, said = f"fact:{OWN_ADDRESS}:{workload.id}", "the pod's own address"
+            yield FactProbe(id_, OWN_ADDRESS, workload.id, said, workload.id, port)
 
 
 def _fact(fact: str, subject: str, expect: object) -> FactProbe:

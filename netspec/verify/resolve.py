@@ -5,7 +5,18 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from netspec.ir.model import Ir, Workload
-from netspec.probes import NAMES_ASKED, OUTSIDE, OWN_NODE, POD_ANSWERS, Asked, DnsProbe, FactProbe, FlowProbe, Outcome
+from netspec.probes import (
+    NAMES_ASKED,
+    OUTSIDE,
+    OWN_ADDRESS,
+    OWN_NODE,
+    POD_ANSWERS,
+    Asked,
+    DnsProbe,
+    FactProbe,
+    FlowProbe,
+    Outcome,
+)
 from netspec.verify.ephemeral import NAME
 from netspec.verify.lookups import Unknown, filled
 from netspec.verify.script import UDP_DATA, Kind, Question
@@ -112,6 +123,9 @@ class Resolver:
                     Target(Question(0, "client-address", f"http://{pod.address}:{probe.port}/clientip"), same)
                     for pod, same in self._near_and_far(probe.peer, asker)
                 )
+            if probe.fact == OWN_ADDRESS and asker.pod is not None:
+                url = f"http://{asker.pod.address}:{probe.port}/clientip"
+                return (Target(Question(0, "client-address", url)),)
             if probe.fact == NAMES_ASKED:
                 # First one that takes a single name: what the tool sends for each.
                 names = [f"{max(probe.expect, key=len)}.", *probe.expect]

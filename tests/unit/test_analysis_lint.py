@@ -97,6 +97,14 @@ SHOWN = {
         ),
         "shop/s: Service selector {app=gone} matches no pod",
     ),
+    "NL013": (
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop, labels: {app: p}}\n"
+            "spec: {containers: [{name: a, env: [{name: URL, value: 'https://api.example.com/v1'}]}]}\n",
+        ),
+        "shop/p: api.example.com: 6 queries are in vain before the one that answers (ndots 5); end it with a dot, "
+        "or set ndots to 2 in dnsConfig",
+    ),
 }
 
 
@@ -239,3 +247,24 @@ def test_a_tier_cuts_off_from_dns_too() -> None:
     assert [f.partition(":")[0] for f in of("NL009", denied)] == ["shop/db", "shop/web"]
     dns = "{action: Allow, to: [{namespaces: {matchLabels: {kubernetes.io/metadata.name: kube-system}}}]}"
     assert of("NL009", tier("t", f"egress: [{dns}, {{action: Deny, to: [{{namespaces: {{}}}}]}}]")) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "more", "expected"),
+    [
+        ("https://api.example.com./v1", "", []),
+        ("www.example.com", "dnsConfig: {options: [{name: ndots, value: '2'}]}", []),
+        ("www.example.com", "dnsPolicy: Default", []),
+        ("db.data.svc:5432", "", ["db.data.svc: 4 queries"]),
+        ("postgres://u:p@db.data.svc.cluster.local:5432/x", "", ["db.data.svc.cluster.local: 6 queries"]),
+        ("postgres://db.data/x", "", []),
+        ("postgres://db/x", "", []),
+        ("app.config.yaml", "", []),
+        ("10.1.2.3:80", "", []),
+    ],
+)
+def test_names_that_cost_are_told_of_as_their_resolver_sees_them(value: str, more: str, expected: list[str]) -> None:
+    body = f"containers: [{{name: a, env: [{{name: X, value: '{value}'}}]}}]"
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop, labels: {app: p}}\n"
+    found = of("NL013", f"{pod}spec: {{{body}, {more}}}\n")
+    assert [f.partition(" are in vain")[0].removeprefix("shop/p: ") for f in found] == expected

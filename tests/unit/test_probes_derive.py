@@ -243,7 +243,8 @@ def test_endpoints_are_asked_where_the_spec_says_who_is_behind():
 
 
 def test_addresses_are_checked_on_every_allowed_tcp_flow_to_a_stand_in():
-    kept = {(p.subject, p.peer, p.port) for p in derive_probes(ir()) if isinstance(p, FactProbe) and p.peer}
+    probes = [p for p in derive_probes(ir()) if isinstance(p, FactProbe) and p.fact == "source-address-kept"]
+    kept = {(p.subject, p.peer, p.port) for p in probes}
     assert kept == {("shop/api", "shop/web", 8080), ("shop/web", "shop/api", 9000)}
 
 

@@ -271,3 +271,15 @@ def test_external_ips_are_a_door() -> None:
 
 def test_the_base_of_these_tests_asks_as_before() -> None:
     assert not [p for p in derive_probes(ir()) if isinstance(p, FactProbe) and p.fact in ("same-pod-again",)]
+
+
+def test_a_pod_dials_its_own_address_and_must_see_itself_come_from_it() -> None:
+    an_ir = one_service("sessionAffinity: None")
+    (probe,) = facts(an_ir, "own-address-seen")  # the client listens on nothing
+    web = pod("web", 1, "w1")
+    asker = Asker(web.id, web, "main")
+    (target,) = Resolver(an_ir, replace(STATE, pods=(web,)), None).targets(probe, asker)
+    assert target.question.target == f"http://{web.address}:8080/clientip"
+    for seen, status in ((web.address, Status.PASS), ("10.244.9.9", Status.WRONG), ("127.0.0.1", Status.WRONG)):
+        rows = [Reply(0, "client-address", 0, 0, 0, f"{seen}:34567")]
+        assert Judge(an_ir, STATE, {}).pod_fact(probe, asker, rows, (), 1).status is status

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from netspec.analysis.lint.context import Context, Finding
 from netspec.analysis.lint.flows import asymmetric, cut_off_from_dns, no_default_deny, reachable_from_everywhere
+from netspec.analysis.lint.names import costly_names
 from netspec.analysis.lint.policies import (
     changes_nothing,
     peers_match_nothing,
@@ -30,6 +31,7 @@ CODES: dict[str, str] = {
     "NL010": "a tier rule never decides anything: earlier ones do",
     "NL011": "two policies of one tier and priority disagree",
     "NL012": "a Service or route leads to nothing",
+    "NL013": "a name costs queries in vain",
 }
 
 #: Findings from what is not there -> what might be there after all, and whether only in the namespace of the subject.
@@ -58,6 +60,7 @@ CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (
     shadowed_tier_rules,
     ties,
     leads_to_nothing,
+    costly_names,
 )
 
 

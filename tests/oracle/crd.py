@@ -21,9 +21,8 @@ _MODULE = "github.com/cilium/cilium"
 _CRDS = "pkg/k8s/apis/cilium.io/client/crds/v2"
 
 
-def schema(resource: str) -> dict[str, Any]:
-    """The OpenAPI schema of a resource ("ciliumnetworkpolicies"). Skips where Go or the module is out of reach, unless
-    live tests are required: then everything is."""
+def module() -> Path:
+    """Where Go keeps Cilium's module. Skips where that is out of reach, unless everything is required (live tests)."""
     required = os.environ.get("NETSPEC_REQUIRE_LIVE") == "1"
     if shutil.which("go") is None and not required:
         pytest.skip("not run: no `go` is on PATH, which fetches Cilium's module")
@@ -33,7 +32,12 @@ def schema(resource: str) -> dict[str, Any]:
     )
     if done.returncode:
         pytest.skip(f"not run: Cilium's module is out of reach: {done.stderr.strip()[:200]}")
-    text = (Path(json.loads(done.stdout)["Dir"]) / _CRDS / f"{resource}.yaml").read_text(encoding="utf-8")
+    return Path(json.loads(done.stdout)["Dir"])
+
+
+def schema(resource: str) -> dict[str, Any]:
+    """The OpenAPI schema of a resource ("ciliumnetworkpolicies")."""
+    text = (module() / _CRDS / f"{resource}.yaml").read_text(encoding="utf-8")
     (version,) = (v for v in yaml.safe_load(text)["spec"]["versions"] if v["name"] == "v2")
     found: dict[str, Any] = version["schema"]["openAPIV3Schema"]
     return found

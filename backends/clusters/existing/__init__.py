@@ -72,7 +72,7 @@ class ExistingCluster(Backend):
                 TOKEN,
                 properties,
                 secrets=("kubeconfig",),
+                # Not `found_again`: the state says at each step what `down` has to delete, for the cluster stays.
                 provides=(NODES,),
-                found_again=True,  # by its context
             ),
         )

@@ -10,11 +10,13 @@ from typing import Any
 from netspec.backends.clusters.kind.settings import KindSettings
 from netspec.backends.registry import REGISTRY
 from netspec.cli import DIFFERENT, FAILED, OK, _scaffold, _sources
+from netspec.compiler import check_spec
 from netspec.diagnostics import Problem, Severity
 from netspec.importing import report
 from netspec.importing.convert import ChooseTarget, Imported, Target, convert
 from netspec.manifests.missing import missing
 from netspec.manifests.read import Reading, read, read_texts
+from netspec.spec.load import loads
 
 _CLUSTER, _CNI = "kind", "calico"
 #: Container networks of the first stack's cluster: the usual one, else one that nothing in the input overlaps.
@@ -57,13 +59,26 @@ def _reading(args: argparse.Namespace) -> Reading:
     return _sources.with_cni(reading, args.cni)
 
 
+def _suits(cni: str) -> bool:
+    """Whether the cluster that the first stack is made of runs this CNI, without settings, and enforces policies."""
+    spec = {
+        "apiVersion": "netspec.dev/v1alpha1",
+        "kind": "NetworkSpec",
+        "metadata": {"name": "any"},
+        "namespaces": [{"name": "any", "defaultDeny": ["ingress"]}],
+        "stacks": {"dev": {"cluster": {"type": _CLUSTER}, "cni": {"provider": cni}}},
+    }
+    found = check_spec(loads(json.dumps(spec)), "dev", REGISTRY)
+    return not any(d.severity is Severity.ERROR for d in found)
+
+
 def _target(reading: Reading) -> ChooseTarget:
     """A cluster that this machine can run, with the input's CNI where there is a backend for it."""
     seen = reading.cni
-    cni = seen if seen in REGISTRY.providers("cni") else _CNI
+    cni = seen if seen is not None and seen in REGISTRY.providers("cni") and _suits(seen) else _CNI
     note = "To begin with: a cluster on this machine. `standIn: true` makes pods for a workload that has none there."
     if seen not in (None, cni):
-        note = f"{note} The input runs {seen}, for which there is no backend yet."
+        note = f"{note} The input runs {seen}, which a cluster on this machine does not have as it is."
 
     def choose(taken: tuple[IPv4Network, ...]) -> Target:
         cluster: dict[str, Any] = {"type": _CLUSTER, "workers": 2}

@@ -183,8 +183,15 @@ def _ports(spec: Object, path: Path) -> Iterable[ContainerPort]:
                     port_number(declared.get("containerPort"), (*at, "containerPort")),
                     protocol(declared.get("protocol"), (*at, "protocol"), empty=True),
                     None if name is None or name == "" else text(name, (*at, "name")),
-                    port_number(declared["hostPort"], (*at, "hostPort")) if declared.get("hostPort") else 0,
+                    _host_port(declared, spec, (*at, "hostPort")),
                 )
+
+
+def _host_port(declared: Object, spec: Object, path: Path) -> int:
+    """0 for none; in the node's own network the port itself is there, whether or not it is said again (the API server
+    does)."""
+    number = port_number(declared["hostPort"], path) if declared.get("hostPort") else 0
+    return 0 if spec.get("hostNetwork") else number
 
 
 def collapse(found: Iterable[Found], named_keys: frozenset[str]) -> tuple[Workload, ...]:

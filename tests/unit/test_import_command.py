@@ -185,10 +185,16 @@ def test_the_first_stack_keeps_clear_of_the_inputs_addresses(here: Path, capsys:
     assert main(["check", "stacks/shop-net.yaml"]) == OK
 
 
-def test_a_cni_that_has_no_backend_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["init", "--from-manifests", manifests(here, *SHOP), "--cni", "cilium"]) == OK
-    text = " ".join((here / "stacks" / "shop-net.yaml").read_text().replace("#", "").split())
-    assert "The input runs cilium, for which there is no backend yet." in text
+@pytest.mark.parametrize(("seen", "chosen"), [("cilium", "cilium"), ("vpc-cni", "calico"), ("weave", "calico")])
+def test_the_first_stack_has_the_cni_of_the_input_where_it_can(
+    here: Path, capsys: pytest.CaptureFixture[str], seen: str, chosen: str
+) -> None:
+    assert main(["init", "--from-manifests", manifests(here, *SHOP), "--cni", seen]) == OK
+    spec = here / "stacks" / "shop-net.yaml"
+    text = " ".join(spec.read_text().replace("#", "").split())
+    assert f"cni: {{provider: {chosen}}}" in text
+    assert (f"The input runs {seen}, which a cluster on this machine does not have" in text) == (seen != chosen)
+    assert main(["check", str(spec)]) == OK
 
 
 def test_a_live_cluster_is_imported(

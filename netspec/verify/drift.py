@@ -96,7 +96,7 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
             if _meaning(wanted[name]) != _meaning(found[name])
         ),
         *(
-            Finding(f"{kind}/{name} is not in the spec", delete(ir.stack, kind, name), frozenset({"cluster", _SAID}))
+            Finding(f"{kind} {name} is not in the spec", delete(ir.stack, kind, name), frozenset({"cluster", _SAID}))
             for kind, name in dict.fromkeys(t.object for t in others if tiers[t.id])
         ),
         *(_unread(ir.stack, i) for i in items if _is_refused(i) and i["metadata"].get("namespace", "") in ("", *own)),

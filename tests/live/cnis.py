@@ -9,7 +9,11 @@ from typing import Any
 class Cni:
     """`agent`: what pgrep finds its process by. `daemons`: namespace and name of its DaemonSet. `port`: the tunnel's.
     `group` and `version` of its policies, and the `kinds` of one namespace and of the cluster. `allow`: the spec of one
-    that lets everything pass, whatever the NetworkPolicies. `prefix`: what a name must begin with."""
+    that lets everything pass, whatever the NetworkPolicies. `prefix`: what a name must begin with. `answers_as_asked`:
+    whether a UDP server on a node, listening on all addresses, answers a pod from the one that the pod asked. (Cilium
+    sends pods to nodes with their own address, and gives nodes routes to pods by another address of the node's: `ip
+    route get`. Of what comes from there the pod that asked hears nothing.) `own_services`: it carries pods' traffic to
+    Services itself, whatever kube-proxy's rules are. `own_forwarding`: and to pods, whatever the node's ip_forward."""
 
     agent: str
     daemons: str
@@ -19,6 +23,9 @@ class Cni:
     kinds: tuple[str, str]
     allow: Mapping[str, Any]
     prefix: str = ""
+    answers_as_asked: bool = True
+    own_services: bool = False
+    own_forwarding: bool = False
 
     def resource(self, kind: str) -> str:
         """kubectl's name for it."""
@@ -48,5 +55,8 @@ CNIS: dict[str, Cni] = {
         ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"),
         # Policies add up: one that allows is enough.
         {"endpointSelector": {}, "ingress": [{"fromEntities": ["all"]}], "egress": [{"toEntities": ["all"]}]},
+        answers_as_asked=False,
+        own_services=True,
+        own_forwarding=True,
     ),
 }

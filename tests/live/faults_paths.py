@@ -60,8 +60,9 @@ def dead_service_rules(live: Live) -> Iterator[Expected]:
     """Of the spec's Services: what the cluster itself needs goes on."""
     node, namespace = worker(live), cluster_ip(live).namespace
     rules = f"iptables -w -t nat -S KUBE-SERVICES | grep -F '{namespace}/' | sed 's/^-A/iptables -w -t nat -D/' | sh"
+    said = f"{node} gave no answer" if live.cni.own_services else f"node {node} does not forward to Services"
     with kube_proxy_stopped(live, node, rules):
-        yield Expected([f"node {node} does not forward to Services"])
+        yield Expected([said])
 
 
 @fault("no kube-proxy rules at all on a node")
@@ -77,7 +78,8 @@ def node_does_not_forward(live: Live) -> Iterator[Expected]:
     node = worker(live)
     setting = "sysctl -q -w net.ipv4.ip_forward"
     with on_node(live, node, f"{setting}=0", f"{setting}=1"):
-        yield Expected([f"node {node} does not forward packets: net.ipv4.ip_forward is 0"], Answer.INCONCLUSIVE)
+        answer = Answer.RED if live.cni.own_forwarding else Answer.INCONCLUSIVE
+        yield Expected([f"node {node} does not forward packets: net.ipv4.ip_forward is 0"], answer)
 
 
 @fault("a path that loses large packets")

@@ -143,6 +143,8 @@ def _flows(ground: Ground) -> dict[Pod, list[Flow]]:
         for pod in ground.pods:
             for port, protocol in NODE_DIALLED if pod.host else DIALLED:
                 flow = _flow(ground, source, pod.id, PodEnd(pod.id), pod.address, port, protocol)
+                if pod.host and protocol == "UDP" and flow.expected == "allow" and not ground.live.cni.answers_as_asked:
+                    flow = replace(flow, expected=None)  # the answer does not come from where it is awaited
                 found.append(replace(flow, from_its_node=source.host and source.node == pod.node))
         for port, protocol in OUTSIDE_PORTS:
             found.append(_flow(ground, source, "outside", outside, ground.outside, port, protocol))

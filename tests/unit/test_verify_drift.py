@@ -149,7 +149,7 @@ def test_a_tier_policy_is_drift() -> None:
         },
     }
     found = drift(lambda items: items.append(admin))
-    assert found.policies == ("AdminNetworkPolicy/open is not in the spec",)
+    assert found.policies == ("AdminNetworkPolicy open is not in the spec",)
     assert len(found.connections) == 13 and found.connections[-1].endswith("more")
 
 

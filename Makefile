@@ -8,10 +8,10 @@ STAMP := $(VENV)/.stamp
 IMPORTED := netspec.cli.up, netspec.program, netspec.deploy.session, netspec.verify.runner, netspec.verify.report, \
   pulumi.dynamic, pulumi.runtime.proto.provider_pb2_grpc, pulumi_kubernetes, kubernetes.config, testinfra
 
-.PHONY: help env up verify faults aws test lint format golden browser bench down clean
+.PHONY: help env up verify faults aws prove-eks test lint format golden browser bench down clean
 
 help:  ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,11 @@ verify: $(STAMP)  ## verify the running stack again
 
 faults: $(STAMP)  ## make the faults of tests/live/faults.py on the running stack $(STACK), one by one: caught, cause, seconds
 	NETSPEC_LIVE_STACK=$(STACK) $(VENV)/bin/python tests/live
+
+prove-eks: $(STAMP)  ## stack prod on an AWS account of yours: up, verified, down (docs/eks.md says what it costs)
+	$(VENV)/bin/netspec capacity stacks/boutique.yaml --stack prod
+	$(VENV)/bin/netspec up stacks/boutique.yaml --stack prod
+	$(VENV)/bin/netspec down --stack prod
 
 aws: .venv/aws/.stamp  ## the environment of the stand-in of AWS that tests of the engine use: boto3, moto, pulumi-aws
 

@@ -44,6 +44,22 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "run it again without --no-refresh",
     ),
     (
+        r"[Nn]o valid credential sources|Unable to locate credentials|ExpiredToken|InvalidClientTokenId|"
+        r"UnrecognizedClient|SignatureDoesNotMatch",
+        "the cluster's provider does not take the credentials: {detail}",
+        "log in again, or set AWS_PROFILE; `aws sts get-caller-identity` says who you are",
+    ),
+    (
+        r"UnauthorizedOperation|AccessDenied|is not authorized to perform",
+        "the credentials do not allow it: {detail}",
+        "who applies the stack must be allowed to make what it is made of (docs/eks.md)",
+    ),
+    (
+        r"LimitExceeded|QuotaExceeded|Limit Exceeded|InsufficientInstanceCapacity",
+        "the provider has no room for it: {detail}",
+        "raise the quota, choose another instance type or zone, or remove what is not used; then run it again",
+    ),
+    (
         r"no space left on device",
         "the disk is full",
         "free some space, then run the same command again",

@@ -46,7 +46,9 @@ def test_life_of_an_eks_stack(world: EksWorld) -> None:
     entry, objects = place(up, f"{path}access-entries arn"), list(world.api.objects)
     assert entry < cni and any("/eniconfigs/eu-west-1a" in path for path in objects)
     assert "/apis/apps/v1/namespaces/shop/deployments/web" in objects
-    assert "not-so-secret" not in world.run("status", "--stack", "shop").stdout
+    assert "at its provider" in world.run("status", "--stack", "shop").stdout
+    read = world.run("exec", "--stack", "shop", "--", "sh", "-c", "cat $KUBECONFIG").stdout
+    assert "get-token" in read and "shop-shop" in read and "token:" not in read
 
     assert world.up() == {"same": made["create"]}
     assert world.cloud.calls() == up
@@ -77,7 +79,10 @@ def test_life_of_an_eks_stack(world: EksWorld) -> None:
     policies = [i for i, call in enumerate(down) if call.startswith("DetachRolePolicy") and "CNI" in call]
     assert policies and group < policies[0]
     assert world.cloud.left() == {}
-    assert not [r for r in world.api.requests if r.startswith("DELETE")]  # they went with the cluster
+    # All went with the cluster, but for the load balancer's, which would have left its own behind.
+    assert [r for r in world.api.requests if r.startswith("DELETE")] == [
+        "DELETE /api/v1/namespaces/shop/services/front"
+    ]
 
 
 def test_a_node_group_that_failed_is_recorded_and_made_again(world: EksWorld) -> None:
@@ -120,3 +125,16 @@ def test_calico_on_eks(world: EksWorld) -> None:
     assert "/apis/operator.tigera.io/v1/installations/default" in world.api.objects
     world.run("down", "--stack", "shop")
     assert world.cloud.left() == {}
+
+
+def test_what_somebody_deleted_is_made_again(world: EksWorld) -> None:
+    made = world.up()
+    world.cloud.run("import boto3; boto3.client('eks').delete_addon(clusterName='shop-shop', addonName='kube-proxy')")
+    assert world.up() == {"create": 1, "same": made["create"] - 1}
+    assert world.cloud.calls()[-1] == "POST /clusters/shop-shop/addons kube-proxy"
+
+
+def test_credentials_that_are_not_taken(world: EksWorld) -> None:
+    said = world.up(code=2, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AWS_EC2_METADATA_DISABLED="true")["stderr"]
+    assert "the cluster's provider does not take the credentials" in said and "Traceback" not in said
+    assert world.cloud.calls() == []

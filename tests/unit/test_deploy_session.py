@@ -105,6 +105,14 @@ def test_an_object_that_is_not_waited_for_says_so_to_the_provider() -> None:
         ("", ["update failed", "kubernetes API 403: no"], "kubernetes API 403: no", None),
         ("error: it is broken\nmore", [], "it is broken", None),
         ("", [], "Pulumi failed without saying why", None),
+        (
+            "",
+            ["resource failed", "error: No valid credential sources found"],
+            "does not take the credentials: No valid credential sources found",
+            "aws sts get-caller-identity",
+        ),
+        ("", ["CreateVpc: UnauthorizedOperation: no"], "the credentials do not allow it: CreateVpc", "docs/eks.md"),
+        ("", ["AllocateAddress: AddressLimitExceeded: 5"], "the provider has no room for it", "raise the quota"),
         ("error: the stack is currently locked by 1 lock(s).", [], "another Pulumi process holds", "pulumi cancel"),
     ],
 )

@@ -202,6 +202,15 @@ def test_dns_and_proxy_settings_reach_their_add_ons() -> None:
     assert {r.properties["resolveConflictsOnCreate"] for n, r in found.items() if "addon:" in n} == {"OVERWRITE"}
 
 
+def test_dns_is_kept_apart_and_within_its_budget() -> None:
+    plan = plan_of(compiled(dns={"coredns": {"maxUnavailable": 1, "spread": "required"}}))
+    settings = json.loads(str(resources(plan)["addon:coredns"].properties["configurationValues"]))
+    assert settings["podDisruptionBudget"] == {"enabled": True, "maxUnavailable": 1}
+    (spread,) = settings["topologySpreadConstraints"]
+    assert (spread["whenUnsatisfiable"], spread["topologyKey"]) == ("DoNotSchedule", "kubernetes.io/hostname")
+    assert spread["labelSelector"] == {"matchLabels": {"k8s-app": "kube-dns"}}
+
+
 def test_rights_of_pods() -> None:
     policy = "arn:aws:iam::123456789012:policy/orders"
     given = [{"namespace": "shop", "serviceAccount": "web", "policies": [policy]}]

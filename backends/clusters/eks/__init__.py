@@ -55,6 +55,8 @@ class Eks(Backend):
             Feature.MAX_PODS,
             Feature.LOAD_BALANCER,
             Feature.DNS_REPLICAS,
+            Feature.DNS_BUDGET,
+            Feature.DNS_SPREAD,
             *FEATURES,
         }
     )

@@ -8,6 +8,7 @@ from netspec.backends.clusters.eks.resource import ids, resource, role
 from netspec.backends.clusters.eks.settings import EksSettings
 from netspec.backends.corefile import corefile
 from netspec.backends.objects import guards
+from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, NODES, Json, Ref, ResourceNode
 from netspec.target import AddOn, Needs
@@ -28,8 +29,20 @@ def wanted(ir: Ir, settings: EksSettings, needs: Needs) -> tuple[AddOn, ...]:
 
 
 def dns_settings(ir: Ir, settings: EksSettings) -> dict[str, Any]:
-    """The spec's replicas and Corefile. Where every group is tainted its pods tolerate that, or there would be none."""
+    """The spec's replicas, Corefile, budget and spread. Where every group is tainted its pods tolerate that, or there
+    would be none."""
     found: dict[str, Any] = {"replicaCount": ir.dns.replicas, "corefile": corefile(ir.dns)}
+    if ir.dns.max_unavailable is not None:
+        found["podDisruptionBudget"] = {"enabled": True, "maxUnavailable": ir.dns.max_unavailable}
+    if ir.dns.apart:
+        found["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "DoNotSchedule",
+                "labelSelector": {"matchLabels": dict(KUBE_DNS.labels)},
+            }
+        ]
     taints = [taint for group in settings.node_groups for taint in group.taints]
     if taints and all(group.taints for group in settings.node_groups):
         given = ({"key": t.key, "value": t.value, "effect": t.effect} for t in taints)

@@ -15,6 +15,7 @@ from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Node, ReadyNode
 from netspec.target import AddOn, Backend, Fact, Feature, Field, Limit, Needs, ObjectRead, Traits
 
+POLICIES = frozenset({Feature.NETWORK_POLICY, Feature.END_PORT, Feature.NAMED_PORT, Feature.SCTP})
 ADDON = "vpc-cni"
 AGENT = "aws-node"
 ENI_CONFIG = "crd.k8s.amazonaws.com/v1alpha1"
@@ -25,12 +26,12 @@ ZONE_LABEL = "topology.kubernetes.io/zone"
 class VpcCni(Backend):
     name = "vpc-cni"
     settings = VpcCniSettings
-    supports = frozenset({Feature.NETWORK_POLICY, Feature.END_PORT, Feature.NAMED_PORT, Feature.SCTP})
+    supports = POLICIES | {Feature.HOST_PORT}  # its CNI configuration has the plugin portmap
 
     def lacks(self, ir: Ir, settings: VpcCniSettings) -> Mapping[Feature, str]:
         if settings.network_policy != "off":
             return {}
-        return dict.fromkeys(self.supports, "set cni.networkPolicy: standard, or strict")
+        return dict.fromkeys(POLICIES, "set cni.networkPolicy: standard, or strict")
 
     def traits(self, ir: Ir, settings: VpcCniSettings, traits: Traits) -> Traits:
         own = traits.outputs.get("podRanges", ())

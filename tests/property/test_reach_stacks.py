@@ -1,0 +1,104 @@
+"""The same spec on another cluster with another CNI: who reaches whom is the same, but for what a dialect decides."""
+
+from typing import Any
+
+import yaml
+from eks_support import cluster
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netspec.analysis.diff import Diff, alike
+from netspec.backends.registry import REGISTRY
+from netspec.compiler import compile_spec
+from netspec.ir.model import Inventory
+from netspec.spec.load import loads
+
+APPS, SPACES = ("a", "b", "c"), ("one", "two")
+STACKS = {
+    "kind": {"cluster": {"type": "kind"}, "cni": {"provider": "calico"}},
+    "vpc": {
+        "cluster": cluster(vpc={"podSubnets": True}),
+        "cni": {"provider": "vpc-cni", "customNetworking": True, "prefixDelegation": True},
+    },
+    "calico": {"cluster": cluster(), "cni": {"provider": "calico"}},
+    "cilium": {"cluster": cluster(), "cni": {"provider": "cilium"}},
+}
+
+selector = st.sampled_from([{}, *({"matchLabels": {"app": app}} for app in APPS)])
+space = st.sampled_from([{}, *({"matchLabels": {"kubernetes.io/metadata.name": name}} for name in SPACES)])
+pods = st.one_of(
+    st.builds(lambda p: {"podSelector": p}, selector),
+    st.builds(lambda n: {"namespaceSelector": n}, space),
+    st.builds(lambda p, n: {"podSelector": p, "namespaceSelector": n}, selector, space),
+)
+blocks = st.sampled_from(["0.0.0.0/0", "10.0.0.0/8", "10.244.0.0/16", "192.0.2.0/24"])
+block = st.builds(lambda cidr: {"ipBlock": {"cidr": cidr}}, blocks)
+numbers = st.sampled_from([{"port": 8080}, {"port": 8000, "endPort": 8090}, {"protocol": "UDP"}])
+ports = st.one_of(numbers, st.just({"port": "http"}))
+
+
+def policies(
+    peer: st.SearchStrategy[dict[str, Any]], port: st.SearchStrategy[dict[str, Any]] = ports
+) -> st.SearchStrategy[list[dict[str, Any]]]:
+    def rule(side: str) -> st.SearchStrategy[list[dict[str, Any]]]:
+        one = st.fixed_dictionaries(
+            {}, optional={side: st.lists(peer, max_size=2), "ports": st.lists(port, max_size=2)}
+        )
+        return st.lists(one, max_size=2)
+
+    types = st.sampled_from([["Ingress"], ["Egress"], ["Ingress", "Egress"]])
+
+    def policy(name: int, where: str, who: Any, kinds: list[str], into: Any, out: Any) -> dict[str, Any]:
+        body = {"podSelector": who, "policyTypes": kinds}
+        body |= {"ingress": into} if "Ingress" in kinds else {}
+        body |= {"egress": out} if "Egress" in kinds else {}
+        return {"name": f"p{name}", "namespace": where, "spec": body}
+
+    made = st.builds(policy, st.integers(0, 99), st.sampled_from(SPACES), selector, types, rule("from"), rule("to"))
+    return st.lists(made, max_size=4, unique_by=lambda p: (p["namespace"], p["name"]))
+
+
+def inventory(found: list[dict[str, Any]], stack: str) -> Inventory:
+    workloads = [
+        {"name": app, "namespace": name, "labels": {"app": app}, "ports": [{"name": "http", "port": 8080}]}
+        for name in SPACES
+        for app in APPS
+    ]
+    spec = {
+        "apiVersion": "netspec.dev/v1alpha1",
+        "kind": "NetworkSpec",
+        "metadata": {"name": "same"},
+        "namespaces": [{"name": name} for name in SPACES],
+        "workloads": workloads,
+        "networkPolicies": found,
+        "stacks": {"s": STACKS[stack]},
+    }
+    result = compile_spec(loads(yaml.safe_dump(spec, sort_keys=False), "same.yaml"), "s", REGISTRY)
+    assert result.ir is not None and result.plan is not None, [d.render() for d in result.diagnostics]
+    return result.ir.inventory
+
+
+def differ(found: list[dict[str, Any]], one: str, other: str) -> list[tuple[str, str, str]]:
+    diff = Diff(*alike(inventory(found, one), inventory(found, other)))
+    return [(change.kind, change.source, change.destination) for change in diff.changes()]
+
+
+@settings(max_examples=100, deadline=None)
+@given(policies(st.one_of(pods, block)))
+def test_calico_and_the_vpc_cni_decide_alike(found: list[dict[str, Any]]) -> None:
+    """Blocks of addresses too: both match packets by address, and pods have the same range."""
+    assert differ(found, "kind", "vpc") == []
+    assert differ(found, "kind", "calico") == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(policies(pods, numbers))
+def test_cilium_differs_by_its_dialect_alone(found: list[dict[str, Any]]) -> None:
+    """Blocks of addresses and names of ports are what it takes otherwise (docs/semantics.md); the rest is the same."""
+    assert differ(found, "vpc", "cilium") == []
+
+
+def test_the_dialect_is_there() -> None:
+    body = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]}
+    found = [{"name": "p", "namespace": "one", "spec": body}]
+    assert differ(found, "vpc", "cilium") and not differ(found, "vpc", "kind")

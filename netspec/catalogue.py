@@ -58,6 +58,8 @@ KUBE_NETWORK_POLICIES = Release(
     "1.1.1", "1.1.1", "https://github.com/kubernetes-sigs/kube-network-policies/releases/tag/v1.1.1"
 )
 ANTREA = Release("2.7.0", "2.7.0", "https://github.com/antrea-io/antrea/releases/tag/v2.7.0")
+#: `airgap` has a stand-in: its source is not on the Go module proxy.
+NODE_CACHE = Release("1.26.7", "1.26.7", "https://github.com/kubernetes/dns/releases/tag/1.26.7")
 #: The last one: the project is archived.
 WEAVE = Release("2.8.1", "2.8.1", "https://github.com/weaveworks/weave/releases/tag/v2.8.1")
 TRAEFIK = Release("3.7.13", "3.7.12", "https://github.com/traefik/traefik/releases/tag/v3.7.13")
@@ -83,6 +85,7 @@ IMAGES: dict[str, str] = {
     "weave-kube": f"docker.io/weaveworks/weave-kube:{WEAVE.official}",
     "weave-npc": f"docker.io/weaveworks/weave-npc:{WEAVE.official}",
     "coredns": f"registry.k8s.io/coredns/coredns:v{COREDNS.official}",
+    "node-cache": f"registry.k8s.io/dns/k8s-dns-node-cache:{NODE_CACHE.official}",
     "metallb-controller": f"quay.io/metallb/controller:v{METALLB.official}",
     "metallb-speaker": f"quay.io/metallb/speaker:v{METALLB.official}",
     # As the chart of that release names them, without their digests.

@@ -48,6 +48,7 @@ class Feature(StrEnum):
     DNS_BUDGET = "dns-disruption-budget"
     DNS_SPREAD = "dns-spread"
     CLUSTER_DOMAIN = "dns-cluster-domain"
+    NODE_LOCAL = "dns-node-local"
     HTTP_ROUTES = "http-routes"
     HTTP_TLS = "http-tls"
     HTTP_REDIRECT = "http-redirect-to-https"
@@ -113,6 +114,7 @@ SUMMARIES: dict[Feature, str] = {
     Feature.DNS_BUDGET: "a PodDisruptionBudget of the DNS servers",
     Feature.DNS_SPREAD: "no two DNS servers on one node",
     Feature.CLUSTER_DOMAIN: "a cluster domain of one's own",
+    Feature.NODE_LOCAL: "a DNS cache on every node (NodeLocal DNSCache)",
     Feature.HTTP_ROUTES: "HTTP routes by host and path",
     Feature.HTTP_TLS: "HTTPS with a given or a self-signed certificate",
     Feature.HTTP_REDIRECT: "plain HTTP redirected to HTTPS",

@@ -3,12 +3,13 @@
 from typing import Any
 
 from netspec.backends.common.namespaces import namespaces
+from netspec.backends.common.nodelocal import node_local, node_local_facts
 from netspec.backends.common.policies import policies
 from netspec.backends.common.services import services
 from netspec.backends.common.standins import stand_ins
 from netspec.ir.model import Ir
 from netspec.plan import Node
-from netspec.target import Backend, Feature, Needs
+from netspec.target import Backend, Fact, Feature, Needs
 
 
 class Common(Backend):
@@ -27,8 +28,12 @@ class Common(Backend):
             Feature.HOST_NETWORK,
             Feature.NDOTS,
             Feature.POD_DNS,
+            Feature.NODE_LOCAL,
         }
     )
 
     def lower(self, ir: Ir, settings: Any, needs: Needs) -> tuple[Node, ...]:
-        return (*namespaces(ir, needs), *policies(ir), *services(ir), *stand_ins(ir))
+        return (*node_local(ir), *namespaces(ir, needs), *policies(ir), *services(ir), *stand_ins(ir))
+
+    def facts(self, ir: Ir, settings: Any) -> tuple[Fact, ...]:
+        return node_local_facts(ir)

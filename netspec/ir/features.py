@@ -54,6 +54,8 @@ def required(ir: Ir) -> dict[Feature, Place]:
     mode = ("network", "proxy", "mode")
     if mode in ir.given:
         need(_PROXIES[ir.network.proxy_mode], Place(mode))
+    if ir.dns.node_local:
+        need(Feature.NODE_LOCAL, Place(("dns", "nodeLocal")))
     for namespace in ir.namespaces:
         if namespace.name == "default" and set(namespace.labels) - {NAME_LABEL}:
             need(Feature.DEFAULT_NAMESPACE_LABELS, namespace.place)

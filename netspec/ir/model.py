@@ -176,7 +176,7 @@ class Network:
 class Dns:
     """`ndots` None leaves the kubelet's 5. `stub_domains`: domain -> resolver addresses. `upstreams`: who is asked of
     all else, none for the resolvers of the server's node. `hosts`: name -> addresses; `rewrites`: name -> the name that
-    is looked up in its place. `address`: the DNS Service's.
+    is looked up in its place. `address`: the DNS Service's; `node_local`: of the cache on every node, "" for none.
 
     Of the servers: `negative_seconds` None: as long as other answers; `prefetch`: hits, and seconds between them, after
     which a name is asked for again before it ends; `stale_seconds`: how long an old answer serves where nobody answers;
@@ -198,6 +198,7 @@ class Dns:
     autopath: bool = False
     max_unavailable: int | None = None
     apart: bool = False
+    node_local: str = ""
 
 
 @dataclass(frozen=True)

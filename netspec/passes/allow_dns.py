@@ -25,16 +25,22 @@ PORTS = (PolicyPort("UDP", KUBE_DNS.port), PolicyPort("TCP", KUBE_DNS.port))
 
 def allow_dns(ir: Ir, context: Context) -> Ir:
     opener = Opener(ir)
+    servers = [("allow-dns", IntentPeer("workload", KUBE_DNS.workload_id))]
+    if ir.dns.node_local:
+        # The cache on a node takes the Service's address for its own: what pods send there is not for a pod any more.
+        caches = (("allow-dns-cache", ir.dns.node_local), ("allow-dns-service", ir.dns.address))
+        servers += [(name, IntentPeer("cidr", f"{address}/32")) for name, address in caches]
     added = [
         policy
         for n in ir.namespaces
         if n.allow_dns
+        for name, server in servers
         for policy in opener.policies(
             Opening(
-                name="allow-dns",
+                name=name,
                 origin=f"namespaces: {n.name} allowDNS",
                 source=IntentPeer("namespace", n.name),
-                destination=IntentPeer("workload", KUBE_DNS.workload_id),
+                destination=server,
                 ports=PORTS,
                 place=context.place((*n.place.path, "allowDNS")),
             )

@@ -1,7 +1,7 @@
 """Checks name resolution: stub domains, pods that `ndots` cannot reach, and pods that cannot ask at all."""
 
 from collections import defaultdict
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import PodEnd
@@ -12,6 +12,8 @@ from netspec.ir.resolver import resolv_conf
 from netspec.passes.context import Context
 from netspec.spec.workloads import MAX_NAMESERVERS, DnsConfig
 
+#: RFC 3927.
+LINK_LOCAL = ip_network("169.254.0.0/16")
 #: CoreDNS's kubernetes plugin answers for the addresses of pods and Services too.
 REVERSE_ZONES = ("in-addr.arpa", "ip6.arpa")
 #: `name, name, name and 4 more`: how many workloads a message names.
@@ -24,6 +26,7 @@ def dns(ir: Ir, context: Context) -> Ir:
     _way_to_dns(ir, context)
     _pod_dns(ir, context)
     _server(ir, context)
+    _node_local(ir, context)
     return ir
 
 
@@ -115,6 +118,23 @@ def _server(ir: Ir, context: Context) -> None:
         for name in (name for name, value in settings.items() if value):
             message = f"{name} is about the cache, and cacheSeconds is 0"
             report.error("NS608", ("dns", "coredns", name), message, "remove it, or let the server keep answers")
+
+
+def _node_local(ir: Ir, context: Context) -> None:
+    """The cache takes lookups from kube-proxy by rules of the node; see docs/names.md."""
+    report, mode = context.report, ir.network.proxy_mode
+    if not ir.dns.node_local:
+        return
+    path: Path = ("dns", "nodeLocal")
+    if mode in ("ipvs", "none"):
+        message = f"with proxy mode {mode} the cache cannot take over the DNS Service's address"
+        report.error("NS609", path, message, "use iptables, or leave nodeLocal out")
+    elif mode == "nftables":
+        message = "NodeLocal DNSCache beside kube-proxy in nftables mode is not documented"
+        report.warning("NS610", path, message, "use iptables, or try it out first")
+    if ip_address(ir.dns.node_local) not in LINK_LOCAL:
+        message = f"{ir.dns.node_local} is not a link-local address: somebody else may have it"
+        report.error("NS609", (*path, "address"), message, f"one of {LINK_LOCAL}")
 
 
 def _of_family(path: Path, address: str, context: Context) -> None:

@@ -51,7 +51,7 @@ def _network(given: spec.Network) -> ir.Network:
 
 
 def _dns(file: spec.NetworkSpec) -> ir.Dns:
-    server = file.dns.coredns
+    server, local = file.dns.coredns, file.dns.node_local
     return ir.Dns(
         ndots=file.dns.ndots,
         replicas=server.replicas,
@@ -69,6 +69,7 @@ def _dns(file: spec.NetworkSpec) -> ir.Dns:
         autopath=server.autopath,
         max_unavailable=server.max_unavailable,
         apart=server.spread == "required",
+        node_local=local.address if local is not None and local.enabled else "",
     )
 
 

@@ -121,7 +121,8 @@ class Lookups:
                 server = ", ".join(servers)
                 return Query(name, to, "stub domain", server, found, _outside(found, f"{domain}'s server"))
         found = None if name == meant and "." in name else False
-        server = ", ".join(dns.upstreams) or "the resolvers of CoreDNS's node"
+        of_node = "the node's resolvers" if dns.node_local else "the resolvers of CoreDNS's node"
+        server = ", ".join(dns.upstreams) or of_node
         return Query(name, to, "upstream", server, found, _outside(found, "the world's DNS"))
 
     def _is_of_zone(self, name: str) -> bool:

@@ -8,12 +8,13 @@ endpoints (refused or dropped), a pod to a node port.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from ipaddress import ip_address
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.services import Endpoints
 from netspec.analysis.spaces import samples
 from netspec.analysis.verdict import AddressEnd, PodEnd
-from netspec.ir.dns import dns_servers
+from netspec.ir.dns import DNS_PORT, KUBE_DNS, dns_servers
 from netspec.ir.model import IPAddress, Ir, Service, ServicePort, Workload
 from netspec.probes import OUTSIDE, OWN_NODE, SAME_POD, FactProbe, FlowProbe, Nodes, Outcome, Via
 from netspec.probing.flows import SILENT, agreed, answers, callers, sources
@@ -27,6 +28,7 @@ NOT_HERE = "internalTrafficPolicy Local: kube-proxy drops what a node without an
 ANSWER_SOURCES = 2
 
 Backend = tuple[Workload, int]
+Expected = tuple[Outcome | None, tuple[str, ...], str]
 
 
 def backends(endpoints: Endpoints, service: Service, port: ServicePort) -> list[Backend]:
@@ -98,6 +100,8 @@ def _probe(
     )
     if not all(answers(workload, number, port.protocol) for workload, number in behind):
         expect, reason = None, SILENT
+    if ir.dns.node_local and service.id == KUBE_DNS.service_id and port.port == DNS_PORT:
+        expect, deciding, reason = _through_the_cache(ir, source, port)
     return FlowProbe(
         f"flow:{via}:{source.id}->{service.id}:{dialled}/{port.protocol}",
         source.id,
@@ -110,6 +114,17 @@ def _probe(
         reason,
         backends=tuple(workload.id for workload, _ in behind),
     )
+
+
+def _through_the_cache(ir: Ir, source: Workload, port: ServicePort) -> Expected:
+    """The node has the DNS Service's address, so a lookup goes to that address and to no pod. Which of the node's own
+    rules comes first, the cache's, which lets lookups in, or those of policy, is not said: what policy denies may
+    pass."""
+    at = AddressEnd(ip_address(ir.dns.address))
+    expect, deciding, reason = agreed([evaluate(ir.inventory, PodEnd(source.id), at, port.port, port.protocol)])
+    if expect is Outcome.TIMED_OUT:
+        return None, deciding, "the cache's own rules on the node may let it in before policy is asked"
+    return expect, deciding, reason
 
 
 def answering_pods(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
@@ -142,6 +157,9 @@ def reaches_dns(ir: Ir, source: Workload) -> bool:
     every pod of that."""
     if source.dns.policy != "ClusterFirst":
         return False
+    if ir.dns.node_local:
+        at = AddressEnd(ip_address(ir.dns.address))
+        return evaluate(ir.inventory, PodEnd(source.id), at, DNS_PORT, "UDP").expected == "allow"
     servers = [s for s in dns_servers(ir.inventory) if s.workload.system]
     verdicts = [evaluate(ir.inventory, PodEnd(source.id), PodEnd(s.workload.id), s.port, "UDP") for s in servers]
     return bool(verdicts) and all(v.expected == "allow" for v in verdicts)

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from netspec.ir.dns import NODE_LOCAL_ADDRESS
 from netspec.spec.model import Model
 from netspec.spec.types import Address, Domain
 from netspec.spec.workloads import DnsConfig
@@ -50,6 +51,15 @@ class CoreDns(Model):
     )
 
 
+class NodeLocal(Model):
+    """NodeLocal DNSCache: a cache on every node, which answers at the DNS Service's address and at its own."""
+
+    enabled: bool = Field(True, description="false: none, as without this field.")
+    address: Address = Field(
+        str(NODE_LOCAL_ADDRESS), description="Its own address: a link-local one, the same on every node."
+    )
+
+
 class Dns(Model):
     """Name resolution of pods."""
 
@@ -58,6 +68,7 @@ class Dns(Model):
     )
     dns_config: DnsConfig | None = Field(None, description="Of every pod that netspec deploys.")
     cluster_domain: Domain = Field("cluster.local", description="The domain of the cluster's own names.")
+    node_local: NodeLocal | None = Field(None, description="A cache on every node. Unset: none.")
     coredns: CoreDns = Field(default_factory=CoreDns, description="The cluster's name server.")
     stub_domains: dict[Domain, Resolvers] = Field(
         default_factory=dict, description="Domains that name servers of your own answer: domain -> their addresses."

@@ -101,13 +101,13 @@ def _cache(dns: Dns, zones: list[str]) -> list[str]:
     return [f"    cache {dns.cache_seconds} {{", *own, "    }"] if own else [f"    cache {dns.cache_seconds}"]
 
 
-def dns_facts(dns: Dns) -> tuple[Fact, ...]:
+def dns_facts(dns: Dns, nodes: int = 1) -> tuple[Fact, ...]:
+    """How many servers there are is not known where it follows the nodes' cores."""
     text = ObjectRead("configmaps", (("Corefile", Field("data.Corefile")),), "coredns", NAMESPACE)
-    facts = [
-        Fact("dns-replicas", f"{NAMESPACE}/coredns", dns.replicas, ReadyRead()),
-        Fact("dns-settings", "dns", {"Corefile": corefile(dns)}, text),
-    ]
+    servers = dns.servers(nodes)
+    facts = [] if servers is None else [Fact("dns-replicas", f"{NAMESPACE}/coredns", servers, ReadyRead())]
+    facts.append(Fact("dns-settings", "dns", {"Corefile": corefile(dns)}, text))
     if dns.stub_domains:
-        wanted = {domain: sorted(servers) for domain, servers in dns.stub_domains}
+        wanted = {domain: sorted(addresses) for domain, addresses in dns.stub_domains}
         facts.append(Fact("stub-domains", "dns", wanted, text._replace(parse="corefile")))
     return tuple(facts)

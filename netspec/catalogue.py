@@ -58,6 +58,10 @@ KUBE_NETWORK_POLICIES = Release(
     "1.1.1", "1.1.1", "https://github.com/kubernetes-sigs/kube-network-policies/releases/tag/v1.1.1"
 )
 ANTREA = Release("2.7.0", "2.7.0", "https://github.com/antrea-io/antrea/releases/tag/v2.7.0")
+#: `airgap` has none: its source is not on the Go module proxy.
+AUTOSCALER = Release(
+    "1.10.3", "-", "https://github.com/kubernetes-sigs/cluster-proportional-autoscaler/releases/tag/v1.10.3"
+)
 #: `airgap` has a stand-in: its source is not on the Go module proxy.
 NODE_CACHE = Release("1.26.7", "1.26.7", "https://github.com/kubernetes/dns/releases/tag/1.26.7")
 #: The last one: the project is archived.
@@ -85,6 +89,7 @@ IMAGES: dict[str, str] = {
     "weave-kube": f"docker.io/weaveworks/weave-kube:{WEAVE.official}",
     "weave-npc": f"docker.io/weaveworks/weave-npc:{WEAVE.official}",
     "coredns": f"registry.k8s.io/coredns/coredns:v{COREDNS.official}",
+    "autoscaler": f"registry.k8s.io/cpa/cluster-proportional-autoscaler:v{AUTOSCALER.official}",
     "node-cache": f"registry.k8s.io/dns/k8s-dns-node-cache:{NODE_CACHE.official}",
     "metallb-controller": f"quay.io/metallb/controller:v{METALLB.official}",
     "metallb-speaker": f"quay.io/metallb/speaker:v{METALLB.official}",

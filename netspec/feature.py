@@ -48,6 +48,7 @@ class Feature(StrEnum):
     DNS_BUDGET = "dns-disruption-budget"
     DNS_SPREAD = "dns-spread"
     CLUSTER_DOMAIN = "dns-cluster-domain"
+    DNS_AUTOSCALE = "dns-autoscale"
     NODE_LOCAL = "dns-node-local"
     HTTP_ROUTES = "http-routes"
     HTTP_TLS = "http-tls"
@@ -114,6 +115,7 @@ SUMMARIES: dict[Feature, str] = {
     Feature.DNS_BUDGET: "a PodDisruptionBudget of the DNS servers",
     Feature.DNS_SPREAD: "no two DNS servers on one node",
     Feature.CLUSTER_DOMAIN: "a cluster domain of one's own",
+    Feature.DNS_AUTOSCALE: "DNS servers whose number follows the cluster's size",
     Feature.NODE_LOCAL: "a DNS cache on every node (NodeLocal DNSCache)",
     Feature.HTTP_ROUTES: "HTTP routes by host and path",
     Feature.HTTP_TLS: "HTTPS with a given or a self-signed certificate",

@@ -54,6 +54,8 @@ def required(ir: Ir) -> dict[Feature, Place]:
     mode = ("network", "proxy", "mode")
     if mode in ir.given:
         need(_PROXIES[ir.network.proxy_mode], Place(mode))
+    if ir.dns.autoscale is not None:
+        need(Feature.DNS_AUTOSCALE, Place(("dns", "coredns", "autoscale")))
     if ir.dns.node_local:
         need(Feature.NODE_LOCAL, Place(("dns", "nodeLocal")))
     for namespace in ir.namespaces:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from netspec.diagnostics import Path
+from netspec.ir.autoscale import Ladder, Linear
 from netspec.ir.base import Direction as Direction
 from netspec.ir.base import IPAddress as IPAddress
 from netspec.ir.base import IPNetwork as IPNetwork
@@ -180,7 +181,8 @@ class Dns:
 
     Of the servers: `negative_seconds` None: as long as other answers; `prefetch`: hits, and seconds between them, after
     which a name is asked for again before it ends; `stale_seconds`: how long an old answer serves where nobody answers;
-    `max_unavailable`: of a PodDisruptionBudget; `apart`: no two of them on one node."""
+    `max_unavailable`: of a PodDisruptionBudget; `apart`: no two of them on one node; `autoscale`: what says how many
+    they are, in place of `replicas`."""
 
     ndots: int | None = None
     replicas: int = 2
@@ -199,6 +201,11 @@ class Dns:
     max_unavailable: int | None = None
     apart: bool = False
     node_local: str = ""
+    autoscale: Linear | Ladder | None = None
+
+    def servers(self, nodes: int) -> int | None:
+        """How many there are on so many nodes; None where that depends on how many cores those have."""
+        return self.autoscale.replicas(nodes, None) if self.autoscale else self.replicas
 
 
 @dataclass(frozen=True)

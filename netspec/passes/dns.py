@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from ipaddress import ip_address, ip_network
+from itertools import pairwise
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import PodEnd
@@ -102,12 +103,14 @@ def _server(ir: Ir, context: Context) -> None:
         message = "autopath has to know the namespace of the pod that asks: it needs pods: verified"
         hint = "add pods: verified; the server then watches all pods"
         report.error("NS608", ("dns", "coredns", "autopath"), message, hint)
-    if dns.max_unavailable is not None and dns.max_unavailable >= dns.replicas:
-        message = f"all {dns.replicas} DNS servers may be away at once"
-        report.error("NS608", ("dns", "coredns", "maxUnavailable"), message, f"at most {dns.replicas - 1}")
+    _autoscale(ir, context)
+    count = dns.servers(ir.traits.nodes) or dns.replicas
+    if dns.max_unavailable is not None and dns.max_unavailable >= count:
+        message = f"all {count} DNS servers may be away at once"
+        report.error("NS608", ("dns", "coredns", "maxUnavailable"), message, f"at most {count - 1}")
     nodes = ir.traits.nodes
-    if context.stack and dns.apart and dns.replicas > nodes:
-        message = f"{dns.replicas} DNS servers, each on a node of its own, and {nodes} nodes: some would wait"
+    if context.stack and dns.apart and count > nodes:
+        message = f"{count} DNS servers, each on a node of its own, and {nodes} nodes: some would wait"
         report.error("NS608", ("dns", "coredns", "spread"), message, "fewer replicas, or spread: preferred")
     settings = {
         "negativeCacheSeconds": dns.negative_seconds,
@@ -118,6 +121,39 @@ def _server(ir: Ir, context: Context) -> None:
         for name in (name for name, value in settings.items() if value):
             message = f"{name} is about the cache, and cacheSeconds is 0"
             report.error("NS608", ("dns", "coredns", name), message, "remove it, or let the server keep answers")
+
+
+def _autoscale(ir: Ir, context: Context) -> None:
+    assert context.loaded.spec is not None
+    server, report = context.loaded.spec.dns.coredns, context.report
+    path: Path = ("dns", "coredns", "autoscale")
+    given = server.autoscale
+    if given is None:
+        return
+    if "replicas" in server.model_fields_set:
+        message = "autoscale says how many DNS servers there are: replicas would be fought over"
+        report.error("NS611", ("dns", "coredns", "replicas"), message, "remove it, and give autoscale a min")
+    if (given.linear is None) is (given.ladder is None):
+        report.error("NS611", path, "autoscale is by one way: linear or ladder", "give one of them")
+    if (linear := given.linear) is not None:
+        if linear.cores_per_replica is None and linear.nodes_per_replica is None:
+            message = "linear counts neither cores nor nodes"
+            report.error("NS611", (*path, "linear"), message, "give coresPerReplica or nodesPerReplica")
+        if linear.max is not None and linear.max < linear.min:
+            message = f"the most, {linear.max}, is less than the least, {linear.min}"
+            report.error("NS611", (*path, "linear", "max"), message, "raise max, or lower min")
+    if given.ladder is not None:
+        tables = (
+            ("coresToReplicas", given.ladder.cores_to_replicas),
+            ("nodesToReplicas", given.ladder.nodes_to_replicas),
+        )
+        if not any(steps for _, steps in tables):
+            report.error("NS611", (*path, "ladder"), "ladder has no steps", "give coresToReplicas or nodesToReplicas")
+        for name, steps in tables:
+            for i, (lower, higher) in enumerate(pairwise(steps), start=1):
+                if higher[0] <= lower[0] or higher[1] < lower[1]:
+                    message = f"step {higher} does not come after {lower}"
+                    report.error("NS611", (*path, "ladder", name, i), message, "write the steps in ascending order")
 
 
 def _node_local(ir: Ir, context: Context) -> None:

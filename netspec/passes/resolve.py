@@ -5,6 +5,7 @@ from typing import Literal
 
 from netspec.diagnostics import Path
 from netspec.ir import model as ir
+from netspec.ir.autoscale import Ladder, Linear
 from netspec.ir.selectors import Requirement, Selector
 from netspec.passes.context import Context
 from netspec.passes.endpoints import EVERY_PORT
@@ -12,6 +13,7 @@ from netspec.passes.resolve_http import http_route
 from netspec.passes.resolve_services import endpoint_slice, service
 from netspec.passes.resolve_workloads import dns_configs, workload
 from netspec.spec import v1alpha1 as spec
+from netspec.spec.dns import Autoscale
 from netspec.spec.model import Model
 from netspec.spec.peers import PeerRef
 from netspec.spec.types import PortRange, network
@@ -69,6 +71,7 @@ def _dns(file: spec.NetworkSpec) -> ir.Dns:
         autopath=server.autopath,
         max_unavailable=server.max_unavailable,
         apart=server.spread == "required",
+        autoscale=_autoscale(server.autoscale),
         node_local=local.address if local is not None and local.enabled else "",
     )
 
@@ -76,6 +79,21 @@ def _dns(file: spec.NetworkSpec) -> ir.Dns:
 def dns_of(services: ir.IPNetwork) -> str:
     """The DNS Service's address in the Service network."""
     return str(services[min(_DNS_INDEX, services.num_addresses - 1)])
+
+
+def _autoscale(given: Autoscale | None) -> Linear | Ladder | None:
+    """That both are given is said by a pass."""
+    if given is None:
+        return None
+    if (linear := given.linear) is not None:
+        cores, nodes = linear.cores_per_replica or 0, linear.nodes_per_replica or 0
+        return Linear(cores, nodes, linear.min, linear.max, linear.prevent_single_point_failure)
+    ladder = given.ladder
+    return Ladder(_steps(ladder.cores_to_replicas), _steps(ladder.nodes_to_replicas)) if ladder else None
+
+
+def _steps(given: list[list[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((size, replicas) for size, replicas in given)
 
 
 def _given(model: Model, path: Path) -> Iterator[Path]:

@@ -16,7 +16,8 @@ _METRICS = 9153
 
 
 def system(ir: Ir, _: Context) -> Ir:
-    coredns = KUBE_DNS.pods(ir.dns.replicas, ContainerPort(_METRICS, "TCP", "metrics"))
+    servers = ir.dns.servers(ir.traits.nodes)
+    coredns = KUBE_DNS.pods(ir.dns.replicas if servers is None else servers, ContainerPort(_METRICS, "TCP", "metrics"))
     service = KUBE_DNS.front(ServicePort(_METRICS, _METRICS, "TCP", "metrics"))
     front = ir.traits.front
     if front is not None:

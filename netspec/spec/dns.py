@@ -23,10 +23,38 @@ class Prefetch(Model):
     seconds: int = Field(60, ge=1, le=3600, description="with no longer pause than this.")
 
 
+class LinearScale(Model):
+    """So many replicas for so many cores or nodes, whichever asks for more."""
+
+    cores_per_replica: Annotated[int, Field(ge=1)] | None = Field(None, description="One for each so many cores.")
+    nodes_per_replica: Annotated[int, Field(ge=1)] | None = Field(None, description="One for each so many nodes.")
+    min: int = Field(1, ge=1, le=100, description="At least.")
+    max: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="At most.")
+    prevent_single_point_failure: bool = Field(True, description="Two at least where there are several nodes.")
+
+
+Step = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
+
+
+class LadderScale(Model):
+    """Steps: [cores or nodes, replicas]; the highest that is reached counts."""
+
+    cores_to_replicas: list[Step] = Field(default_factory=list, max_length=50, description="[cores, replicas].")
+    nodes_to_replicas: list[Step] = Field(default_factory=list, max_length=50, description="[nodes, replicas].")
+
+
+class Autoscale(Model):
+    """cluster-proportional-autoscaler: the number of servers follows the cluster's size. One of the two."""
+
+    linear: LinearScale | None = Field(None, description="In proportion.")
+    ladder: LadderScale | None = Field(None, description="By steps.")
+
+
 class CoreDns(Model):
     """The cluster's name server, which netspec owns or whose settings it gives."""
 
     replicas: int = Field(2, ge=1, le=100, description="How many CoreDNS pods.")
+    autoscale: Autoscale | None = Field(None, description="What says how many they are, in place of replicas.")
     cache_seconds: int = Field(30, ge=0, le=3600, description="How long CoreDNS keeps an answer; 0 keeps none.")
     negative_cache_seconds: Annotated[int, Field(ge=0, le=3600)] | None = Field(
         None, description="How long it keeps that there is no such name. Unset: as long as other answers."

@@ -97,6 +97,7 @@ NEEDS: dict[Feature, dict[str, Any]] = {
     Feature.DNS_AUTOPATH: {"dns": {"coredns": {"pods": "verified", "autopath": True}}},
     Feature.DNS_BUDGET: {"dns": {"coredns": {"maxUnavailable": 1}}},
     Feature.DNS_SPREAD: {"dns": {"coredns": {"spread": "required"}}},
+    Feature.DNS_AUTOSCALE: {"dns": {"coredns": {"autoscale": {"linear": {"nodesPerReplica": 16}}}}},
     Feature.NODE_LOCAL: {"dns": {"nodeLocal": {}}},
     Feature.CLUSTER_DOMAIN: {"dns": {"clusterDomain": "k8s.example"}},
     Feature.STUB_DOMAINS: {"dns": {"stubDomains": {"corp.example": ["172.30.0.53"]}}},

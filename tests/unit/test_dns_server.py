@@ -1,5 +1,6 @@
 """The cluster's DNS server: its configuration from the spec, what that predicts, and the cluster's own domain."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from spec_support import compiled
 
 from netspec.analysis.services import Endpoints
 from netspec.backends.clusters.kind import kubeadm_patches
-from netspec.backends.corefile import corefile
+from netspec.backends.corefile import corefile, dns_facts
 from netspec.backends.dns.coredns.objects import coredns
 from netspec.ir.model import Ir
 from netspec.probing.lookup import Lookups
@@ -156,3 +157,50 @@ def test_a_domain_of_the_cluster_s_own() -> None:
     assert patches["KubeletConfiguration"]["clusterDomain"] == "k8s.example"
     usual = {p["kind"]: p for p in kubeadm_patches(an_ir.network, server("{}").dns)}
     assert "networking" not in usual["ClusterConfiguration"] and "clusterDomain" not in usual["KubeletConfiguration"]
+
+
+# Autoscaling
+
+
+def scaled(autoscale: str, workers: int = 4) -> Ir:
+    stacks = f"stacks: {{dev: {{cluster: {{type: kind, workers: {workers}}}, cni: {{provider: calico}}}}}}\n"
+    return server(f"{{coredns: {{autoscale: {autoscale}}}}}", stacks)
+
+
+@pytest.mark.parametrize(
+    ("autoscale", "replicas"),
+    [
+        ("{linear: {nodesPerReplica: 2}}", 3),
+        ("{linear: {nodesPerReplica: 2, max: 2}}", 2),
+        ("{linear: {nodesPerReplica: 16}}", 2),
+        ("{linear: {nodesPerReplica: 16, preventSinglePointFailure: false}}", 1),
+        ("{linear: {nodesPerReplica: 16, min: 4}}", 4),
+        ("{ladder: {nodesToReplicas: [[1, 1], [5, 3], [6, 4]]}}", 3),
+        ("{linear: {coresPerReplica: 256, nodesPerReplica: 16}}", None),
+        ("{ladder: {coresToReplicas: [[1, 1]], nodesToReplicas: [[1, 2]]}}", None),
+    ],
+)
+def test_the_number_of_servers_is_worked_out_where_nodes_tell(autoscale: str, replicas: int | None) -> None:
+    """Of five nodes. How many cores they have is not the spec's to say."""
+    an_ir = scaled(autoscale)
+    assert an_ir.dns.servers(an_ir.traits.nodes) == replicas
+    expected = [f.expect for f in dns_facts(an_ir.dns, an_ir.traits.nodes) if f.name == "dns-replicas"]
+    assert expected == ([] if replicas is None else [replicas])
+    pods = an_ir.workloads_by_id["kube-system/coredns"].replicas
+    assert pods == (2 if replicas is None else replicas)
+
+
+def test_the_deployment_has_no_replicas_where_the_autoscaler_says_how_many() -> None:
+    nodes = {n.id: n for n in coredns(scaled("{linear: {nodesPerReplica: 2, min: 2, max: 8}}"))}
+    assert "replicas" not in nodes["deployment:kube-system/coredns"].manifest["spec"]
+    config = nodes["configmap:kube-system/kube-dns-autoscaler"].manifest["data"]
+    assert json.loads(config["linear"]) == {
+        "nodesPerReplica": 2,
+        "min": 2,
+        "max": 8,
+        "preventSinglePointFailure": True,
+    }
+    ladder = {n.id: n for n in coredns(scaled("{ladder: {nodesToReplicas: [[1, 1], [5, 3]]}}"))}
+    data = ladder["configmap:kube-system/kube-dns-autoscaler"].manifest["data"]
+    assert json.loads(data["ladder"]) == {"nodesToReplicas": [[1, 1], [5, 3]]}
+    assert not any("autoscaler" in n.id for n in coredns(server("{}")))

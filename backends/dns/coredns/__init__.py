@@ -11,10 +11,10 @@ from netspec.target import Backend, Fact, Feature, Needs
 
 class CoreDns(Backend):
     name = "coredns"
-    supports = FEATURES | {Feature.DNS_REPLICAS, Feature.DNS_BUDGET, Feature.DNS_SPREAD}
+    supports = FEATURES | {Feature.DNS_REPLICAS, Feature.DNS_BUDGET, Feature.DNS_SPREAD, Feature.DNS_AUTOSCALE}
 
     def lower(self, ir: Ir, settings: Any, needs: Needs) -> tuple[Node, ...]:
         return coredns(ir)
 
     def facts(self, ir: Ir, settings: Any) -> tuple[Fact, ...]:
-        return dns_facts(ir.dns)
+        return dns_facts(ir.dns, ir.traits.nodes)

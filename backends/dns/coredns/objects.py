@@ -7,6 +7,7 @@ import hashlib
 from typing import Any
 
 from netspec.backends.corefile import METRICS_PORT, NAMESPACE, corefile
+from netspec.backends.dns.coredns.autoscaler import autoscaler
 from netspec.backends.objects import CHECKSUM, Manifest, cluster_role_binding, guards, manifest, node, rule
 from netspec.catalogue import IMAGES
 from netspec.ir.dns import KUBE_DNS
@@ -28,7 +29,8 @@ def coredns(ir: Ir) -> tuple[ManifestNode, ...]:
     guarding = (policy for w in ir.workloads if w.system for policy in guards(ir, w))
     budget = node(_budget(ir.dns.max_unavailable), CLUSTER) if ir.dns.max_unavailable is not None else None
     server = node(_deployment(ir.dns, text), binding.id, config.id, CNI_READY, *guarding)
-    return (account, role, binding, config, service, *([budget] if budget else []), server)
+    scaled = autoscaler(ir.dns, server.id)
+    return (account, role, binding, config, service, *([budget] if budget else []), server, *scaled)
 
 
 def _cluster_role() -> Manifest:
@@ -108,8 +110,9 @@ def _deployment(dns: Dns, text: str) -> Manifest:
         "coredns",
         NAMESPACE,
         labels=LABELS,
-        spec={
-            "replicas": dns.replicas,
+        # Where the autoscaler says how many, whoever else does would fight it.
+        spec=({} if dns.autoscale else {"replicas": dns.replicas})
+        | {
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
             "selector": {"matchLabels": LABELS},
             "template": template,

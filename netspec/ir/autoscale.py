@@ -1,0 +1,70 @@
+"""How the number of DNS servers follows the cluster's size: the arithmetic of cluster-proportional-autoscaler (README,
+Control patterns)."""
+
+import json
+from dataclasses import dataclass
+from math import ceil
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """So many cores, or nodes, for each replica; 0 for one that does not count. With
+    `prevent_single_point` there are two at least where there are several nodes."""
+
+    cores_per_replica: int = 0
+    nodes_per_replica: int = 0
+    min: int = 1
+    max: int | None = None
+    prevent_single_point: bool = True
+
+    def replicas(self, nodes: int, cores: int | None) -> int | None:
+        """None where the number of cores decides and is not known.
+
+        >>> Linear(nodes_per_replica=16).replicas(3, None), Linear(256, 16, min=2).replicas(40, 320)
+        (2, 3)
+        >>> Linear(256, 16).replicas(3, None), Linear(nodes_per_replica=1, max=4).replicas(9, None)
+        (None, 4)
+        """
+        if self.cores_per_replica and cores is None:
+            return None
+        by_cores = ceil((cores or 0) / self.cores_per_replica) if self.cores_per_replica else 0
+        by_nodes = ceil(nodes / self.nodes_per_replica) if self.nodes_per_replica else 0
+        wanted = max(by_cores, by_nodes, 2 if self.prevent_single_point and nodes > 1 else 1)
+        return max(self.min, wanted if self.max is None else min(wanted, self.max))
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """As the autoscaler reads them."""
+        found = {"coresPerReplica": self.cores_per_replica, "nodesPerReplica": self.nodes_per_replica, "min": self.min}
+        found |= {} if self.max is None else {"max": self.max}
+        given = {key: value for key, value in found.items() if value}
+        return {"linear": json.dumps(given | {"preventSinglePointFailure": self.prevent_single_point})}
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """(so many cores or nodes, so many replicas), ascending: the highest step that is reached."""
+
+    cores: tuple[tuple[int, int], ...] = ()
+    nodes: tuple[tuple[int, int], ...] = ()
+
+    def replicas(self, nodes: int, cores: int | None) -> int | None:
+        """The higher one of both. None where the number of cores decides and is not known.
+
+        >>> Ladder(nodes=((1, 1), (2, 2), (10, 4))).replicas(3, None)
+        2
+        >>> Ladder(((1, 1), (64, 3)), ((1, 1), (2, 2))).replicas(3, 64)
+        3
+        """
+        if self.cores and cores is None:
+            return None
+        return max(_step(self.cores, cores or 0), _step(self.nodes, nodes))
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        found = {"coresToReplicas": self.cores, "nodesToReplicas": self.nodes}
+        return {"ladder": json.dumps({key: steps for key, steps in found.items() if steps})}
+
+
+def _step(steps: tuple[tuple[int, int], ...], size: int) -> int:
+    return max((replicas for start, replicas in steps if size >= start), default=0)

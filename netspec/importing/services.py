@@ -1,6 +1,7 @@
 """Services of an inventory as the spec's; what a Service has beyond the spec's fields is said."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from netspec.importing.documents import Bodies
@@ -51,11 +52,11 @@ def add_services(draft: Draft, inventory: Inventory, kept: list[Kept], bodies: B
             draft.lost(what, why, locate(Place((*service.place.path, "spec", *path), service.place.position)))
         ports = list(service.ports)
         where = locate(service.place)
-        data = _data(service, ports) | _further(service, body)
+        data = _data(service, ports) | _further(service, body) | _endpoints(service, inventory)
         draft.sections["services"].append(Item(data, what, where))
         _add_undeclared(draft, service, ports, kept)
-        if service.selector is None and service.type != "ExternalName":
-            draft.lost(what, "it has no selector, and a spec has no endpoints of its own", where)
+        if service.selector is None and service.type != "ExternalName" and "endpoints" not in data:
+            draft.lost(what, "it has no selector, and no endpoints that are addresses outside were given", where)
 
 
 def _data(service: Service, ports: list[ServicePort]) -> dict[str, object]:
@@ -87,6 +88,28 @@ def _further(service: Service, body: dict[str, Any]) -> dict[str, object]:
     if given.get("sessionAffinity") != "ClientIP":
         given.pop("sessionAffinityConfig", None)
     return {f: v for f, v in given.items() if service.type == "LoadBalancer" or f not in LOAD_BALANCER_ONLY}
+
+
+def _endpoints(service: Service, inventory: Inventory) -> dict[str, object]:
+    """The addresses that somebody put behind it, and its ports as those have them; nothing where pods are among them,
+    or where two of its EndpointSlices have other numbers for a port."""
+    parts = [part for part in inventory.slices if part.service == service.id]
+    addresses = sorted({a for part in parts for a in part.addresses}, key=int)
+    if service.selector is not None or not addresses or any(part.workloads for part in parts):
+        return {}
+    ports = []
+    for port in service.ports:
+        numbers = {
+            n
+            for part in parts
+            for name, protocol, n in part.ports
+            if (name, protocol) == (port.name or "", port.protocol)
+        }
+        if len(numbers) != 1:
+            return {}
+        (number,) = numbers
+        ports.append(_port(replace(port, target_port=port.port if number is None else number), service.headless))
+    return {"ports": ports, "endpoints": [{"addresses": [str(a) for a in addresses]}]}
 
 
 def _says_nothing(field: str, value: Any) -> bool:

@@ -92,12 +92,13 @@ class DnsProbe:
 
 
 class HttpAsk(NamedTuple):
-    """A request over plain HTTP; `size`: bytes of its body."""
+    """A request over plain HTTP; `size`: bytes of its body. `route`: the id of the one that takes it, "" for none."""
 
     method: str
     host: str
     path: str
     size: int = 0
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True)

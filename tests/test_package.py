@@ -78,6 +78,7 @@ def run(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run
     (tmp_path / "here").mkdir()
     (tmp_path / "shop.yaml").write_text((ROOT / "stacks" / "shop.yaml").read_text())
     (tmp_path / "manifests.yaml").write_text(MANIFESTS)
+    (tmp_path / "ingress.yaml").write_text(INGRESS)
     env = {"PATH": str(installed), "HOME": str(tmp_path / "home"), "LANG": "C.UTF-8"}
     env |= {f"NETSPEC_{name}_URL": "http://127.0.0.1:9" for name in ("KIND", "KUBECTL", "PULUMI")}
 
@@ -90,6 +91,12 @@ def run(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run
     return start
 
 
+INGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop}
+spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
+"""
 #: Command -> ways to run it anywhere, with the exit code.
 ANYWHERE: dict[str, list[tuple[str, int]]] = {
     "check": [("../shop.yaml", 0), ("../manifests.yaml", 1)],
@@ -102,6 +109,10 @@ ANYWHERE: dict[str, list[tuple[str, int]]] = {
     "diff": [("../shop.yaml ../shop.yaml", 0)],
     "lint": [("../shop.yaml", 0)],
     "exposure": [("../shop.yaml", 0)],
+    "capacity": [("../shop.yaml --stack shop", 0)],
+    "dns": [("../shop.yaml db --from shop/web", 0)],
+    "targets": [("", 0)],
+    "migrate": [("--manifests ../ingress.yaml --from ingress-nginx", 0), ("--manifests .. --from other", 2)],
     "completion": [("bash", 0), ("zsh", 0), ("fish", 0), ("tcsh", 2)],
 }
 #: Commands that need a project: the rest of the command line, and what is said in a new one.

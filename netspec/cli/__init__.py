@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "matrix": "who reaches whom: all connections",
     "explain": "why a connection is allowed or denied",
     "diff": "which connections a change opens or closes",
+    "migrate": "write the HTTP routes of a spec from Ingresses of ingress-nginx: what carries over, changes, is lost",
     "lint": "what is suspicious about policies: shadowed, redundant, matching nothing",
     "targets": "which cluster goes with which CNI, and what the two can do",
     "capacity": "how many pods, nodes and addresses a stack has room for, and which limit binds",

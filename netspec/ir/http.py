@@ -141,13 +141,20 @@ class HttpRoute:
 @dataclass(frozen=True, slots=True)
 class Front:
     """A proxy that serves routes: its pods, the Service in front of them, and the names of that Service's ports for
-    HTTP and HTTPS. `labels`: those of its namespace besides the name."""
+    HTTP and HTTPS. `labels`: those of its namespace besides the name. `kind`: the API's for a route, if not Ingress;
+    `suffixes`: what may follow a route's name in the names of the objects that it becomes."""
 
     workload: Workload
     service: Service
     http: str
     https: str
     labels: tuple[tuple[str, str], ...] = ()
+    kind: str = "Ingress"
+    suffixes: tuple[str, ...] = ("",)
+
+    def objects_of(self, route: HttpRoute) -> tuple[tuple[str, str], ...]:
+        """Kind and id of all that a route may become."""
+        return tuple((self.kind, f"{route.id}{suffix}") for suffix in self.suffixes)
 
     def port(self, name: str) -> int:
         return next(p.port for p in self.service.ports if p.name == name)

@@ -48,9 +48,11 @@ def http_answers(ir: Ir) -> Iterator[FactProbe]:
         return
     found = list(rules(ir.http))
     for ask in dict.fromkeys(_asked(found)):
-        expect = _answer(ir, chosen(found, ask.host, ask.path), ask)
+        rule = chosen(found, ask.host, ask.path)
+        expect = _answer(ir, rule, ask)
         if expect is not None:
             name = f"fact:http-answer:{ask.method}:{ask.host}{ask.path}"
+            ask = ask._replace(route=rule.route.id if rule else "")
             yield FactProbe(name, "http-answer", OUTSIDE, expect, front.service.id, front.port(front.http), request=ask)
 
 

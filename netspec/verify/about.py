@@ -104,6 +104,7 @@ class About:
             tags |= self._on_nodes("forwarding", askers) if observation.status is not Status.PASS else set()
         elif probe.peer:
             tags |= {f"from:{probe.subject}", f"to:{probe.peer}", *self._of_pair(dials, askers, opened=False)}
+            tags |= {f"route:{probe.request.route}"} if probe.request and probe.request.route else set()
         return frozenset(tags)
 
     def _of_flow(self, probe: FlowProbe, dials: Iterable[Dial], askers: set[str], *, opened: bool) -> set[str]:

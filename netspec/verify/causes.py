@@ -18,7 +18,7 @@ from netspec.verify.model import Cause, Observation, Status, explain
 from netspec.verify.state import State
 
 #: What failures may have in common; of several that fit alike the first says most.
-_KINDS = ("pod", "name", "service", "forwarding", "node", "to", "from", "ways", "protocol")
+_KINDS = ("pod", "name", "service", "route", "forwarding", "node", "to", "from", "ways", "protocol")
 _UNEXPECTED = (Status.WRONG, Status.CHECK_FAILED)
 
 
@@ -141,6 +141,8 @@ class Causes:
         if kind == "service":
             what = "is open to what the spec denies" if opened else "does not lead to its pods"
             return f"Service {name} {what}", restart
+        if kind == "route":
+            return f"route {name} does not answer as the spec has it", set_back(stack)
         if kind in ("to", "from"):
             verb = (
                 ("is reached by" if kind == "to" else "reaches")

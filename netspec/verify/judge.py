@@ -25,6 +25,16 @@ from netspec.verify.resolve import Asker
 from netspec.verify.script import Reply
 from netspec.verify.state import Endpoint, Pod, State, pods_by_workload
 
+
+def _names(output: str, name: str) -> bool:
+    """Whether a pod says its name; right behind it wget may go on with its progress.
+
+    >>> _names("HTTP/1.1 200 OK|web-1-    100% |***|", "web-1"), _names("web-10|", "web-1"), _names("web-1-a|", "web-1")
+    (True, False, False)
+    """
+    return re.search(rf"(?<![a-z0-9-]){re.escape(name)}(?!-?[a-z0-9])", output) is not None
+
+
 #: RFC 9110, 15.4.
 REDIRECTS = (301, 302, 303, 307, 308)
 #: Of dials that are not as expected the most telling one speaks: an open door before one that could not be tried.
@@ -141,8 +151,7 @@ class Judge:
         status, location = http_answer(output)
         if status is None:
             return self.failed(probe, f"no answer over HTTP: {output[:200] or 'nothing'}", asker.id, n)
-        words = set(re.findall(r"[a-z0-9-]+", output))
-        said = sorted({w for w, pods in self._pods.items() for pod in pods if pod.name in words})
+        said = sorted({w for w, pods in self._pods.items() for pod in pods if _names(output, pod.name)})
         seen: dict[str, Any] = {"status": status}
         seen |= {"location": location} if "location" in probe.expect else {}
         seen |= {"from": said} if "from" in probe.expect else {}

@@ -70,13 +70,16 @@ def _services_and_routes(ir: Ir, own: set[str], items: Sequence[Item], state: St
     for service in strangers:
         yield Thing(service.namespace, f"Service {service.id}", "service", service.id, _doors(there, service, state))
     resources = {(i["kind"], id_of(i)): f"{i['kind'].lower()}.{of_group(i)}" for i in known if of_group(i)}
+    front = ir.traits.front
+    ours = {made for route in ir.http for made in (front.objects_of(route) if front else ())}
     for unread in (u for u in reading.inventory.unread if "routes" in u.makes and u.namespace in own):
         id_ = f"{unread.namespace}/{unread.name}"
+        if (unread.kind, id_) in ours:
+            continue
         way = "a way in, as its kind says, which is not analysed"
         yield Thing(unread.namespace, f"{unread.kind} {id_}", resources[unread.kind, id_], id_, way)
     all_services = {s.id for s in reading.inventory.services}
-    routes = {(r.kind, r.id) for r in ir.inventory.routes}
-    for route in (r for r in reading.inventory.routes if (r.kind, r.id) not in routes):
+    for route in (r for r in reading.inventory.routes if (r.kind, r.id) not in ours):
         targets = {f"{b.namespace}/{b.service}" for b in route.backends}
         touched = sorted({route.namespace, *(b.namespace for b in route.backends)} & own)
         led_to = sorted(t for t in targets & all_services if t.partition("/")[0] in own)

@@ -21,6 +21,7 @@ BASE = "minimal"
 #: Case -> its spec and stack, where that is not its own spec.yaml with its only one.
 ELSEWHERE = {
     "shop": ("shop.yaml", "shop"),
+    "edge": ("edge.yaml", "edge"),
     "boutique": ("boutique.yaml", "dev"),
     "boutique-prod": ("boutique.yaml", "prod"),
     "boutique-prod-calico": ("boutique.yaml", "prod-calico"),

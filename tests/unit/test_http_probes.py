@@ -17,8 +17,10 @@ from netspec.ir.model import Ir
 from netspec.probes import REDIRECT, FactProbe, HttpAsk
 from netspec.probing.http import http_answers
 from netspec.spec.load import loads
+from netspec.verify.about import About
+from netspec.verify.causes import Causes
 from netspec.verify.judge import Judge
-from netspec.verify.model import Status
+from netspec.verify.model import Observation, Status
 from netspec.verify.resolve import Asker, Resolver, Unresolved
 from netspec.verify.script import Question, Reply, replies, script
 from netspec.verify.sites import Outside
@@ -116,7 +118,7 @@ def test_a_body_over_the_limit() -> None:
     ir = _ir({"hosts": ["a.test"], "maxBodySize": 100, "paths": [{"backends": WEB}]})
     assert _answers(ir)["POST:a.test/"] == {"status": 413}
     (probe,) = [p for p in http_answers(ir) if p.request and p.request.size]
-    assert probe.request == HttpAsk("POST", "a.test", "/", 101)
+    assert probe.request == HttpAsk("POST", "a.test", "/", 101, "shop/r0")
 
 
 def test_nothing_is_asked_where_the_outside_does_not_get_in() -> None:
@@ -177,6 +179,8 @@ def test_the_door_is_the_balancer_s_address_or_a_node_with_a_pod() -> None:
         ({"status": 200}, "  HTTP/1.1 404 Not Found|wget: server returned error: HTTP/1.1 404", Status.WRONG),
         ({"status": 404}, "  HTTP/1.1 404 Not Found|", Status.PASS),
         ({"status": 200, "from": ["shop/web"]}, "  HTTP/1.1 200 OK|  X: y||web-1|", Status.PASS),
+        ({"status": 200, "from": ["shop/web"]}, "  HTTP/1.1 200 OK||web-1-     100% |****|", Status.PASS),
+        ({"status": 200, "from": ["shop/web"]}, "  HTTP/1.1 200 OK||web-10|", Status.WRONG),
         ({"status": 200, "from": ["shop/web"]}, "  HTTP/1.1 200 OK||api-1|", Status.WRONG),
         ({"status": 200, "from": ["shop/web"]}, "  HTTP/1.1 200 OK||nobody|", Status.WRONG),
         ({"status": 200, "from": ["shop/api", "shop/web"]}, "  HTTP/1.1 200 OK||api-1|", Status.PASS),
@@ -247,3 +251,21 @@ def test_the_script_asks_with_the_host_s_name_and_shows_the_answer(proxy: str) -
     seen = [got[i][0].output for i in range(len(asks))]
     assert "200 OK" in seen[0] and "web-1 shop.test /a/b" in seen[0]
     assert "404" in seen[1] and "https://moved.test/x" in seen[2] and "413" in seen[3]
+
+
+def test_answers_of_one_route_have_one_cause() -> None:
+    """A route that is gone is told from a proxy that is gone: that has no route which still answers."""
+    ir = _ir({"hosts": ["a.test"], "paths": [{"backends": WEB}]}, {"hosts": ["b.test"], "paths": [{"backends": WEB}]})
+    about = About(ir, parse_state([]))
+
+    def told(broken: tuple[str, ...]) -> list[str]:
+        seen = [
+            Observation(
+                p, Status.WRONG if p.request and p.request.route in broken else Status.PASS, {"status": 404}, "", "out"
+            )
+            for p in http_answers(ir)
+        ]
+        return [cause.what for cause in Causes(about).of(seen)]
+
+    assert told(("shop/r0",)) == ["route shop/r0 does not answer as the spec has it"]
+    assert told(("shop/r0", "shop/r1")) == ["traefik/traefik is not reached by outside"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from verify_support import STATE, ir, pod
 
+from netspec.ir.http import Front, HttpRoute
 from netspec.probes import FactProbe
 from netspec.verify.access import Access
 from netspec.verify.model import Status
@@ -156,6 +157,23 @@ def test_a_route_in_somebodys_own_language_is_wrong() -> None:
     (door,) = found(route).things
     assert str(door) == "Route shop/r is not in the spec and opens a way in, as its kind says, which is not analysed"
     assert door.finding("dev").command.endswith("kubectl delete route.route.openshift.io r --namespace shop")
+
+
+def test_what_a_route_of_the_spec_became_is_declared_and_nothing_else_of_its_kind() -> None:
+    front = Front(SPEC.workloads[0], SPEC.services[0], "http", "https", kind="IngressRoute", suffixes=("", ".http"))
+    route = HttpRoute("shop", "door", (), ())
+    spec = replace(SPEC, http=(route,), traits=replace(SPEC.traits, front=front))
+
+    def of(name: str, kind: str = "IngressRoute") -> Undeclared:
+        meta = {"name": name, "namespace": "shop"}
+        return found({"apiVersion": "traefik.io/v1alpha1", "kind": kind, "metadata": meta, "spec": {}}, spec=spec)
+
+    assert of("door") == of("door.http") == Undeclared()
+    assert [t.what for t in of("door.other").things] == ["IngressRoute shop/door.other"]
+    assert [t.what for t in of("door", "IngressRouteTCP").things] == ["IngressRouteTCP shop/door"]
+    # The controller reads its own kind: an Ingress of the route's name is somebody else's.
+    own_ingress = ingress("web") | {"metadata": {"name": "door", "namespace": "shop"}}
+    assert [t.what for t in found(own_ingress, spec=spec).things] == ["Ingress shop/door"]
 
 
 def test_the_kinds_that_a_cluster_serves_are_read() -> None:

@@ -60,7 +60,7 @@ class Traefik(Backend):
             system=True,
             place=place,
         )
-        return replace(traits, front=Front(workload, service, HTTP, HTTPS))
+        return replace(traits, front=Front(workload, service, HTTP, HTTPS, kind="IngressRoute", suffixes=("", ".http")))
 
     def check(self, ir: Ir, settings: TraefikSettings, needs: Needs, report: Report) -> None:
         for namespace in ir.namespaces:

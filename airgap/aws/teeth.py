@@ -96,6 +96,7 @@ def _node_groups() -> None:
         """Nodes are ready only where something gives them a network; each subnet's node has an interface of the CNI."""
         cluster, ec2, own = cluster_of(self), ec2_of(self), extra(cluster_of(self))
         subnets = [ec2.get_subnet(s) for s in self._get_param("subnets") or []]
+        _version(cluster, self._get_param("launchTemplate"))
         _known_types(cluster, self._get_param("instanceTypes") or [])
         create(self)
         group = cluster.nodegroups[self._get_param("nodegroupName")]
@@ -129,6 +130,12 @@ def _node_groups() -> None:
 
     for function in (create_nodegroup, update_nodegroup_config, delete_nodegroup):
         setattr(EKSResponse, function.__name__, function)
+
+
+def _version(cluster: Any, template: dict[str, str] | None) -> None:
+    version = (template or {}).get("version", "1")
+    if not (version.isdigit() or version in ("$Latest", "$Default")):
+        raise refused(cluster, f"Launch template version {version} is not a number")
 
 
 def _known_types(cluster: Any, types: list[str]) -> None:

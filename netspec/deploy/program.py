@@ -1,5 +1,6 @@
 """The Pulumi program: one resource for each node of a plan, one component for each layer."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -101,7 +102,7 @@ class _Program:
         if isinstance(value, Ref):
             return self._output(value)
         if isinstance(value, Json):
-            return pulumi.Output.json_dumps(self.resolved(value.value), sort_keys=True)
+            return pulumi.Output.from_input(self.resolved(value.value)).apply(_json)
         if isinstance(value, Cut):
             return pulumi.Output.from_input(self._output(value.value)).apply(partial(_without, value.prefix))
         if isinstance(value, Mapping):
@@ -178,6 +179,19 @@ class _Program:
 
 def _is_on_a_cluster(node: Node) -> TypeGuard[ManifestNode | ResourceNode]:
     return isinstance(node, ManifestNode) or (isinstance(node, ResourceNode) and node.cluster is not None)
+
+
+def _json(value: Any) -> str:
+    """Numbers of Pulumi's protocol are all floats: the third version of something is 3, and not 3.0."""
+    return json.dumps(_whole(value), sort_keys=True)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _inner(key: str, value: Any) -> Any:

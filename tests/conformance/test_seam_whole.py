@@ -161,7 +161,9 @@ class _Recorded(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.made[args.name] = args
-        outputs = {"control-plane": {"name": "c-1", "serial": "7", "endpoint": [{"address": "https://c-1"}]}}
+        outputs = {
+            "control-plane": {"name": "c-1", "serial": "7", "version": 3, "endpoint": [{"address": "https://c-1"}]}
+        }
         return f"{args.name}-id", {**args.inputs, **outputs.get(args.name, {})}
 
     def call(self, args: MockCallArgs) -> dict[str, Any]:
@@ -179,7 +181,8 @@ def test_outputs_reach_the_resources_that_use_them() -> None:
     assert recorded.made["pool"].inputs["cluster"] == "c-1"
     kubernetes = recorded.made[f"{CLUSTER}-kubernetes"]
     assert "https://c-1" in json.dumps(kubernetes.inputs["kubeconfig"])
-    assert json.loads(recorded.made["access"].inputs["policy"]) == {"who": "c-1"}
+    assert json.loads(recorded.made["access"].inputs["policy"]) == {"who": "c-1", "version": 3}
+    assert "3.0" not in recorded.made["access"].inputs["policy"]
     assert recorded.made["cloud"].typ == "pulumi:providers:cloud" and recorded.made["cloud"].inputs["zone"] == "north"
     assert all(recorded.made[name].provider.endswith("cloud-id") for name in ("network", "control-plane", "access"))
     assert recorded.made["daemonset:kube-system/wire"].typ == "kubernetes:apps/v1:DaemonSet"

@@ -110,7 +110,10 @@ class Cloud(Backend):
             ResourceNode(
                 "access",
                 "cloud:k8s:Access",
-                {"cluster": Ref("control-plane", "name"), "policy": Json({"who": Ref("control-plane", "name")})},
+                {
+                    "cluster": Ref("control-plane", "name"),
+                    "policy": Json({"who": Ref("control-plane", "name"), "version": Ref("control-plane", "version")}),
+                },
                 secrets=("kubeconfig",),
                 provides=(CLUSTER,),
                 provider="cloud",

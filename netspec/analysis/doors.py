@@ -6,8 +6,10 @@ from functools import cache
 from typing import Literal
 
 from netspec.analysis.engine import Reachability
+from netspec.analysis.evaluate import evaluate
 from netspec.analysis.services import Endpoint, Endpoints
 from netspec.analysis.unknown import unknown_reach
+from netspec.analysis.verdict import PodEnd
 from netspec.ir.model import ContainerPort, Entrance, Inventory, IPNetwork, Place, Protocol, Workload
 
 Way = Literal["routes", Entrance]
@@ -68,7 +70,8 @@ def _doors(inventory: Inventory) -> Iterator[Door]:
     endpoints = Endpoints(inventory)
     for route in inventory.routes:
         for endpoint in endpoints.of_route(route):
-            yield from _door("routes", f"{route.kind} {route.id}", route.place, endpoint, certain=route.certain)
+            by = f"{route.kind} {route.id}"
+            yield from _door("routes", by, route.place, endpoint, sources=route.sources, certain=route.certain)
     for service in inventory.services:
         for way in service.entrances:
             sources = service.source_ranges if way == "load-balancer" else ()
@@ -116,10 +119,16 @@ class Passing:
     def __call__(self, door: Door) -> bool | None:
         """None: it may pass.
 
-        Which pods proxy is not known: for a route they are as any pod. A node may always reach its own pods, so what
-        it forwards as its own may pass whatever the rules say; with the client's address kept the rules decide."""
+        Where it is not known which pods proxy, they are as any pod for a route. A node may always reach its own pods,
+        so what it forwards as its own may pass whatever the rules say; with the client's address kept the rules
+        decide."""
         peer = self._reach.class_of(self._peers[door.workload.id])
         bit = self.mask(door)
+        proxy = self._reach.inventory.proxy
+        if door.way == "routes" and proxy:
+            end = PodEnd(door.workload.id)
+            verdict = evaluate(self._reach.inventory, PodEnd(proxy), end, door.port, door.protocol)
+            return {"allow": True, "deny": False}.get(verdict.expected or "")
         if door.way == "routes":
             known = self._of_any_pod(self._reach.ingress_keys[peer])
             if bit & known.every:

@@ -74,7 +74,7 @@ class RouteBackend:
 @dataclass(frozen=True, slots=True)
 class Route:
     """An Ingress or a Gateway API route: what the outside reaches through the cluster's proxy. `certain` False: whether
-    a Gateway takes it depends on what was not given."""
+    a Gateway takes it depends on what was not given. `sources`: who may use it (empty: everyone)."""
 
     kind: str
     namespace: str
@@ -83,6 +83,7 @@ class Route:
     protocol: Protocol = "TCP"
     place: Place = field(default=Place(), compare=False)
     certain: bool = True
+    sources: tuple[IPNetwork, ...] = ()
 
     @property
     def id(self) -> str:
@@ -148,7 +149,7 @@ class Unread:
 class Inventory:
     """What reachability is computed from. `dialect` is None where the CNI is unknown (plain manifests). Of a namespace
     that is not among `namespaces` nothing is known but its name, which is a label of it. `node_addresses`: those that
-    are known to be nodes'."""
+    are known to be nodes'. `proxy`: the id of the workload that serves its routes, "" where that is not known."""
 
     namespaces: tuple[Namespace, ...] = ()
     workloads: tuple[Workload, ...] = ()
@@ -162,6 +163,7 @@ class Inventory:
     unread: tuple[Unread, ...] = ()
     node_addresses: tuple[IPNetwork, ...] = ()
     cluster_domain: str = "cluster.local"
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,7 @@ class Ir:
             tuple(g.as_tier(Selector.of({NAME_LABEL: g.namespace})) for g in self.grants),
             slices=self.slices,
             routes=tuple(map(_route, self.http)),
+            proxy=self.traits.front.workload.id if self.traits.front else "",
             cluster_domain=self.dns.cluster_domain,
         )
 
@@ -270,4 +273,4 @@ class Ir:
 def _route(route: HttpRoute) -> Route:
     """As reachability has it: what its proxy calls."""
     backends = tuple(RouteBackend(route.namespace, b.service, b.port) for b in route.backends)
-    return Route("Ingress", route.namespace, route.name, backends, place=route.place)
+    return Route("Ingress", route.namespace, route.name, backends, place=route.place, sources=route.allow_from)

@@ -1,18 +1,25 @@
 """HTTP routes: which of them takes a request, and what a controller is told so that it takes the same."""
 
+import json
 import re
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netspec.analysis.exposure import exposures
 from netspec.analysis.routes import Rule, bare, chosen, rewritten, rules, takes_host, takes_path
 from netspec.backends.edge.traefik.routes import _middlewares, match
+from netspec.backends.registry import REGISTRY
+from netspec.cli import OK, main
+from netspec.compiler import compile_spec
 from netspec.ir.http import HttpBackend, HttpPath, HttpRoute, Rewrite
 from netspec.ir.model import Dns, Ir, Network
 from netspec.passes.http import service_port
 from netspec.spec.http import IngressRoute
+from netspec.spec.load import loads
 
 HOSTS = ("", "a.test", "b.test", "*.test", "*.a.test", "x.a.test")
 ASKED_HOSTS = ("a.test", "b.test", "c.test", "x.a.test", "y.a.test", "z.y.a.test", "else.org")
@@ -155,3 +162,45 @@ def test_sizes(text: object, size: int) -> None:
 
 def test_a_backend_of_a_service_that_is_not_there_has_no_port() -> None:
     assert service_port(_ir(), HttpRoute("n", "r", (), ()), HttpBackend("web", 80)) is None
+
+
+# Through the controller's own pods
+
+_SPEC = """\
+apiVersion: netspec.dev/v1alpha1
+kind: NetworkSpec
+metadata: {name: t}
+namespaces: [{name: shop, defaultDeny: [ingress]}]
+workloads: [{name: web, namespace: shop, labels: {app: web}, ports: [{port: 8080}]}]
+services: [{name: web, namespace: shop, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}]
+policies: [{name: front, from: {workload: traefik/traefik}, to: {workload: shop/web}, ports: [8080/TCP]}]
+ingress:
+  - {name: in, namespace: shop, allowFrom: [192.0.2.0/24], paths: [{backends: [{service: web, port: 80}]}]}
+stacks:
+  dev: {cluster: {type: kind}, cni: {provider: calico}, ingress: {controller: traefik, service: NodePort}}
+"""
+
+
+def test_a_route_is_as_open_as_the_controller_s_own_pods_are_let_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No other pod is, so nothing rests on a proxy that is any pod; and an allow-list says who uses it."""
+    file = tmp_path / "t.yaml"
+    file.write_text(_SPEC)
+    assert main(["explain", "ingress", "shop/web", "8080", str(file), "--stack", "dev"]) == OK
+    said = capsys.readouterr().out
+    assert said.startswith("ingress through Ingress shop/in -> shop/web 8080/TCP: allowed")
+    assert "a proxy's pods are not known" not in said and "shop/front-ingress" in said
+    assert main(["exposure", str(file), "--stack", "dev", "--output", "json"]) == OK
+    rows = json.loads(capsys.readouterr().out)["exposures"]
+    (row,) = [r for r in rows if r["scope"] == "routes"]
+    assert (row["workload"], row["peer"]) == ("shop/web", "192.0.2.0/24, through routes")
+
+
+def test_a_route_that_policies_close_leads_nowhere() -> None:
+    text = _SPEC.replace("ports: [8080/TCP]}]", "ports: [8081/TCP]}]").replace(
+        "{port: 8080}", "{port: 8080}, {port: 8081}"
+    )
+    result = compile_spec(loads(text.encode(), "t.yaml"), "dev", REGISTRY)
+    assert result.ir is not None and "NS845" in {d.code for d in result.diagnostics}
+    assert not [e for e in exposures(result.ir.inventory) if e.scope == "routes"]

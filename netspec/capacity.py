@@ -26,7 +26,8 @@ def is_short(limit: Limit, ir: Ir) -> bool:
 
 
 def _pods(ir: Ir, needs: Needs) -> tuple[Limit, ...]:
-    """All that the spec runs, on the nodes that are there at first, each of which runs agents besides."""
+    """On the nodes that are there at first, each of which runs agents besides: what netspec runs by itself, and all
+    that the spec speaks of, which somebody else may run elsewhere (the spec of an imported cluster does)."""
     groups = [g for g in ir.traits.groups if g.count]
     if not groups:
         return ()
@@ -34,10 +35,13 @@ def _pods(ir: Ir, needs: Needs) -> tuple[Limit, ...]:
     given = ("network", "maxPods") in ir.given
     each = {g.name: ir.network.max_pods if given else needs.max_pods.get(g.name, ir.network.max_pods) for g in groups}
     room = sum(g.count * max(each[g.name] - ir.traits.node_pods, 0) for g in groups)
+    own = sum(_count(w, nodes) for w in ir.workloads if w.stand_in or w.system)
     wanted = sum(_count(w, nodes) for w in ir.workloads)
     how = " + ".join(f"{g.count} nodes of {g.name} x ({each[g.name]} - {ir.traits.node_pods} agents)" for g in groups)
-    message = f"the nodes have room for {room} pods; the spec runs {wanted}: {how}"
-    return (Limit(room, "NS131", ("workloads",), message, "more nodes, or more pods a node", "pods", wanted, how),)
+    message = f"the nodes have room for {room} pods; the spec runs {own}: {how}"
+    at, lift = ("workloads",), "more nodes, or more pods a node"
+    runs = Limit(room, "NS131", at, message, lift, "pods that netspec runs", own, how)
+    return (runs, Limit(room, "", at, "", lift, "pods of all workloads", wanted, how))
 
 
 def _count(workload: Workload, nodes: int) -> int:

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if result.ir is None or not result.limits:
         raise Problem(f"{args.spec}: nothing can be said of what fits", "correct the errors above")
     write(_listing(result.ir, result.limits, f"{args.spec}, stack {args.stack}"), args.output)
-    return OK if result.ok else FAILED
+    return OK if result.ok and not any(is_short(limit, result.ir) for limit in result.limits) else FAILED
 
 
 def binding(limits: tuple[Limit, ...], ir: Ir) -> Limit:

@@ -34,13 +34,14 @@ def test_limits_of_kind() -> None:
     assert rooms == {
         "node addresses": 65536 - 4,
         "nodes with a block": 1024,
-        "pods": 2 * (110 - 2),
+        "pods that netspec runs": 2 * (110 - 2),
+        "pods of all workloads": 2 * (110 - 2),
         "nodes with a share of the pod CIDR": 256,
         "Service addresses": 65534,
     }
     assert all(limit.how and limit.hint for limit in found.values())
     alone = limits(compiled({"type": "kind", "workers": 0}, {"provider": "calico"}))
-    assert alone["pods"].room == 110 - 2 - 4
+    assert alone["pods that netspec runs"].room == 110 - 2 - 4
 
 
 def test_limits_of_eks() -> None:
@@ -54,7 +55,7 @@ def test_limits_of_eks() -> None:
     zone = found["addresses in eu-west-1a"]
     # (4 + 4) / 2 nodes, 3 interfaces of 10 addresses each, 6 for the control plane.
     assert (zone.room, zone.needed) == (1024 - 5, 4 * 30 + 6)
-    assert found["pods"].room == 2 * (29 - 3)
+    assert found["pods of all workloads"].room == 2 * (29 - 3)
 
 
 def test_custom_networking_takes_an_interface_and_gives_addresses() -> None:
@@ -82,10 +83,15 @@ def test_an_overlay_s_node_takes_one_address() -> None:
 def test_what_does_not_fit_is_an_error_of_check() -> None:
     tight = cluster(vpc={"cidr": "10.0.0.0/24"}, nodeGroups=group(max=40))
     assert {code for code, _ in said(compiled(tight))} == {"NS815"}
-    many = {"workloads": [{**SPEC["workloads"][0], "replicas": 60}]}
+    elsewhere = {"workloads": [{**SPEC["workloads"][0], "replicas": 60}]}
+    shown = compiled(**elsewhere)
+    assert (
+        shown.ir is not None and shown.plan is not None and is_short(limits(shown)["pods of all workloads"], shown.ir)
+    )
+    many = {"workloads": [{**SPEC["workloads"][0], "replicas": 60, "standIn": True}]}
     assert said(compiled(**many)) == [("NS131", "workloads")]
     result = compiled(**many)
-    assert result.ir is not None and is_short(limits(result)["pods"], result.ir)
+    assert result.ir is not None and is_short(limits(result)["pods that netspec runs"], result.ir)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +109,7 @@ def test_the_command_says_what_is_too_few(tmp_path: Path, capsys: pytest.Capture
     assert main(["capacity", spec(tmp_path, KIND, workloads=many), "--stack", "s"]) == FAILED
     out, err = capsys.readouterr()
     (row,) = [line for line in out.splitlines() if "too few" in line]
-    assert row.startswith("pods ") and row.endswith("more nodes, or more pods a node") and err == ""
+    assert row.startswith("pods of all workloads ") and row.endswith("more nodes, or more pods a node") and err == ""
 
 
 def test_a_spec_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

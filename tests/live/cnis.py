@@ -1,7 +1,7 @@
 """What faults must know of the CNI that the running stack has: its agent, its tunnel, its own kinds of policy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -60,3 +60,5 @@ CNIS: dict[str, Cni] = {
         own_forwarding=True,
     ),
 }
+#: With Calico's agent beside it.
+CNIS["flannel"] = replace(CNIS["calico"], daemons="kube-flannel/calico-node", port=8472)

@@ -81,7 +81,8 @@ def _role() -> Manifest:
             rule(["discovery.k8s.io"], ["endpointslices"], ["list", "watch"]),
             rule(["networking.k8s.io"], ["networkpolicies"], ["list", "watch"]),
             rule(["policy.networking.k8s.io"], ["adminnetworkpolicies", "baselineadminnetworkpolicies"], _READ[1:]),
-            rule([_GROUP], [plural(kind) for kind, _ in _KINDS], _READ),
+            # It asks for the first two, of old releases, though there are none.
+            rule([_GROUP], ["globalfelixconfigs", "globalbgpconfigs", *(plural(kind) for kind, _ in _KINDS)], _READ),
             # What it makes where it is not there: the cluster's id, its own defaults.
             rule([_GROUP], ["clusterinformations", "felixconfigurations", "ippools", "tiers"], ["create", "update"]),
             rule([_GROUP], ["caliconodestatuses"], ["update"]),

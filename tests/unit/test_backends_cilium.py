@@ -16,7 +16,7 @@ from netspec.backends.cni.cilium.settings import CiliumSettings
 from netspec.backends.cni.cilium.values import config, values
 from netspec.catalogue import CILIUM
 from netspec.diagnostics import Report
-from netspec.ir.model import Dns, Ir, Network, ProxyMode
+from netspec.ir.model import ContainerPort, Dns, Ir, Network, ProxyMode, Workload
 from netspec.ir.policies import NetworkPolicy, PolicyPort, Rule
 from netspec.ir.selectors import Selector
 from netspec.plan import CNI_READY, ReadyNode, Ref, ResourceNode
@@ -97,6 +97,20 @@ def test_the_chart_makes_what_the_facts_expect(
     wanted = config(ir(mode), chosen)
     assert {key: found.get(key) for key in wanted} == wanted
     assert set(images(objects)) == set(Cilium().images(ir(mode), chosen))
+
+
+def test_a_node_s_port_that_leads_to_a_pod_is_portmap_s_beside_kube_proxy_and_cilium_s_in_its_place(
+    chart: tuple[Path, Path], tmp_path: Path
+) -> None:
+    web = Workload("shop", "web", (("app", "web"),), (ContainerPort(8080, host_port=8080),))
+    on_host = replace(web, host_network=True)
+    beside = replace(ir(), workloads=(web,))
+    assert "cni" not in values(replace(ir("none"), workloads=(web,)), settings())
+    assert "cni" not in values(replace(ir(), workloads=(on_host,)), settings())
+    objects = [item for item in yaml.safe_load_all(rendered(chart, values(beside, settings()), tmp_path)) if item]
+    (found,) = [o["data"] for o in objects if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "cilium-config"]
+    wanted = config(beside, settings())
+    assert wanted["cni-chaining-mode"] == "portmap" and {key: found.get(key) for key in wanted} == wanted
 
 
 def test_what_is_laid_over_the_values_here_leaves_only_images_that_are_built(

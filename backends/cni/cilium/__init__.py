@@ -33,7 +33,7 @@ class Cilium(Backend):
     supports = frozenset(
         {
             *(Feature.NETWORK_POLICY, Feature.END_PORT, Feature.NAMED_PORT, Feature.SCTP, Feature.PROXY_NONE),
-            *(Feature.HTTP_REQUESTS, Feature.DNS_NAMES, Feature.ENTITIES),
+            *(Feature.HTTP_REQUESTS, Feature.DNS_NAMES, Feature.ENTITIES, Feature.HOST_PORT),
         }
     )
 

@@ -20,6 +20,12 @@ def replaces_proxy(ir: Ir) -> bool:
     return ir.network.proxy_mode == "none"
 
 
+def chains_portmap(ir: Ir) -> bool:
+    """Beside kube-proxy Cilium leaves ports of nodes that lead to pods to the plugin portmap (Documentation,
+    installation/cni-chaining-portmap); in its place it serves them itself."""
+    return not replaces_proxy(ir) and any(w.node_ports and not w.host_network for w in ir.workloads)
+
+
 def values(ir: Ir, settings: CiliumSettings) -> dict[str, Any]:
     """What differs from the chart's own values, or must not be left to them."""
     out: dict[str, Any] = {
@@ -50,6 +56,8 @@ def values(ir: Ir, settings: CiliumSettings) -> dict[str, Any]:
     if settings.mtu is not None:
         # The chart's is the MTU between nodes, of which the agent takes what it adds.
         out["MTU"] = settings.mtu + settings.overhead
+    if chains_portmap(ir):
+        out["cni"] = {"chainingMode": "portmap"}
     if _speaks_sctp(ir):
         out["sctp"] = {"enabled": True}
     for key, on in (
@@ -84,6 +92,8 @@ def config(ir: Ir, settings: CiliumSettings) -> dict[str, str]:
         out[f"enable-{settings.encryption}"] = "true"
     if settings.l7_proxy is not None:
         out["enable-l7-proxy"] = _word(settings.l7_proxy)
+    if chains_portmap(ir):
+        out["cni-chaining-mode"] = "portmap"
     if settings.mtu is not None:
         out["mtu"] = str(settings.mtu + settings.overhead)
     for key, on in (

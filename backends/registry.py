@@ -23,7 +23,11 @@ PROVIDERS: dict[str, dict[str, str]] = {
         "vpc-cni": "cni.vpc_cni:VpcCni",
     },
     "loadBalancer": {"metallb": "edge.metallb:Metallb"},
-    "ingress": {"traefik": "edge.traefik:Traefik"},
+    "ingress": {
+        "traefik": "edge.traefik:Traefik",
+        "haproxy": "edge.haproxy:Haproxy",
+        "ingress-nginx": "edge.ingress_nginx:IngressNginx",
+    },
 }
 
 

@@ -67,6 +67,13 @@ NODE_CACHE = Release("1.26.7", "1.26.7", "https://github.com/kubernetes/dns/rele
 #: The last one: the project is archived.
 WEAVE = Release("2.8.1", "2.8.1", "https://github.com/weaveworks/weave/releases/tag/v2.8.1")
 TRAEFIK = Release("3.7.13", "3.7.12", "https://github.com/traefik/traefik/releases/tag/v3.7.13")
+#: Installed by their Helm charts. `airgap` has none: a chart is not to be had from a package registry.
+HAPROXY_INGRESS = Release("0.16.1", "-", "https://github.com/jcmoraisjr/haproxy-ingress/releases/tag/v0.16.1")
+#: The last one: the project is archived.
+INGRESS_NGINX = Release("1.15.1", "-", "https://github.com/kubernetes/ingress-nginx/releases/tag/controller-v1.15.1")
+INGRESS_NGINX_CHART = Release(
+    "4.15.1", "-", "https://github.com/kubernetes/ingress-nginx/releases/tag/helm-chart-4.15.1"
+)
 AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")
 
 #: Pulumi's resource plugins that plans name by version; of the others the SDK's own is taken. `airgap` has stand-ins.
@@ -100,5 +107,7 @@ IMAGES: dict[str, str] = {
     "cilium-certgen": "quay.io/cilium/certgen:v0.4.6",
     "hubble-relay": f"quay.io/cilium/hubble-relay:v{CILIUM.official}",
     "traefik": f"docker.io/library/traefik:v{TRAEFIK.official}",
+    "haproxy-ingress": f"quay.io/jcmoraisjr/haproxy-ingress:v{HAPROXY_INGRESS.official}",
+    "ingress-nginx": f"registry.k8s.io/ingress-nginx/controller:v{INGRESS_NGINX.official}",
     "agnhost": f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST.official}",
 }

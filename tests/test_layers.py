@@ -31,6 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "netspec.backends": {"netspec.backends.objects", "netspec.backends.corefile"},
     "netspec.backends.registry": {"netspec.backends"},
     "netspec.backends.cni": {"netspec.backends.objects", "netspec.backends.cni.dialects"},
+    # What those that are told by Ingress objects, or have pods in front, have in common.
+    "netspec.backends.edge": {"netspec.backends.objects", "netspec.backends.edge.ingresses"},
     "netspec.toolchain": {"netspec.toolchain", "airgap"},
     "netspec.deploy": {"netspec.toolchain", "netspec.deploy"},
     "netspec.verify": {"netspec.toolchain", "netspec.report", "netspec.verify"},

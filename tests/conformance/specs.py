@@ -23,6 +23,12 @@ def _closed(intent: dict[str, Any]) -> dict[str, Any]:
     return {"namespaces": [{"name": "shop", "defaultDeny": ["ingress", "egress"]}], "policies": [intent]}
 
 
+_ROUTE = {
+    "name": "web",
+    "namespace": "shop",
+    "hosts": ["shop.example.com"],
+    "paths": [{"backends": [{"service": "web", "port": 8080}]}],
+}
 _TWO = [{"service": "web", "port": 8080}, {"service": "web", "port": 8080, "weight": 3}]
 #: Feature -> what a route is changed by.
 _OPTIONS: dict[Feature, dict[str, Any]] = {
@@ -30,9 +36,9 @@ _OPTIONS: dict[Feature, dict[str, Any]] = {
     Feature.HTTP_TLS: {"tls": {}},
     Feature.HTTP_REDIRECT: {"tls": {}, "redirectToHTTPS": True},
     Feature.HTTP_WEIGHTS: {"paths": [{"backends": _TWO}]},
-    Feature.HTTP_GRPC: {"protocol": "grpc"},
+    Feature.HTTP_GRPC: {"protocol": "grpc", "tls": {}},
     Feature.HTTP_MAX_BODY: {"maxBodySize": "1Mi"},
-    Feature.HTTP_RATE_LIMIT: {"rateLimit": {"requests": 10}},
+    Feature.HTTP_RATE_LIMIT: {"rateLimit": {"requests": 10, "burst": 10}},
     Feature.HTTP_ALLOW_FROM: {"allowFrom": ["192.0.2.0/24"]},
     Feature.HTTP_BASIC_AUTH: {"basicAuth": {"secret": "users"}},
     Feature.HTTP_EXTERNAL_AUTH: {"externalAuth": {"service": "web", "port": 8080}},
@@ -104,10 +110,7 @@ NEEDS: dict[Feature, dict[str, Any]] = {
     **{
         feature: {
             "services": [_SERVICE],
-            "ingress": [
-                {"name": "web", "namespace": "shop", "paths": [{"backends": [{"service": "web", "port": 8080}]}]}
-                | option
-            ],
+            "ingress": [_ROUTE | option],
         }
         for feature, option in _OPTIONS.items()
     },

@@ -245,6 +245,8 @@ STACK_OF: dict[str, str | dict[str, Any]] = {
         "nodeGroups": [{"name": "general", "min": 3, "max": 4}],
     },
     "traefik": {"controller": "traefik", "service": "NodePort"},
+    "haproxy": {"controller": "haproxy", "service": "NodePort"},
+    "ingress-nginx": {"controller": "ingress-nginx", "service": "NodePort"},
     "wire": {"provider": "wire", "mode": "tunnel"},
     "vpc-cni": {"provider": "vpc-cni", "prefixDelegation": True, "customNetworking": True},
 }

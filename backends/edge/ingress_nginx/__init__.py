@@ -1,0 +1,192 @@
+"""ingress-nginx, which is retired: for clusters that still run it. By its Helm chart, a route as Ingresses with
+annotations, never with snippets.
+
+Source: kubernetes/ingress-nginx at its last release, internal/ingress/annotations and controller/config/config.go.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from netspec.backends.edge.ingresses import (
+    SAFE_HEADERS,
+    ProxySettings,
+    front,
+    https_has_hosts,
+    ingress,
+    own_namespace,
+    placed,
+    read,
+    stays_with_host,
+)
+from netspec.backends.objects import Manifest, manifest, node, release
+from netspec.catalogue import IMAGES, INGRESS_NGINX, INGRESS_NGINX_CHART
+from netspec.diagnostics import Report
+from netspec.ir.http import Cors, HttpRoute
+from netspec.ir.model import Ir
+from netspec.plan import CLUSTER, CNI_READY, Node
+from netspec.target import Backend, Fact, Feature, Needs, ReadyRead, Traits
+
+NAMESPACE = NAME = "ingress-nginx"
+CONTROLLER = "ingress-nginx-controller"
+REPOSITORY = "https://kubernetes.github.io/ingress-nginx"
+CLASS = "nginx"
+PODS = {
+    "app.kubernetes.io/name": NAME,
+    "app.kubernetes.io/instance": NAME,
+    "app.kubernetes.io/component": "controller",
+}
+_KEY = "nginx.ingress.kubernetes.io/"
+_REALM = re.compile(r"[A-Za-z0-9/._~ -]*\Z")
+#: As many as a route may have paths, each of which may have a canary.
+_CANARIES = tuple(f".canary-{i}" for i in range(100))
+_SHARES = 2
+
+
+class IngressNginxSettings(ProxySettings):
+    """ingress-nginx serves the spec's HTTP routes, by its Helm chart. Retired: no release, no fix since March 2026."""
+
+
+class IngressNginx(Backend):
+    name = "ingress-nginx"
+    settings = IngressNginxSettings
+    supports = frozenset(
+        {
+            Feature.HTTP_ROUTES,
+            Feature.HTTP_TLS,
+            Feature.HTTP_REDIRECT,
+            Feature.HTTP_WEIGHTS,
+            Feature.HTTP_GRPC,
+            Feature.HTTP_MAX_BODY,
+            Feature.HTTP_ALLOW_FROM,
+            Feature.HTTP_BASIC_AUTH,
+            Feature.HTTP_CORS,
+            Feature.HTTP_STICKY,
+        }
+    )
+
+    def traits(self, ir: Ir, settings: IngressNginxSettings, traits: Traits) -> Traits:
+        suffixes = ("", *_CANARIES)
+        return replace(traits, front=front(ir, settings, NAMESPACE, (CONTROLLER, CONTROLLER), PODS, suffixes=suffixes))
+
+    def check(self, ir: Ir, settings: IngressNginxSettings, needs: Needs, report: Report) -> None:
+        """NS871, NS872, NS873, NS902."""
+        message = "ingress-nginx is retired: its last release is of March 2026, and what is found in it stays open"
+        report.warning("NS873", ("stacks", ir.stack, "ingress"), message, "take another controller: docs/edge.md")
+        own_namespace(ir, NAMESPACE, "ingress-nginx", report)
+        https_has_hosts(ir, "ingress-nginx", report)
+        stays_with_host(ir, "ingress-nginx", report)
+        for route in ir.http:
+            path, basic = route.place.path, route.basic_auth
+            for i, rule in enumerate(route.paths):
+                if len(rule.backends) > _SHARES:
+                    message = "ingress-nginx has one canary for a path"
+                    report.error("NS871", (*path, "paths", i, "backends"), message, "keep two backends")
+            if route.grpc and route.tls is None:
+                message = "ingress-nginx speaks HTTP/2, and so gRPC, over HTTPS only"
+                report.error("NS871", (*path, "protocol"), message, "add tls: {}")
+            if basic is not None and basic.realm is not None and not _REALM.match(basic.realm):
+                message = "ingress-nginx takes letters, digits, spaces and /._~- for a realm"
+                report.error("NS871", (*path, "basicAuth", "realm"), message, "leave the rest out")
+
+    def lower(self, ir: Ir, settings: IngressNginxSettings, needs: Needs) -> tuple[Node, ...]:
+        namespace = node(manifest("v1", "Namespace", NAMESPACE), CLUSTER)
+        chart = release(
+            NAME,
+            NAMESPACE,
+            NAME,
+            INGRESS_NGINX_CHART.official,
+            values(settings),
+            namespace.id,
+            CNI_READY,
+            repository=REPOSITORY,
+        )
+        return (namespace, chart, *(placed(obj, CLUSTER) for route in ir.http for obj in _objects(route)))
+
+    def images(self, ir: Ir, settings: IngressNginxSettings) -> tuple[str, ...]:
+        return (IMAGES["ingress-nginx"],)
+
+    def facts(self, ir: Ir, settings: IngressNginxSettings) -> tuple[Fact, ...]:
+        out = [Fact("ingress-controller", f"{NAMESPACE}/{CONTROLLER}", settings.replicas, ReadyRead())]
+        for obj in (obj for route in ir.http for obj in _objects(route)):
+            expect, found = read(obj)
+            out.append(Fact("ingress-route", f"{found.namespace}/{found.name}", expect, found))
+        return tuple(out)
+
+
+def values(settings: IngressNginxSettings) -> dict[str, Any]:
+    """The chart's. Its admission webhook is left out (CVE-2025-1974), and its ConfigMap takes away what a route did not
+    ask for: snippets, HSTS, and 308 in place of 301."""
+    return {
+        "controller": {
+            "replicaCount": settings.replicas,
+            "image": {"tag": f"v{INGRESS_NGINX.official}", "digest": ""},
+            "admissionWebhooks": {"enabled": False},
+            "allowSnippetAnnotations": False,
+            "config": {"hsts": "false", "http-redirect-code": "301"},
+            "ingressClassResource": {"name": CLASS},
+            "service": settings.of_service(),
+        }
+    }
+
+
+def _objects(route: HttpRoute) -> Iterator[Manifest]:
+    """The Ingress, then for each path that is shared one with the smaller part."""
+    yield _ingress(route)
+    for i, path in enumerate(route.paths):
+        if len(path.backends) == _SHARES:
+            yield _canary(route, i)
+
+
+def _ingress(route: HttpRoute) -> Manifest:
+    annotations = {_KEY + key: value for key, value in _options(route).items()}
+    return ingress(route, CLASS, annotations, lambda path: path.backends[0])
+
+
+def _canary(route: HttpRoute, index: int) -> Manifest:
+    shared = route.paths[index]
+    first, second = shared.backends
+    options = {
+        "canary": "true",
+        "canary-weight": str(second.weight),
+        "canary-weight-total": str(first.weight + second.weight),
+    }
+    annotations = {_KEY + key: value for key, value in options.items()}
+    chosen = replace(route, paths=(shared,), tls=None)
+    return ingress(chosen, CLASS, annotations, lambda _: second, _CANARIES[index])
+
+
+def _options(route: HttpRoute) -> dict[str, str]:
+    redirect = "true" if route.redirect_to_https else "false"
+    # Without a limit of its own a body may have one MiB.
+    out = {
+        "ssl-redirect": redirect,
+        "force-ssl-redirect": redirect,
+        "proxy-body-size": str(route.max_body_size or 0),
+    }
+    if route.grpc:
+        out["backend-protocol"] = "GRPC"
+    if route.allow_from:
+        out["whitelist-source-range"] = ",".join(map(str, route.allow_from))
+    if (basic := route.basic_auth) is not None:
+        out |= {"auth-type": "basic", "auth-secret": basic.secret}
+        out |= {"auth-realm": basic.realm} if basic.realm else {}
+    if route.cors is not None:
+        out |= _cors(route.cors)
+    if route.sticky:
+        out |= {"affinity": "cookie", "affinity-mode": "persistent", "session-cookie-name": route.sticky}
+    return out
+
+
+def _cors(cors: Cors) -> dict[str, str]:
+    exposed = {"cors-expose-headers": ", ".join(cors.expose_headers)} if cors.expose_headers else {}
+    return {
+        "enable-cors": "true",
+        "cors-allow-origin": ", ".join(cors.origins),
+        "cors-allow-methods": ", ".join(cors.methods),
+        "cors-allow-headers": ", ".join(cors.headers or SAFE_HEADERS),
+        "cors-allow-credentials": "true" if cors.credentials else "false",
+        "cors-max-age": str(cors.max_age),
+        **exposed,
+    }

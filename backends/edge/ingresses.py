@@ -1,0 +1,170 @@
+"""What controllers have in common that serve Ingress objects and are installed by a Helm chart."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from netspec.analysis.routes import Rule, bare, rules, takes_host
+from netspec.backends.objects import Manifest, manifest, node
+from netspec.diagnostics import Report
+from netspec.ir.http import Front, HttpBackend, HttpPath, HttpRoute
+from netspec.ir.model import ContainerPort, Ir, Place, Service, ServicePort, Workload
+from netspec.ir.selectors import Selector
+from netspec.plan import Node
+from netspec.spec.model import Settings
+from netspec.target import Field as FieldRead
+from netspec.target import ObjectRead
+
+#: Names of the Service's ports and of the containers'.
+HTTP, HTTPS = "http", "https"
+#: Of requests' headers those that a page may set in any case (Fetch standard): in place of a controller's own list.
+SAFE_HEADERS = ("Accept", "Accept-Language", "Content-Language")
+#: Of an Ingress as it stands on the cluster.
+_READ = (("class", FieldRead("spec.ingressClassName")), ("rules", FieldRead("spec.rules")))
+
+
+class ProxySettings(Settings):
+    """A controller whose pods pass the requests on."""
+
+    replicas: int = Field(1, ge=1, le=50, description="How many pods. Each counts rate limits alone.")
+    service: Literal["LoadBalancer", "NodePort", "ClusterIP"] = Field(
+        "LoadBalancer", description="How the outside gets to it."
+    )
+    external_traffic_policy: Literal["Cluster", "Local"] = Field(
+        "Local", description="Local: it sees the clients' addresses, and only nodes with one of its pods take traffic."
+    )
+
+    def of_service(self) -> dict[str, str]:
+        """The Service's fields that decide how the outside gets in."""
+        local = {} if self.service == "ClusterIP" else {"externalTrafficPolicy": self.external_traffic_policy}
+        return {"type": self.service, **local}
+
+
+def front(
+    ir: Ir, settings: ProxySettings, namespace: str, names: tuple[str, str], pods: Mapping[str, str], **more: Any
+) -> Front:
+    """`names`: of its pods' workload and of its Service, as the chart makes them."""
+    place = Place(("stacks", ir.stack, "ingress"))
+    ports = (ContainerPort(80, "TCP", HTTP), ContainerPort(443, "TCP", HTTPS))
+    workload = Workload(namespace, names[0], dict(pods), ports, settings.replicas, system=True, place=place)
+    service = Service(
+        namespace,
+        names[1],
+        settings.service,
+        selector=Selector.of(dict(pods)),
+        ports=(ServicePort(80, HTTP, "TCP", HTTP), ServicePort(443, HTTPS, "TCP", HTTPS)),
+        external_traffic_policy=settings.external_traffic_policy if settings.service != "ClusterIP" else "Cluster",
+        system=True,
+        place=place,
+    )
+    return Front(workload, service, HTTP, HTTPS, **more)
+
+
+def ingress(
+    route: HttpRoute,
+    class_name: str,
+    annotations: Mapping[str, str],
+    backend: Callable[[HttpPath], HttpBackend | None],
+    suffix: str = "",
+) -> Manifest:
+    """A route's rules, each path with the one backend that an Ingress has for it; paths without are left out."""
+    paths = [
+        {"path": bare(path) or "/", "pathType": "Exact" if path.exact else "Prefix", "backend": _service(found)}
+        for path in route.paths
+        if (found := backend(path)) is not None
+    ]
+    hosts = [{"host": host} if host else {} for host in route.hosts or ("",)]
+    spec: dict[str, Any] = {
+        "ingressClassName": class_name,
+        "rules": [{**host, "http": {"paths": paths}} for host in hosts],
+    }
+    if route.tls is not None:
+        spec["tls"] = [{"hosts": list(route.hosts)} | ({"secretName": route.tls} if route.tls else {})]
+    name = f"{route.name}{suffix}"
+    return manifest("networking.k8s.io/v1", "Ingress", name, route.namespace, annotations=annotations, spec=spec)
+
+
+def _service(backend: HttpBackend) -> dict[str, Any]:
+    port = {"number": backend.port} if isinstance(backend.port, int) else {"name": backend.port}
+    return {"service": {"name": backend.service, "port": port}}
+
+
+def read(obj: Manifest) -> tuple[dict[str, Any], ObjectRead]:
+    """What must be true of an Ingress, and how that is read."""
+    meta, spec = obj["metadata"], obj["spec"]
+    found = ObjectRead("ingresses.networking.k8s.io", _READ, meta["name"], meta["namespace"])
+    return {"class": spec["ingressClassName"], "rules": spec["rules"]}, found
+
+
+def placed(obj: Manifest, *after: str) -> Node:
+    """After its namespace too; Kubernetes makes `default` and its own itself."""
+    name = obj["metadata"]["namespace"]
+    made = () if name == "default" or name.startswith("kube-") else (f"namespace:{name}",)
+    return node(obj, *after, *made)
+
+
+def port_number(ir: Ir, route: HttpRoute, backend: HttpBackend) -> int:
+    """A URL has numbers alone."""
+    service = ir.services_by_id[f"{route.namespace}/{backend.service}"]
+    return next(p.port for p in service.ports if backend.port in (p.port, p.name))
+
+
+def own_namespace(ir: Ir, name: str, whose: str, report: Report) -> None:
+    """NS902."""
+    for namespace in ir.namespaces:
+        if namespace.name == name and not namespace.system:
+            path = (*namespace.place.path, "name")
+            report.error("NS902", path, f"{name} is {whose}'s own namespace", "rename it, or remove the entry")
+
+
+def https_has_hosts(ir: Ir, controller: str, report: Report) -> None:
+    """NS871: the certificate is chosen by the name that the client asks for."""
+    for route in ir.http:
+        if route.tls is not None and not route.hosts:
+            message = f"{controller} serves HTTPS for named hosts only, and this route is for any"
+            report.error("NS871", (*route.place.path, "tls"), message, "add hosts, or remove tls")
+
+
+def stays_with_host(ir: Ir, controller: str, report: Report) -> None:
+    """NS872: where a host has rules and none takes the path, NGINX answers 404 and asks no wildcard's rules."""
+    found = list(rules(ir.http))
+    by_host: dict[str, list[Rule]] = defaultdict(list)
+    for rule in found:
+        by_host[rule.host].append(rule)
+    for host, own in by_host.items():
+        wider = next((h for h in by_host if h != host and _is_wider(h, host)), None)
+        if wider is None or any(not rule.path.exact and not bare(rule.path) for rule in own):
+            continue
+        route = own[0].route
+        message = (
+            f"{host} has no path /, and {controller} does not pass what no path of it takes on to {wider or 'any host'}"
+        )
+        report.error("NS872", (*route.place.path, "paths"), message, f"add a path / for {host}")
+
+
+def _is_wider(wide: str, host: str) -> bool:
+    return not wide or (wide.startswith("*.") and not host.startswith("*.") and takes_host(wide, host))
+
+
+def same_for_service(
+    ir: Ir, controller: str, options: Callable[[HttpRoute], Mapping[str, str]], report: Report
+) -> None:
+    """NS870: options that belong to a Service's port there hold for every route that leads to it."""
+    first: dict[tuple[str, str, int], HttpRoute] = {}
+    for route in ir.http:
+        for backend in _led_to(route):
+            key = (route.namespace, backend.service, port_number(ir, route, backend))
+            other = first.setdefault(key, route)
+            if options(other) != options(route):
+                differ = sorted({k for k, _ in set(options(other).items()) ^ set(options(route).items())})
+                port = f"Service {key[0]}/{key[1]} port {key[2]}"
+                message = f"{controller} has {', '.join(differ)} for all of {port}: {other.id} says otherwise"
+                hint = "say the same in both routes, or give one of them a Service of its own"
+                report.error("NS870", route.place.path, message, hint)
+
+
+def _led_to(route: HttpRoute) -> Iterator[HttpBackend]:
+    for path in route.paths:
+        yield from path.backends

@@ -1,0 +1,160 @@
+"""What becomes of a route with the controllers that are told by annotations, and what they cannot be told."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from netspec.backends.registry import REGISTRY
+from netspec.compiler import CompileResult, compile_spec
+from netspec.plan import ManifestNode, ResourceNode, needs_of
+from netspec.spec.load import loads
+
+WEB = {"name": "web", "namespace": "shop", "labels": {"app": "web"}, "ports": [{"name": "http", "port": 8080}]}
+PATHS = [{"backends": [{"service": "web", "port": 80}]}]
+
+
+def compiled(controller: str, *routes: dict[str, Any], **settings: Any) -> CompileResult:
+    """Each route is of one host and leads to Service web, where it does not say otherwise."""
+    whole = [
+        {"name": f"r{i}", "namespace": "shop", "hosts": ["shop.example.com"], "paths": PATHS, **route}
+        for i, route in enumerate(routes)
+    ]
+    data = {
+        "apiVersion": "netspec.dev/v1alpha1",
+        "kind": "NetworkSpec",
+        "metadata": {"name": "probe"},
+        "namespaces": [{"name": "shop"}],
+        "workloads": [WEB],
+        "services": [
+            {
+                "name": name,
+                "namespace": "shop",
+                "selector": {"app": "web"},
+                "ports": [{"name": "http", "port": 80, "targetPort": "http"}],
+            }
+            for name in ("web", "next", "third")
+        ],
+        "ingress": whole,
+        "stacks": {
+            "dev": {
+                "cluster": {"type": "kind"},
+                "cni": {"provider": "calico"},
+                "ingress": {"controller": controller, "service": "NodePort", **settings},
+            }
+        },
+    }
+    return compile_spec(loads(yaml.safe_dump(data), "probe.yaml"), "dev", REGISTRY)
+
+
+def objects(result: CompileResult, kind: str = "Ingress") -> dict[str, Any]:
+    assert result.plan is not None, [d.render() for d in result.diagnostics]
+    found = [n.manifest for n in result.plan.nodes if isinstance(n, ManifestNode) and n.manifest["kind"] == kind]
+    return {obj["metadata"]["name"]: obj for obj in found}
+
+
+def annotations(obj: dict[str, Any]) -> dict[str, str]:
+    return {key.partition("/")[2]: value for key, value in obj["metadata"]["annotations"].items()}
+
+
+def errors(result: CompileResult) -> list[tuple[str, str]]:
+    found = [d for d in result.diagnostics if d.severity == "error"]
+    assert (result.plan is None) == bool(found)
+    return [(d.code, ".".join(map(str, d.path))) for d in found]
+
+
+OTHER = {"hosts": ["b.example.com"]}
+
+
+@pytest.mark.parametrize(
+    ("controller", "routes", "expected"),
+    [
+        ("haproxy", [{"sticky": {}}, OTHER], [("NS870", "ingress.1")]),
+        ("haproxy", [{"sticky": {}}, OTHER | {"sticky": {}}], []),
+        ("haproxy", [{"protocol": "grpc"}, OTHER], [("NS870", "ingress.1")]),
+        ("haproxy", [{"rateLimit": {"requests": 5, "burst": 5}}, OTHER], [("NS870", "ingress.1")]),
+        ("haproxy", [{"rateLimit": {"requests": 5}}], [("NS871", "ingress.0.rateLimit")]),
+        ("haproxy", [{"rateLimit": {"requests": 5, "burst": 5, "per": "hour"}}], [("NS871", "ingress.0.rateLimit")]),
+        ("haproxy", [{"rewrite": {"path": "/x"}}], [("NS871", "ingress.0.rewrite")]),
+        ("haproxy", [{"rewrite": {"path": "/x"}, "paths": [PATHS[0] | {"path": "/a", "type": "Exact"}]}], []),
+        ("haproxy", [{"cors": {"origins": ["https://a.example", "https://b.example"]}}], [("NS871", "ingress.0.cors")]),
+        ("haproxy", [{"hosts": [], "tls": {}}], [("NS871", "ingress.0.tls")]),
+        ("haproxy", [{"paths": [PATHS[0] | {"path": "/a"}]}, {"hosts": ["*.example.com"]}], []),
+        ("ingress-nginx", [{"hosts": [], "tls": {}}], [("NS871", "ingress.0.tls")]),
+        ("ingress-nginx", [{"protocol": "grpc"}], [("NS871", "ingress.0.protocol")]),
+        ("ingress-nginx", [{"basicAuth": {"secret": "u", "realm": "a;b"}}], [("NS871", "ingress.0.basicAuth.realm")]),
+        (
+            "ingress-nginx",
+            [{"paths": [PATHS[0] | {"path": "/a"}]}, {"hosts": ["*.example.com"]}],
+            [("NS872", "ingress.0.paths")],
+        ),
+        ("ingress-nginx", [{"paths": [PATHS[0] | {"path": "/a"}]}, {"hosts": []}], [("NS872", "ingress.0.paths")]),
+        ("ingress-nginx", [{}, {"hosts": ["*.example.com"]}, {"hosts": []}], []),
+        ("ingress-nginx", [{"paths": [PATHS[0] | {"path": "/a"}]}, {"hosts": ["*.other.example"]}], []),
+        ("ingress-nginx", [{"sticky": {}}, OTHER], []),
+    ],
+)
+def test_what_a_controller_cannot_be_told_is_an_error(
+    controller: str, routes: list[dict[str, Any]], expected: list[tuple[str, str]]
+) -> None:
+    assert errors(compiled(controller, *routes)) == expected
+
+
+def test_more_than_two_backends_have_no_canary() -> None:
+    three = [{"service": name, "port": 80} for name in ("web", "next", "third")]
+    found = compiled("ingress-nginx", {"paths": [{"backends": three}]})
+    assert errors(found) == [("NS871", "ingress.0.paths.0.backends")]
+
+
+def test_a_canary_is_an_ingress_of_its_own_for_its_path_and_every_host() -> None:
+    shared = [{"service": "web", "port": 80, "weight": 9}, {"service": "next", "port": "http", "weight": 1}]
+    paths = [{"path": "/a", "backends": PATHS[0]["backends"]}, {"path": "/b", "backends": shared}]
+    found = objects(compiled("ingress-nginx", {"hosts": ["a.example.com", "b.example.com"], "paths": paths, "tls": {}}))
+    assert set(found) == {"r0", "r0.canary-1"}
+    canary = found["r0.canary-1"]
+    assert annotations(canary) == {"canary": "true", "canary-weight": "1", "canary-weight-total": "10"}
+    named = {"service": {"name": "next", "port": {"name": "http"}}}
+    assert [(r["host"], [(p["path"], p["backend"]) for p in r["http"]["paths"]]) for r in canary["spec"]["rules"]] == [
+        ("a.example.com", [("/b", named)]),
+        ("b.example.com", [("/b", named)]),
+    ]
+    assert [p["path"] for p in found["r0"]["spec"]["rules"][0]["http"]["paths"]] == ["/a", "/b"]
+
+
+def test_the_retired_one_says_so_and_nothing_of_it_is_a_snippet() -> None:
+    found = compiled("ingress-nginx", {})
+    assert [(d.code, d.severity) for d in found.diagnostics if d.code == "NS873"] == [("NS873", "warning")]
+    assert annotations(objects(found)["r0"]) == {
+        "ssl-redirect": "false",
+        "force-ssl-redirect": "false",
+        "proxy-body-size": "0",
+    }
+    chart = _release(found, "ingress-nginx")
+    assert chart["allowSnippetAnnotations"] is False and chart["admissionWebhooks"] == {"enabled": False}
+
+
+def _release(result: CompileResult, name: str) -> dict[str, Any]:
+    assert result.plan is not None
+    (found,) = [n for n in result.plan.nodes if isinstance(n, ResourceNode) and n.id == f"release:{name}/{name}"]
+    assert f"namespace:{name}" in needs_of(found)
+    controller: dict[str, Any] = found.properties["values"]["controller"]
+    return controller
+
+
+def test_defaults_of_haproxy_that_no_route_asked_for_are_taken_away() -> None:
+    found = compiled("haproxy", {"tls": {}}, replicas=2, externalTrafficPolicy="Cluster")
+    chart = _release(found, "haproxy-ingress")
+    assert chart["service"] == {"type": "NodePort", "externalTrafficPolicy": "Cluster"} and chart["replicaCount"] == 2
+    assert chart["config"]["hsts"] == "false" and chart["config"]["ssl-redirect-code"] == "301"
+    assert annotations(objects(found)["r0"]) == {"ssl-redirect": "false"}
+    assert objects(found)["r0"]["spec"]["tls"] == [{"hosts": ["shop.example.com"]}]
+
+
+def test_no_header_of_the_asked_service_is_copied_unless_named() -> None:
+    asked: dict[str, Any] = {"service": "web", "port": "http", "path": "/verify"}
+    bare = annotations(objects(compiled("haproxy", {"externalAuth": asked}))["r0"])
+    named = annotations(
+        objects(compiled("haproxy", {"externalAuth": asked | {"responseHeaders": ["X-User", "X-Role"]}}))["r0"]
+    )
+    assert bare["auth-url"] == named["auth-url"] == "svc://web:80/verify"
+    assert (bare["auth-headers-succeed"], named["auth-headers-succeed"]) == ("-", "X-User,X-Role")

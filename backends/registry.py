@@ -26,6 +26,7 @@ PROVIDERS: dict[str, dict[str, str]] = {
     "ingress": {
         "traefik": "edge.traefik:Traefik",
         "haproxy": "edge.haproxy:Haproxy",
+        "f5-nginx": "edge.f5_nginx:F5Nginx",
         "ingress-nginx": "edge.ingress_nginx:IngressNginx",
     },
 }

@@ -69,6 +69,10 @@ WEAVE = Release("2.8.1", "2.8.1", "https://github.com/weaveworks/weave/releases/
 TRAEFIK = Release("3.7.13", "3.7.12", "https://github.com/traefik/traefik/releases/tag/v3.7.13")
 #: Installed by their Helm charts. `airgap` has none: a chart is not to be had from a package registry.
 HAPROXY_INGRESS = Release("0.16.1", "-", "https://github.com/jcmoraisjr/haproxy-ingress/releases/tag/v0.16.1")
+F5_NGINX = Release("5.6.2", "-", "https://github.com/nginx/kubernetes-ingress/releases/tag/v5.6.2")
+F5_NGINX_CHART = Release(
+    "2.7.2", "-", "https://github.com/nginx/kubernetes-ingress/blob/v5.6.2/charts/nginx-ingress/Chart.yaml"
+)
 #: The last one: the project is archived.
 INGRESS_NGINX = Release("1.15.1", "-", "https://github.com/kubernetes/ingress-nginx/releases/tag/controller-v1.15.1")
 INGRESS_NGINX_CHART = Release(
@@ -108,6 +112,7 @@ IMAGES: dict[str, str] = {
     "hubble-relay": f"quay.io/cilium/hubble-relay:v{CILIUM.official}",
     "traefik": f"docker.io/library/traefik:v{TRAEFIK.official}",
     "haproxy-ingress": f"quay.io/jcmoraisjr/haproxy-ingress:v{HAPROXY_INGRESS.official}",
+    "f5-nginx": f"docker.io/nginx/nginx-ingress:{F5_NGINX.official}",
     "ingress-nginx": f"registry.k8s.io/ingress-nginx/controller:v{INGRESS_NGINX.official}",
     "agnhost": f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST.official}",
 }

@@ -158,3 +158,68 @@ def test_no_header_of_the_asked_service_is_copied_unless_named() -> None:
     )
     assert bare["auth-url"] == named["auth-url"] == "svc://web:80/verify"
     assert (bare["auth-headers-succeed"], named["auth-headers-succeed"]) == ("-", "X-User,X-Role")
+
+
+B, TWO = "b.example.com", [{"service": "web", "port": 80, "weight": 1}, {"service": "next", "port": 80, "weight": 2}]
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        ([{"hosts": []}], [("NS871", "ingress.0")]),
+        ([{"tls": {}}], [("NS871", "ingress.0.tls")]),
+        ([{"tls": {"secret": "s"}, "protocol": "grpc"}], []),
+        ([{"protocol": "grpc"}], [("NS871", "ingress.0.protocol")]),
+        ([{"rateLimit": {"requests": 5, "per": "hour"}}], [("NS871", "ingress.0.rateLimit")]),
+        ([{"hosts": ["a.example.com", B], "rateLimit": {"requests": 5}}], [("NS871", "ingress.0.rateLimit")]),
+        ([{"rewrite": {"path": "/x"}}], [("NS871", "ingress.0.rewrite")]),
+        ([{"paths": [{"backends": TWO}]}], [("NS871", "ingress.0.paths.0.backends")]),
+        ([{"requestHeaders": {"set": {"X-A": "${host}"}}}], [("NS871", "ingress.0.requestHeaders")]),
+        ([{"responseHeaders": {"remove": ["Server"]}}], [("NS871", "ingress.0.responseHeaders")]),
+        ([{"tls": {"secret": "s"}}, {"paths": [PATHS[0] | {"path": "/a"}]}], [("NS874", "ingress.1.hosts")]),
+        (
+            [{"hosts": [B], "paths": [PATHS[0] | {"path": "/a"}]}, {"hosts": ["*.example.com"]}],
+            [("NS872", "ingress.0.paths")],
+        ),
+    ],
+)
+def test_what_f5_nginx_cannot_be_told_is_an_error(
+    routes: list[dict[str, Any]], expected: list[tuple[str, str]]
+) -> None:
+    assert errors(compiled("f5-nginx", *routes)) == expected
+
+
+def test_a_host_s_routes_are_one_server_and_a_given_exact_path_counts() -> None:
+    exact = PATHS[0] | {"path": "/api", "type": "Exact"}
+    routes = [
+        {"paths": [PATHS[0] | {"path": "/api/"}], "rewrite": {"prefix": "/"}, "allowFrom": ["192.0.2.0/24"]},
+        {"hosts": ["shop.example.com", B], "paths": [exact, *PATHS], "maxBodySize": "1Ki"},
+    ]
+    result = compiled("f5-nginx", *routes)
+    found = objects(result, "VirtualServer")
+    assert {name: obj["spec"]["host"] for name, obj in found.items()} == {"r0.h0": "shop.example.com", "r1.h1": B}
+    served = {r["path"]: r for r in found["r0.h0"]["spec"]["routes"]}
+    assert set(served) == {"/", "/api/", "=/api"}
+    assert served["/api/"]["action"]["proxy"]["rewritePath"] == "/" and "pass" in served["=/api"]["action"]
+    assert served["/api/"]["policies"] == [{"name": "r0.allow"}] and "policies" not in served["=/api"]
+    sizes = {u["name"]: u["client-max-body-size"] for u in found["r0.h0"]["spec"]["upstreams"]}
+    assert (sizes[served["=/api"]["action"]["pass"]], sizes[served["/api/"]["action"]["proxy"]["upstream"]]) == (
+        "1024",
+        "0",
+    )
+    assert objects(result, "Policy")["r0.allow"]["spec"]["accessControl"] == {"allow": ["192.0.2.0/24"]}
+
+
+@pytest.mark.parametrize(("burst", "said"), [(1, (None, None)), (5, (4, True))])
+def test_f5_nginx_s_burst_is_beyond_the_first(burst: int, said: tuple[int | None, bool | None]) -> None:
+    result = compiled("f5-nginx", {"rateLimit": {"requests": 10, "per": "minute", "burst": burst}})
+    limit = objects(result, "Policy")["r0.rate"]["spec"]["rateLimit"]
+    assert (limit["rate"], limit["rejectCode"], limit.get("burst"), limit.get("noDelay")) == ("10r/m", 429, *said)
+
+
+def test_weights_become_percents_of_f5_nginx() -> None:
+    shares = [TWO[0] | {"weight": 1}, TWO[1] | {"weight": 3}]
+    server = objects(compiled("f5-nginx", {"paths": [{"backends": shares}]}), "VirtualServer")["r0.h0"]["spec"]
+    (only,) = server["routes"]
+    by_name = {u["name"]: u["service"] for u in server["upstreams"]}
+    assert [(s["weight"], by_name[s["action"]["pass"]]) for s in only["splits"]] == [(25, "web"), (75, "next")]

@@ -213,6 +213,20 @@ class AddOn:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """A ServiceAccount whose pods may call the provider: `actions`, by its names for them. `node` is the plan node that
+    stands for it; what makes its pods comes after that."""
+
+    namespace: str
+    name: str
+    actions: tuple[str, ...]
+
+    @property
+    def node(self) -> str:
+        return f"identity-{self.namespace}-{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Taint:
     """A taint that nodes have from the start (core/v1 Taint)."""
 
@@ -236,7 +250,8 @@ class Needs:
     `kube_proxy` False: none is to run. `node_cidrs`: each node gets a share of the pod CIDR from the control plane.
     `taints`: of every node, until the backend's own agent takes them away. `before_nodes`: plan nodes that must be
     there before the first node joins. `immutable`: settings that a running cluster cannot change; another value of any
-    of them makes a new cluster. `addons`: what the cluster's provider is to install. `max_pods`: group of nodes -> the
+    of them makes a new cluster. `addons`: what the cluster's provider is to install. `accounts`: what else may call the
+    provider, on a cluster that installs such. `max_pods`: group of nodes -> the
     kubelet's limit there. `own_cni`: the CNI is the one that comes with such a cluster. `kernel`: what the nodes'
     kernel must have. `annotations`: by the name of a declared namespace, for whoever makes it.
     """
@@ -250,6 +265,7 @@ class Needs:
     before_nodes: tuple[str, ...] = ()
     immutable: Mapping[str, Any] = field(default_factory=dict)
     addons: tuple[AddOn, ...] = ()
+    accounts: tuple[Account, ...] = ()
     max_pods: Mapping[str, int] = field(default_factory=dict)
 
 

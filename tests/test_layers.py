@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "netspec.cli": set(ABOVE),
     "netspec.backends": {"netspec.backends.objects", "netspec.backends.corefile"},
     "netspec.backends.registry": {"netspec.backends"},
-    "netspec.backends.cni": {"netspec.backends.objects", "netspec.backends.cni.dialects"},
+    "netspec.backends.cni": {"netspec.backends.objects", "netspec.backends.cni.dialects", "netspec.backends.cni.vpc"},
     # What those that are told by Ingress objects, or have pods in front, have in common.
     "netspec.backends.edge": {"netspec.backends.objects", "netspec.backends.edge.ingresses"},
     "netspec.toolchain": {"netspec.toolchain", "airgap"},

@@ -22,6 +22,18 @@ STACKS = {
     },
     "calico": {"cluster": cluster(), "cni": {"provider": "calico"}},
     "cilium": {"cluster": cluster(), "cni": {"provider": "cilium"}},
+    "calico-on-vpc": {
+        "cluster": cluster(vpc={"podSubnets": True}),
+        "cni": {"provider": "calico", "vpcCni": {"customNetworking": True}},
+    },
+    "cilium-eni": {
+        "cluster": cluster(vpc={"podSubnets": True}),
+        "cni": {"provider": "cilium", "eni": {"podSubnetsOnly": True}},
+    },
+    "cilium-on-vpc": {
+        "cluster": cluster(vpc={"podSubnets": True}),
+        "cni": {"provider": "cilium", "vpcCni": {"customNetworking": True}},
+    },
 }
 
 selector = st.sampled_from([{}, *({"matchLabels": {"app": app}} for app in APPS)])
@@ -89,6 +101,7 @@ def test_calico_and_the_vpc_cni_decide_alike(found: list[dict[str, Any]]) -> Non
     """Blocks of addresses too: both match packets by address, and pods have the same range."""
     assert differ(found, "kind", "vpc") == []
     assert differ(found, "kind", "calico") == []
+    assert differ(found, "kind", "calico-on-vpc") == []
 
 
 @settings(max_examples=60, deadline=None)
@@ -96,6 +109,14 @@ def test_calico_and_the_vpc_cni_decide_alike(found: list[dict[str, Any]]) -> Non
 def test_cilium_differs_by_its_dialect_alone(found: list[dict[str, Any]]) -> None:
     """Blocks of addresses and names of ports are what it takes otherwise (docs/semantics.md); the rest is the same."""
     assert differ(found, "vpc", "cilium") == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(policies(st.one_of(pods, block)))
+def test_where_cilium_s_pods_have_their_addresses_decides_nothing(found: list[dict[str, Any]]) -> None:
+    """With its dialect as without: an overlay, ENI mode and a chained Cilium judge alike."""
+    assert differ(found, "cilium", "cilium-eni") == []
+    assert differ(found, "cilium", "cilium-on-vpc") == []
 
 
 def test_the_dialect_is_there() -> None:

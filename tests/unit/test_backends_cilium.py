@@ -43,6 +43,8 @@ WAYS: list[tuple[dict[str, Any], ProxyMode]] = [
     ({**NATIVE, "ipam": "cluster-pool", "gatewayAPI": True, "l7Proxy": True}, "none"),
     ({**NATIVE, "directNodeRoutes": False, "encryption": "wireguard", "l7Proxy": False}, "iptables"),
     ({"hostFirewall": True, "bandwidthManager": True, "hubble": True}, "none"),
+    ({"eni": {"prefixDelegation": True, "podSubnetsOnly": True, "releaseExcess": True}}, "none"),
+    ({"vpcCni": {}, "encryption": "wireguard"}, "iptables"),
 ]
 
 
@@ -89,14 +91,14 @@ def test_the_chart_makes_what_the_facts_expect(
 ) -> None:
     """The chart's own checks pass, its ConfigMap says what the facts read, its images are those that the plan names,
     and it is the same each time: another rendering would be a change to Pulumi."""
-    chosen = settings(**given)
-    text = rendered(chart, values(ir(mode), chosen), tmp_path)
-    assert rendered(chart, values(ir(mode), chosen), tmp_path) == text
+    chosen, found_ir = settings(**given), ir(mode, outputs={"privateSubnets": {"eu-west-1a": "subnet-1"}})
+    text = rendered(chart, values(found_ir, chosen), tmp_path)
+    assert rendered(chart, values(found_ir, chosen), tmp_path) == text
     objects = [item for item in yaml.safe_load_all(text) if item]
     (found,) = [o["data"] for o in objects if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "cilium-config"]
-    wanted = config(ir(mode), chosen)
+    wanted = config(found_ir, chosen)
     assert {key: found.get(key) for key in wanted} == wanted
-    assert set(images(objects)) == set(Cilium().images(ir(mode), chosen))
+    assert set(images(objects)) == set(Cilium().images(found_ir, chosen))
 
 
 def test_a_node_s_port_that_leads_to_a_pod_is_portmap_s_beside_kube_proxy_and_cilium_s_in_its_place(

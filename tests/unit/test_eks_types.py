@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from eks_support import VXLAN, cluster, compiled, group, plan_of, resources
 
-from netspec.plan import PROVIDER, Cut, Json, Ref, ResourceNode
+from netspec.plan import Cut, Json, Ref, ResourceNode
 
 #: What tests/aws/describe_types.py printed, by pulumi-aws 7.51.1.
 TYPES: dict[str, Any] = json.loads((Path(__file__).parent.parent / "aws" / "types.json").read_text())
@@ -82,12 +82,14 @@ EVERYTHING = cluster(
         (EVERYTHING, {"provider": "vpc-cni", "customNetworking": True, "securityGroupsForPods": "standard"}),
         (cluster(), {"provider": "vpc-cni"}),
         (cluster(), VXLAN),
+        (cluster(vpc={"podSubnets": True}), {"provider": "cilium", "eni": {"podSubnetsOnly": True}}),
+        (cluster(), {"provider": "calico", "vpcCni": {"securityGroupsForPods": "standard"}}),
     ],
-    ids=["everything", "little", "overlay"],
+    ids=["everything", "little", "overlay", "eni", "policies"],
 )
 def test_resources_are_what_the_sdk_takes(settings: dict[str, Any], cni: dict[str, Any]) -> None:
     found = resources(plan_of(compiled(settings, cni)))
-    ours = {name: node for name, node in found.items() if not node.token.startswith(PROVIDER)}
+    ours = {name: node for name, node in found.items() if node.token.startswith("aws:")}
     assert len(ours) > 20 and {node.token for node in ours.values()} <= TYPES.keys()
     problems = [
         text

@@ -16,7 +16,7 @@ from netspec.backends.clusters.eks.control import API_SERVER, NAME, control_plan
 from netspec.backends.clusters.eks.groups import group_traits
 from netspec.backends.clusters.eks.network import network, vpc_id, way_out
 from netspec.backends.clusters.eks.nodes import node_groups, size
-from netspec.backends.clusters.eks.resource import CLUSTER_NODE, provider
+from netspec.backends.clusters.eks.resource import CLUSTER_NODE, provider, tags
 from netspec.backends.clusters.eks.settings import EksSettings
 from netspec.backends.corefile import FEATURES, dns_facts
 from netspec.diagnostics import Report
@@ -93,6 +93,8 @@ class Eks(Backend):
                 "vpc": vpc_id(settings),
                 "zones": tuple(settings.zones),
                 "podSubnets": {s.zone: s.reference for s in pods},
+                "privateSubnets": {s.zone: s.reference for s in private},
+                "tags": tags(ir.cluster_name),
                 "podRanges": pod_ranges(ir, pods),
                 "subnets": tuple((s.role, s.zone, Range(str(s.cidr), path(ir, s))) for s in found),
                 "nodeSecurityGroup": Ref(CLUSTER_NODE, "vpcConfig.clusterSecurityGroupId"),
@@ -109,12 +111,12 @@ class Eks(Backend):
         found = subnets(settings, ir.network.pod_cidrs)
         chosen = add_ons.wanted(ir, settings, needs)
         first = [a.node for a in chosen if a.before_nodes]
-        before = (*first, *needs.before_nodes, *way_out(settings, found), CLUSTER)
+        before = (*first, *(a.node for a in needs.accounts), *needs.before_nodes, *way_out(settings, found), CLUSTER)
         return (
             provider(settings.region, ir.cluster_name),
             *network(ir, settings, found),
             *control_plane(ir, settings, found, needs),
-            *add_ons.addons(ir, settings, chosen),
+            *add_ons.addons(ir, settings, chosen, needs),
             *node_groups(ir, settings, found, needs, before),
         )
 

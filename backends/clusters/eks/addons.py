@@ -18,7 +18,7 @@ AGENT, PROXY, DNS = "eks-pod-identity-agent", "kube-proxy", "coredns"
 
 def wanted(ir: Ir, settings: EksSettings, needs: Needs) -> tuple[AddOn, ...]:
     """In the order in which they are installed: the agent gives the CNI its rights, DNS needs nodes."""
-    rights = any(a.rights for a in needs.addons) or settings.pod_identities
+    rights = any(a.rights for a in needs.addons) or settings.pod_identities or needs.accounts
     mode = {"mode": ir.network.proxy_mode}
     return (
         *([AddOn(AGENT)] if rights else []),
@@ -53,7 +53,7 @@ def dns_settings(ir: Ir, settings: EksSettings) -> dict[str, Any]:
     return found
 
 
-def addons(ir: Ir, settings: EksSettings, chosen: Iterable[AddOn]) -> tuple[ResourceNode, ...]:
+def addons(ir: Ir, settings: EksSettings, chosen: Iterable[AddOn], needs: Needs) -> tuple[ResourceNode, ...]:
     """The chosen ones, each behind the rights of its pods, and the rights of other pods."""
     nodes: list[ResourceNode] = []
     for addon in chosen:
@@ -69,6 +69,9 @@ def addons(ir: Ir, settings: EksSettings, chosen: Iterable[AddOn]) -> tuple[Reso
     for given in settings.pod_identities:
         name = f"{given.namespace}-{given.service_account}"
         nodes += _identity(settings, given.namespace, given.service_account, given.policies, name)
+    for account in needs.accounts:
+        name = f"{account.namespace}-{account.name}"
+        nodes += _identity(settings, account.namespace, account.name, (), name, account.actions)
     return tuple(nodes)
 
 
@@ -86,10 +89,23 @@ def _addon(settings: EksSettings, addon: AddOn, after: Iterable[str]) -> Resourc
 
 
 def _identity(
-    settings: EksSettings, namespace: str, account: str, policies: Iterable[str], name: str
+    settings: EksSettings,
+    namespace: str,
+    account: str,
+    policies: Iterable[str],
+    name: str,
+    actions: Iterable[str] = (),
 ) -> tuple[ResourceNode, ...]:
-    """A role for the pods of a ServiceAccount, by the agent; the association is there before the pods are."""
+    """A role for the pods of a ServiceAccount, by the agent; the association is there before the pods are. `actions`:
+    what the role allows by a policy of its own."""
     roles = role(f"pods-{name}", "pods.eks.amazonaws.com", settings.region, policies)
+    if actions:
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        allowed = {
+            "role": Ref(f"role-pods-{name}", "name"),
+            "policy": Json({"Version": "2012-10-17", "Statement": [statement]}),
+        }
+        roles = (*roles, resource(f"role-pods-{name}-own", "iam/rolePolicy:RolePolicy", allowed))
     properties = {
         "clusterName": NAME,
         "namespace": namespace,

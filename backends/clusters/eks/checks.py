@@ -33,6 +33,7 @@ def check(ir: Ir, settings: EksSettings, needs: Needs, report: Report) -> None:
     _vpc(ir, settings, report, at)
     _subnets(ir, settings, found, report, at)
     _addons(ir, settings, needs, report, at)
+    _identities(settings, needs, report, at)
     _groups(settings, report, at)
     if not ir.traits.pod_networks and (not ir.traits.overhead or ir.traits.forwarded == "node or tunnel"):
         message = "pods' packets would cross nodes as they are, and a VPC delivers only addresses that it gave out"
@@ -174,6 +175,16 @@ def _addons(ir: Ir, settings: EksSettings, needs: Needs, report: Report, at: Pat
         elif name == "kube-proxy" and not version.startswith(f"v{settings.version}."):
             message = f"kube-proxy {version} is not of Kubernetes {settings.version}"
             report.error("NS808", (*at, "addons", name), message, f"v{settings.version}.*")
+
+
+def _identities(settings: EksSettings, needs: Needs, report: Report, at: Path) -> None:
+    seen = {(a.namespace, a.name) for a in needs.accounts} | {(a.namespace, a.account) for a in needs.addons}
+    for i, given in enumerate(settings.pod_identities):
+        who = (given.namespace, given.service_account)
+        if who in seen:
+            message = f"{'/'.join(who)} has a pod identity already"
+            report.error("NS810", (*at, "podIdentities", i), message, "one for a ServiceAccount, with all its policies")
+        seen.add(who)
 
 
 def _groups(settings: EksSettings, report: Report, at: Path) -> None:

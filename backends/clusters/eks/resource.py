@@ -11,11 +11,13 @@ CLUSTER_NODE = "eks"
 
 
 def provider(region: str, cluster: str) -> ResourceNode:
-    """Every resource gets the tags: what belongs to a cluster is found by them."""
-    tags = {"netspec.dev/cluster": cluster}
-    return ResourceNode(
-        AWS, PROVIDER + AWS, {"region": region, "defaultTags": {"tags": tags}}, version=PLUGINS["aws"].official
-    )
+    given = {"region": region, "defaultTags": {"tags": tags(cluster)}}
+    return ResourceNode(AWS, PROVIDER + AWS, given, version=PLUGINS["aws"].official)
+
+
+def tags(cluster: str) -> dict[str, str]:
+    """Every resource gets them: what belongs to a cluster is found by them."""
+    return {"netspec.dev/cluster": cluster}
 
 
 def resource(

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from netspec.backends.cni.calico import modes, pools
+from netspec.backends.cni.calico import modes, policy_only, pools
 from netspec.backends.cni.calico.facts import facts
 from netspec.backends.cni.calico.operator import DEPLOYED, OWN_NAMESPACES, operator
 from netspec.backends.cni.calico.settings import CalicoSettings
 from netspec.backends.cni.dialects import DIALECTS
+from netspec.backends.cni.vpc import addon
+from netspec.backends.cni.vpc.capacity import node_limits, subnet_limits
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
 from netspec.plan import Node
@@ -32,16 +34,21 @@ class Calico(Backend):
         return modes.lacks(ir, settings)
 
     def traits(self, ir: Ir, settings: CalicoSettings, traits: Traits) -> Traits:
+        settings, vpc = policy_only.effective(settings), settings.vpc_cni
+        traits = traits if vpc is None else addon.with_addresses(traits, vpc.custom_networking)
         return replace(
             traits,
             overhead=modes.overhead(settings),
             mtu=settings.mtu,
             forwarded=modes.forwarded(ir, settings, traits),
             dialect=DIALECTS["calico"],
-            node_pods=traits.node_pods + 1,
+            node_pods=traits.node_pods + (1 if vpc is None else 2),  # its own agent, and the VPC CNI's
         )
 
     def needs(self, ir: Ir, settings: CalicoSettings, needs: Needs) -> Needs:
+        settings, vpc = policy_only.effective(settings), settings.vpc_cni
+        if vpc is not None:
+            needs = addon.with_addon(ir, vpc, policy_only.values(vpc), needs)
         return replace(
             needs,
             before_nodes=(*needs.before_nodes, *([DEPLOYED] if ir.traits.nodes_wait else ())),
@@ -58,14 +65,23 @@ class Calico(Backend):
                 path = (*namespace.place.path, "name")
                 message = f"{namespace.name} is a namespace of Calico's operator"
                 report.error("NS902", path, message, "rename it, or remove the entry")
-        modes.check(ir, settings, report)
+        modes.check_data_plane(ir, settings, report)
+        if settings.vpc_cni is not None:
+            policy_only.check(ir, settings, report)
+            return
+        modes.check_network(ir, settings, report)
         pools.check(ir, settings, report)
 
     def capacity(self, ir: Ir, settings: CalicoSettings) -> tuple[Limit, ...]:
-        return pools.capacity(ir, settings)
+        if settings.vpc_cni is None:
+            return pools.capacity(ir, settings)
+        use = addon.interfaces(settings.vpc_cni)
+        return (*node_limits(ir, use), *subnet_limits(ir, use))
 
     def lower(self, ir: Ir, settings: CalicoSettings, needs: Needs) -> tuple[Node, ...]:
-        return operator(ir, settings)
+        configs = () if settings.vpc_cni is None else addon.eni_configs(ir, settings.vpc_cni)
+        return (*configs, *operator(ir, policy_only.effective(settings)))
 
     def facts(self, ir: Ir, settings: CalicoSettings) -> tuple[Fact, ...]:
-        return facts(ir, settings)
+        told = () if settings.vpc_cni is None else (addon.told(policy_only.values(settings.vpc_cni)),)
+        return (*told, *facts(ir, policy_only.effective(settings)))

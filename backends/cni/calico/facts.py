@@ -50,6 +50,8 @@ def facts(ir: Ir, settings: CalicoSettings) -> tuple[Fact, ...]:
 
 def _pools(ir: Ir, settings: CalicoSettings) -> list[Fact]:
     pools = pools_of(ir.network, settings)
+    if not pools:
+        return []
     cidrs = {"cidrs": sorted(pool.cidr for pool in pools)}
     if not settings.pools:
         read = ObjectRead(_POOLS, (_CIDRS, *_POOL), without=_ENABLED)

@@ -70,8 +70,8 @@ def kernel(ir: Ir, settings: CalicoSettings) -> tuple[KernelOption, ...]:
     return tuple(wanted)
 
 
-def check(ir: Ir, settings: CalicoSettings, report: Report) -> None:
-    """What excludes what: NS920 data plane and kube-proxy, NS921 encapsulation and BGP, NS922 ways of routes."""
+def check_data_plane(ir: Ir, settings: CalicoSettings, report: Report) -> None:
+    """NS920: what of data plane and kube-proxy excludes what."""
     at, mode = ("stacks", ir.stack, "cni"), ir.network.proxy_mode
     if mode != "none" and settings.dataplane not in (None, BESIDE[mode]):
         message = f"Calico's data plane {settings.dataplane} does not go with kube-proxy's mode {mode}"
@@ -80,6 +80,11 @@ def check(ir: Ir, settings: CalicoSettings, report: Report) -> None:
     if data_plane(ir, settings) == "ebpf" and ir.traits.api_server is None:
         message = "Calico's eBPF data plane wants the API server's address, which this cluster does not tell"
         report.error("NS920", at, message, "run kube-proxy: network.proxy.mode iptables or nftables")
+
+
+def check_network(ir: Ir, settings: CalicoSettings, report: Report) -> None:
+    """What excludes what: NS921 encapsulation and BGP, NS922 ways of routes."""
+    at = ("stacks", ir.stack, "cni")
     if settings.encapsulation in ROUTED and not bgp_enabled(settings):
         message = f"without BGP nobody programs the routes of encapsulation {settings.encapsulation}"
         report.error("NS921", (*at, "bgp", "enabled"), message, "leave it out, or take vxlan or vxlanCrossSubnet")

@@ -86,7 +86,8 @@ def installation(ir: Ir, settings: CalicoSettings) -> Manifest:
     if settings.mtu is not None:
         calico_network["mtu"] = settings.mtu
     # Where a provider has a CNI of its own, the operator would leave addresses to that.
-    plugin = {"cni": {"type": "Calico", "ipam": {"type": "Calico"}}} if ir.traits.addons else {}
+    of = "Calico" if settings.vpc_cni is None else "AmazonVPC"
+    plugin = {"cni": {"type": of, "ipam": {"type": of}}} if ir.traits.addons else {}
     return manifest(
         "operator.tigera.io/v1",
         "Installation",

@@ -29,7 +29,9 @@ ENCAPSULATION: dict[Encapsulation, str] = {
 
 
 def pools_of(ir_network: Network, settings: CalicoSettings) -> list[CalicoPool]:
-    """Those of the stack, or one for the whole pod CIDR."""
+    """Those of the stack, or one for the whole pod CIDR; none where the VPC CNI gives out addresses."""
+    if settings.vpc_cni is not None:
+        return []
     return settings.pools or [CalicoPool(name=POOL, cidr=str(cidr)) for cidr in ir_network.pod_cidrs]
 
 
@@ -80,6 +82,8 @@ def annotations(settings: CalicoSettings) -> dict[str, dict[str, str]]:
 
 def immutable(settings: CalicoSettings) -> dict[str, Any]:
     """Without Calico's API server the operator makes pools and never changes them."""
+    if settings.vpc_cni is not None:
+        return {"addresses": "vpc-cni"}
     out: dict[str, Any] = {"blockSize": settings.block_size}
     if settings.encapsulation != "vxlan":  # of which clusters say nothing that were made when it was the only one
         out["encapsulation"] = settings.encapsulation

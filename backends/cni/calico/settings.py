@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from netspec.backends.cni.vpc.settings import VpcAddresses
 from netspec.spec.model import MayBeThere, Settings
 from netspec.spec.types import Address, Cidr, Labels, Name, ObjectName, problem
 
@@ -74,6 +75,9 @@ class CalicoPool(Settings):
 class CalicoSettings(MayBeThere):
     """Calico, installed by its operator."""
 
+    vpc_cni: VpcAddresses | None = Field(
+        None, description="On EKS: the VPC CNI gives pods their addresses, and Calico enforces policies alone."
+    )
     encapsulation: Encapsulation = Field(
         "vxlan", description="How packets cross nodes; CrossSubnet: only between nodes of different subnets."
     )

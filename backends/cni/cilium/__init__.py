@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from netspec.backends.cni.cilium import vpc
 from netspec.backends.cni.cilium.checks import check
 from netspec.backends.cni.cilium.policies import policies, policy_manifest
 from netspec.backends.cni.cilium.settings import CiliumSettings
 from netspec.backends.cni.cilium.values import NAMESPACE, config, kernel, manager, replaces_proxy, values
 from netspec.backends.cni.dialects import DIALECTS
+from netspec.backends.cni.vpc import addon
+from netspec.backends.cni.vpc.capacity import node_limits, subnet_limits
 from netspec.backends.objects import Manifest, release
 from netspec.catalogue import CILIUM, IMAGES
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, Node, ReadyNode
-from netspec.target import Backend, Fact, Feature, Field, Needs, NodeRead, ObjectRead, Traits
+from netspec.target import Backend, Fact, Feature, Field, Limit, Needs, NodeRead, ObjectRead, Traits
 
 REPOSITORY = "https://helm.cilium.io"
 #: The plan node of the chart.
@@ -38,13 +41,17 @@ class Cilium(Backend):
     )
 
     def lacks(self, ir: Ir, settings: CiliumSettings) -> Mapping[Feature, str]:
-        """Requests and lookups are judged by the proxy."""
-        without = (Feature.HTTP_REQUESTS, Feature.DNS_NAMES) if settings.l7_proxy is False else ()
-        return dict.fromkeys(without, "set cni.l7Proxy to true")
+        """Requests and lookups are judged by the proxy, which a chained Cilium does not have (cilium#12454)."""
+        judged = (Feature.HTTP_REQUESTS, Feature.DNS_NAMES)
+        if settings.vpc_cni is not None:
+            return dict.fromkeys(judged, "take cni.eni in place of cni.vpcCni")
+        return dict.fromkeys(judged if settings.l7_proxy is False else (), "set cni.l7Proxy to true")
 
     def traits(self, ir: Ir, settings: CiliumSettings, traits: Traits) -> Traits:
+        own = settings.vpc_cni is not None
         return replace(
-            traits,
+            vpc.with_addresses(settings, traits),
+            node_pods=traits.node_pods + 1 + (settings.l7_proxy is not False) + own,  # agent, proxy, the VPC CNI's
             overhead=settings.overhead,
             # Pods' interfaces have the node's MTU; their routes have what is left of it.
             on_route=settings.overhead,
@@ -54,23 +61,32 @@ class Cilium(Backend):
         )
 
     def needs(self, ir: Ir, settings: CiliumSettings, needs: Needs) -> Needs:
+        late = ir.traits.nodes_wait
+        needs = vpc.with_needs(ir, settings, needs)
         return replace(
             needs,
-            before_nodes=(*needs.before_nodes, *([RELEASE] if ir.traits.nodes_wait else ())),
+            taints=(*needs.taints, *([vpc.TAINT] if late else ())),
+            accounts=(*needs.accounts, *vpc.accounts(settings)),
+            before_nodes=(*needs.before_nodes, *([RELEASE] if late else ())),
             kube_proxy=not replaces_proxy(ir),
             node_cidrs=manager(ir, settings) == "kubernetes",
             # Pods keep addresses that the other manager does not know of.
-            immutable={**needs.immutable, "ipam": manager(ir, settings)},
+            immutable={**needs.immutable, "ipam": "vpc-cni" if settings.vpc_cni else manager(ir, settings)},
             kernel=(*needs.kernel, *kernel(settings)),
         )
 
     def check(self, ir: Ir, settings: CiliumSettings, needs: Needs, report: Report) -> None:
         check(ir, settings, report)
 
+    def capacity(self, ir: Ir, settings: CiliumSettings) -> tuple[Limit, ...]:
+        use = vpc.interfaces(settings)
+        return () if use is None else (*node_limits(ir, use), *subnet_limits(ir, use))
+
     def lower(self, ir: Ir, settings: CiliumSettings, needs: Needs) -> tuple[Node, ...]:
-        installed = release(
-            "cilium", NAMESPACE, "cilium", CILIUM.official, values(ir, settings), CLUSTER, repository=REPOSITORY
-        )
+        chart = (NAMESPACE, "cilium", CILIUM.official, values(ir, settings))
+        after = (CLUSTER, *(account.node for account in vpc.accounts(settings)))
+        installed = release("cilium", *chart, *after, repository=REPOSITORY)
+        configs = addon.eni_configs(ir, settings.vpc_cni) if settings.vpc_cni is not None else ()
         ready = ReadyNode(
             id=CNI_READY,
             conditions=(
@@ -81,7 +97,7 @@ class Cilium(Backend):
             depends_on=(installed.id, NODES),
             timeout=600,
         )
-        return installed, ready
+        return *configs, installed, ready
 
     def grants(self, ir: Ir, settings: CiliumSettings) -> tuple[Node, ...]:
         return policies(ir.grants)
@@ -90,12 +106,18 @@ class Cilium(Backend):
         names = ["cilium", "cilium-operator", *(["cilium-envoy"] if settings.l7_proxy is not False else [])]
         names += ["cilium-certgen"] if settings.hubble else []
         names += ["hubble-relay"] if settings.hubble_relay else []
-        return tuple(IMAGES[name] for name in names)
+        found = tuple(IMAGES[name] for name in names)
+        # The chart takes the operator that asks EC2, of the same release.
+        return (
+            tuple(i.replace("operator-generic", "operator-aws") for i in found) if settings.eni is not None else found
+        )
 
     def facts(self, ir: Ir, settings: CiliumSettings) -> tuple[Fact, ...]:
         wanted = config(ir, settings)
         fields = tuple((key, Field(f'data."{key}"')) for key in wanted)
+        told = () if settings.vpc_cni is None else (addon.told(vpc.chained(settings.vpc_cni)),)
         return (
+            *told,
             Fact("cilium-config", "cilium", wanted, ObjectRead("configmaps", fields, "cilium-config", NAMESPACE)),
             Fact("encapsulation", "nodes", settings.protocol or "none", NodeRead(_TUNNEL)),
             Fact("cilium-agent", "nodes", "Ok", NodeRead(f"{_AGENT} | jq -r .cilium.state")),

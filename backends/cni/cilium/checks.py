@@ -1,7 +1,8 @@
 """What excludes what among Cilium's settings, and what they need of the rest. Sources: docs/rules.md."""
 
+from netspec.backends.cni.cilium import vpc
 from netspec.backends.cni.cilium.settings import CiliumSettings
-from netspec.backends.cni.cilium.values import replaces_proxy
+from netspec.backends.cni.cilium.values import manager, replaces_proxy
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
 from netspec.spec.types import network
@@ -9,7 +10,9 @@ from netspec.spec.types import network
 
 def check(ir: Ir, settings: CiliumSettings, report: Report) -> None:
     here = ("stacks", ir.stack, "cni")
-    if settings.routing == "native":
+    if vpc.interfaces(settings) is not None:
+        vpc.check(ir, settings, report)
+    elif settings.routing == "native":
         _native(ir, settings, report)
     else:
         for field, given in (
@@ -19,7 +22,7 @@ def check(ir: Ir, settings: CiliumSettings, report: Report) -> None:
             if given is not None:
                 message = f"{field} is about native routing, and the routing is a tunnel"
                 report.error("NS940", (*here, field), message, "set routing: native, or remove it")
-    if settings.ipam == "kubernetes" and not ir.traits.node_shares:
+    if manager(ir, settings) == "kubernetes" and not ir.traits.node_shares:
         message = f"{ir.providers['cluster']} gives nodes no share of the pod CIDR"
         report.error("NS942", (*here, "ipam"), message, "set ipam: cluster-pool")
     if settings.encryption == "ipsec":

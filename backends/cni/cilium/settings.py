@@ -4,8 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from netspec.spec.model import MayBeThere
+from netspec.backends.cni.vpc.settings import VpcAddresses
+from netspec.spec.model import MayBeThere, Settings
 from netspec.spec.types import Cidr
+
+
+class CiliumEni(Settings):
+    """Pods have addresses of the VPC, on network interfaces that Cilium's operator gives to nodes of EKS."""
+
+    prefix_delegation: bool = Field(False, description="Interfaces get blocks of 16 addresses: many more pods a node.")
+    pod_subnets_only: bool = Field(
+        False, description="Pods have addresses of the pod subnets alone; a node's first interface has none for pods."
+    )
+    release_excess: bool = Field(False, description="Addresses that no pod uses go back to the subnet.")
 
 
 class CiliumSettings(MayBeThere):
@@ -28,6 +39,12 @@ class CiliumSettings(MayBeThere):
         description="Who gives nodes their share of the pod CIDR: the control plane, or Cilium's operator. Unset: the "
         "control plane where it does.",
     )
+    eni: CiliumEni | None = Field(
+        None, description="On EKS: pods have addresses of the VPC, which Cilium's operator takes. Unset: of a pool."
+    )
+    vpc_cni: VpcAddresses | None = Field(
+        None, description="On EKS: the VPC CNI gives pods their addresses, and Cilium is chained on it."
+    )
     encryption: Literal["none", "wireguard", "ipsec"] = Field(
         "none",
         description="How packets between nodes are encrypted. ipsec takes its keys from the Secret "
@@ -48,9 +65,14 @@ class CiliumSettings(MayBeThere):
     )
 
     @property
+    def mode(self) -> str:
+        """Addresses of the VPC are delivered as they are."""
+        return "native" if self.eni is not None or self.vpc_cni is not None else self.routing
+
+    @property
     def protocol(self) -> str:
         """The tunnel's, "" without one."""
-        return (self.tunnel or "vxlan") if self.routing == "tunnel" else ""
+        return (self.tunnel or "vxlan") if self.mode == "tunnel" else ""
 
     @property
     def overhead(self) -> int:

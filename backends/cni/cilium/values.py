@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from netspec.backends.cni.cilium import vpc
 from netspec.backends.cni.cilium.settings import CiliumSettings
 from netspec.ir.model import Ir
 from netspec.target import KernelOption
@@ -12,7 +13,11 @@ OPERATORS = 2
 
 
 def manager(ir: Ir, settings: CiliumSettings) -> str:
-    """Who gives nodes their share of the pod CIDR."""
+    """Who gives nodes their share of the pod CIDR, or their addresses."""
+    if settings.eni is not None:
+        return "eni"
+    if settings.vpc_cni is not None:
+        return "cluster-pool"
     return settings.ipam or ("kubernetes" if ir.traits.node_shares else "cluster-pool")
 
 
@@ -20,9 +25,11 @@ def replaces_proxy(ir: Ir) -> bool:
     return ir.network.proxy_mode == "none"
 
 
-def chains_portmap(ir: Ir) -> bool:
+def chains_portmap(ir: Ir, settings: CiliumSettings) -> bool:
     """Beside kube-proxy Cilium leaves ports of nodes that lead to pods to the plugin portmap (Documentation,
     installation/cni-chaining-portmap); in its place it serves them itself."""
+    if settings.vpc_cni is not None:  # whose own configuration has that plugin
+        return False
     return not replaces_proxy(ir) and any(w.node_ports and not w.host_network for w in ir.workloads)
 
 
@@ -30,7 +37,7 @@ def values(ir: Ir, settings: CiliumSettings) -> dict[str, Any]:
     """What differs from the chart's own values, or must not be left to them."""
     out: dict[str, Any] = {
         "kubeProxyReplacement": "true" if replaces_proxy(ir) else "false",
-        "routingMode": settings.routing,
+        "routingMode": settings.mode,
         "ipam": _ipam(ir, settings),
         "ipv4": {"enabled": any(c.version == 4 for c in ir.network.pod_cidrs)},
         "ipv6": {"enabled": any(c.version == 6 for c in ir.network.pod_cidrs)},
@@ -45,6 +52,8 @@ def values(ir: Ir, settings: CiliumSettings) -> dict[str, Any]:
         out["k8sServicePort"] = str(ir.traits.api_server.port)
     if settings.protocol:
         out["tunnelProtocol"] = settings.protocol
+    elif vpc.interfaces(settings) is not None:
+        out |= vpc.values(ir, settings)
     else:
         out["ipv4NativeRoutingCIDR"] = str(settings.native_routing_cidr)
         out["autoDirectNodeRoutes"] = settings.direct_node_routes is not False
@@ -56,7 +65,7 @@ def values(ir: Ir, settings: CiliumSettings) -> dict[str, Any]:
     if settings.mtu is not None:
         # The chart's is the MTU between nodes, of which the agent takes what it adds.
         out["MTU"] = settings.mtu + settings.overhead
-    if chains_portmap(ir):
+    if chains_portmap(ir, settings):
         out["cni"] = {"chainingMode": "portmap"}
     if _speaks_sctp(ir):
         out["sctp"] = {"enabled": True}
@@ -73,7 +82,7 @@ def values(ir: Ir, settings: CiliumSettings) -> dict[str, Any]:
 def config(ir: Ir, settings: CiliumSettings) -> dict[str, str]:
     """What the chart makes of them in ConfigMap cilium-config: every setting that the agents read there."""
     out = {
-        "routing-mode": settings.routing,
+        "routing-mode": settings.mode,
         "ipam": manager(ir, settings),
         "kube-proxy-replacement": "true" if replaces_proxy(ir) else "false",
         "enable-hubble": _word(settings.hubble),
@@ -81,10 +90,12 @@ def config(ir: Ir, settings: CiliumSettings) -> dict[str, str]:
     }
     if settings.protocol:
         out["tunnel-protocol"] = settings.protocol
+    elif vpc.interfaces(settings) is not None:
+        out |= vpc.config(settings)
     else:
         out["ipv4-native-routing-cidr"] = str(settings.native_routing_cidr)
         out["auto-direct-node-routes"] = _word(settings.direct_node_routes is not False)
-    if manager(ir, settings) == "cluster-pool":
+    if manager(ir, settings) == "cluster-pool" and settings.vpc_cni is None:
         pool = _ipam(ir, settings)["operator"]
         out["cluster-pool-ipv4-cidr"] = " ".join(pool["clusterPoolIPv4PodCIDRList"])
         out["cluster-pool-ipv4-mask-size"] = str(pool["clusterPoolIPv4MaskSize"])
@@ -92,7 +103,7 @@ def config(ir: Ir, settings: CiliumSettings) -> dict[str, str]:
         out[f"enable-{settings.encryption}"] = "true"
     if settings.l7_proxy is not None:
         out["enable-l7-proxy"] = _word(settings.l7_proxy)
-    if chains_portmap(ir):
+    if chains_portmap(ir, settings):
         out["cni-chaining-mode"] = "portmap"
     if settings.mtu is not None:
         out["mtu"] = str(settings.mtu + settings.overhead)
@@ -126,8 +137,8 @@ def _word(on: bool) -> str:
 
 def _ipam(ir: Ir, settings: CiliumSettings) -> dict[str, Any]:
     """The chart's own pool is 10.0.0.0/8, in which nodes and Services may be: it is never left to it."""
-    if manager(ir, settings) == "kubernetes":
-        return {"mode": "kubernetes"}
+    if manager(ir, settings) in ("kubernetes", "eni"):
+        return {"mode": manager(ir, settings)}
     pools = [str(c) for c in ir.network.pod_cidrs if c.version == 4]
     share = {"clusterPoolIPv4PodCIDRList": pools, "clusterPoolIPv4MaskSize": ir.network.node_mask}
     return {"mode": "cluster-pool", "operator": share}

@@ -1,38 +1,17 @@
-"""What a stack may say of the VPC CNI."""
+"""What a stack may say of the VPC CNI where it enforces policies too."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from netspec.backends.cni.vpc.settings import VpcAddresses
 from netspec.spec.model import MayBeThere
 
-Target = Annotated[int, Field(ge=0, le=1000)] | None
 
-
-class VpcCniSettings(MayBeThere):
+class VpcCniSettings(VpcAddresses, MayBeThere):
     """Amazon's VPC CNI: pods have addresses of the VPC. An add-on of EKS."""
 
-    prefix_delegation: bool = Field(False, description="Interfaces get blocks of 16 addresses: many more pods a node.")
-    custom_networking: bool = Field(
-        False, description="Pods have addresses of the pod subnets alone; a node's first interface has none for pods."
-    )
-    subnet_discovery: bool = Field(
-        True, description="Further interfaces take the tagged pod subnets too, where there are any."
-    )
-    security_groups_for_pods: Literal["off", "standard", "strict"] = Field(
-        "off", description="Interfaces of their own for pods that a SecurityGroupPolicy selects."
-    )
     network_policy: Literal["off", "standard", "strict"] = Field(
         "standard",
         description="Who enforces NetworkPolicies: nobody, or AWS's agent. strict: closed until a policy opens.",
-    )
-    warm_eni_target: Target = Field(None, description="Free interfaces that a node keeps. Unset: 1.")
-    warm_ip_target: Target = Field(None, description="Free addresses that a node keeps; in place of whole interfaces.")
-    minimum_ip_target: Target = Field(None, description="Addresses that a node has at least; with warmIpTarget.")
-    warm_prefix_target: Target = Field(None, description="Free blocks that a node keeps. Unset: 1.")
-    max_eni: Annotated[int, Field(ge=1, le=64)] | None = Field(
-        None, description="How many interfaces of a node the CNI may use. Unset: all."
-    )
-    external_snat: bool = Field(
-        False, description="Pods leave the VPC with their own address: a NAT gateway translates, and not their node."
     )

@@ -14,12 +14,14 @@ MANY_CPUS, FEW, MANY = 30, 110, 250
 
 
 class Mode(NamedTuple):
-    """`most`: interfaces that the CNI may use, 0 for all. `trunk`: one is set aside for pods' own interfaces."""
+    """`most`: interfaces that the CNI may use, 0 for all. `trunk`: one is set aside for pods' own interfaces. `agent`:
+    addresses that the CNI's own agent takes from those for pods."""
 
     prefixes: bool = False
     custom: bool = False
     trunk: bool = False
     most: int = 0
+    agent: int = 0
 
 
 class Warm(NamedTuple):
@@ -55,7 +57,7 @@ def pods(interfaces: int, addresses: int, mode: Mode) -> int:
     (29, 434, 20)
     """
     each = (addresses - 1) * (BLOCK if mode.prefixes else 1)
-    return usable(interfaces, mode) * each + HOST_PODS
+    return max(usable(interfaces, mode) * each - mode.agent, 0) + HOST_PODS
 
 
 def recommended(found: int, cpus: int) -> int:
@@ -76,7 +78,9 @@ def arithmetic(interfaces: int, addresses: int, mode: Mode, cpus: int) -> str:
     found = min(interfaces, mode.most) if mode.most else interfaces
     shown = f"({found} - {less})" if less else f"{found}"
     total = pods(interfaces, addresses, mode)
-    text = f"{shown} interfaces x ({addresses} - 1){f' x {BLOCK}' if mode.prefixes else ''} + {HOST_PODS} = {total}"
+    own = f" - {mode.agent} of the agent's own" if mode.agent else ""
+    each = f"({addresses} - 1){f' x {BLOCK}' if mode.prefixes else ''}"
+    text = f"{shown} interfaces x {each}{own} + {HOST_PODS} = {total}"
     most = recommended(total, cpus)
     return f"{text}, recommended at most {most}" if most < total else text
 

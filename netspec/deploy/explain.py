@@ -49,6 +49,15 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "the cluster's provider does not take the credentials: {detail}",
         "log in again, or set AWS_PROFILE; `aws sts get-caller-identity` says who you are",
     ),
+    *(
+        (
+            rf"DependencyViolation[^\n]*?(?P<held>{kind}-[0-9a-f]{{8,17}})",
+            "{held} cannot be deleted, for something that the stack does not have is still in it: {detail}",
+            "what nodes or controllers left; it is named by: aws ec2 describe-network-interfaces --filters "
+            f"Name={field},Values={{held}} (delete it, then run the same command again)",
+        )
+        for kind, field in (("subnet", "subnet-id"), ("sg", "group-id"), ("vpc", "vpc-id"))
+    ),
     (
         r"UnauthorizedOperation|AccessDenied|is not authorized to perform",
         "the credentials do not allow it: {detail}",

@@ -113,6 +113,13 @@ def test_an_object_that_is_not_waited_for_says_so_to_the_provider() -> None:
         ),
         ("", ["CreateVpc: UnauthorizedOperation: no"], "the credentials do not allow it: CreateVpc", "docs/eks.md"),
         ("", ["AllocateAddress: AddressLimitExceeded: 5"], "the provider has no room for it", "raise the quota"),
+        (
+            "",
+            ["DeleteSubnet: DependencyViolation: The subnet 'subnet-0123456789abcdef0' has dependencies"],
+            "subnet-0123456789abcdef0 cannot be deleted",
+            "Name=subnet-id,Values=subnet-0123456789abcdef0",
+        ),
+        ("", ["DependencyViolation: resource sg-01234567 has a dependent object"], "sg-01234567", "group-id,"),
         ("error: the stack is currently locked by 1 lock(s).", [], "another Pulumi process holds", "pulumi cancel"),
     ],
 )

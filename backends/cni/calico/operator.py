@@ -81,8 +81,9 @@ def installation(ir: Ir, settings: CalicoSettings) -> Manifest:
         "linuxDataplane": _DATAPLANE[data_plane(ir, settings)],
         # Left out, the operator first renders calico-node without an address, which fails, then rolls it again.
         "nodeAddressAutodetectionV4": {"kubernetes": "NodeInternalIP"},
-        "ipPools": pools.manifests(ir.network, settings),
     }
+    if settings.vpc_cni is None:  # else it makes none by itself, and an empty list would be lost when it writes
+        calico_network["ipPools"] = pools.manifests(ir.network, settings)
     if settings.mtu is not None:
         calico_network["mtu"] = settings.mtu
     # Where a provider has a CNI of its own, the operator would leave addresses to that.

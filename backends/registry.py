@@ -29,6 +29,7 @@ PROVIDERS: dict[str, dict[str, str]] = {
         "f5-nginx": "edge.f5_nginx:F5Nginx",
         "ingress-nginx": "edge.ingress_nginx:IngressNginx",
     },
+    "gateway": {"envoy-gateway": "edge.envoy_gateway:EnvoyGateway"},
 }
 
 

@@ -78,6 +78,10 @@ INGRESS_NGINX = Release("1.15.1", "-", "https://github.com/kubernetes/ingress-ng
 INGRESS_NGINX_CHART = Release(
     "4.15.1", "-", "https://github.com/kubernetes/ingress-nginx/releases/tag/helm-chart-4.15.1"
 )
+#: Installed by its Helm chart. `airgap` has none.
+ENVOY_GATEWAY = Release("1.9.2", "-", "https://github.com/envoyproxy/gateway/releases/tag/v1.9.2")
+#: The one that this release of Envoy Gateway runs by itself.
+ENVOY = Release("1.39.1", "-", "https://github.com/envoyproxy/envoy/releases/tag/v1.39.1")
 AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")
 
 #: Pulumi's resource plugins that plans name by version; of the others the SDK's own is taken. `airgap` has stand-ins.
@@ -114,5 +118,7 @@ IMAGES: dict[str, str] = {
     "haproxy-ingress": f"quay.io/jcmoraisjr/haproxy-ingress:v{HAPROXY_INGRESS.official}",
     "f5-nginx": f"docker.io/nginx/nginx-ingress:{F5_NGINX.official}",
     "ingress-nginx": f"registry.k8s.io/ingress-nginx/controller:v{INGRESS_NGINX.official}",
+    "envoy-gateway": f"docker.io/envoyproxy/gateway:v{ENVOY_GATEWAY.official}",
+    "envoy": f"docker.io/envoyproxy/envoy:distroless-v{ENVOY.official}",
     "agnhost": f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST.official}",
 }

@@ -52,6 +52,8 @@ class Feature(StrEnum):
     NODE_LOCAL = "dns-node-local"
     HTTP_ROUTES = "http-routes"
     HTTP_TLS = "http-tls"
+    HTTP_SELF_SIGNED = "http-self-signed"
+    HTTP_WILDCARD = "http-wildcard-hosts"
     HTTP_REDIRECT = "http-redirect-to-https"
     HTTP_WEIGHTS = "http-weights"
     HTTP_GRPC = "http-grpc"
@@ -118,7 +120,9 @@ SUMMARIES: dict[Feature, str] = {
     Feature.DNS_AUTOSCALE: "DNS servers whose number follows the cluster's size",
     Feature.NODE_LOCAL: "a DNS cache on every node (NodeLocal DNSCache)",
     Feature.HTTP_ROUTES: "HTTP routes by host and path",
-    Feature.HTTP_TLS: "HTTPS with a given or a self-signed certificate",
+    Feature.HTTP_TLS: "HTTPS",
+    Feature.HTTP_SELF_SIGNED: "HTTPS with a certificate that the controller signs itself",
+    Feature.HTTP_WILDCARD: "hosts with a wildcard, which is one label",
     Feature.HTTP_REDIRECT: "plain HTTP redirected to HTTPS",
     Feature.HTTP_WEIGHTS: "backends that share a path by weight",
     Feature.HTTP_GRPC: "backends that speak HTTP/2 in clear (gRPC)",

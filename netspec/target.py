@@ -41,8 +41,8 @@ LAYERS = (
     Layer("cluster", "type", "The cluster: where the nodes are.", required=True),
     Layer("cni", "provider", "The network plugin: how pods reach each other.", required=True),
     Layer("loadBalancer", "provider", "What gives Services of type LoadBalancer an address."),
-    Layer("ingress", "controller", "What serves Ingresses."),
-    Layer("gateway", "controller", "What serves Gateways."),
+    Layer("ingress", "controller", "What serves the HTTP routes, by objects of its own."),
+    Layer("gateway", "controller", "What serves the HTTP routes, by those of the Gateway API."),
 )
 
 

@@ -120,6 +120,8 @@ class HttpRoute:
         given = {
             Feature.HTTP_ROUTES: True,
             Feature.HTTP_TLS: self.tls is not None,
+            Feature.HTTP_SELF_SIGNED: self.tls == "",
+            Feature.HTTP_WILDCARD: any(host.startswith("*.") for host in self.hosts),
             Feature.HTTP_REDIRECT: self.redirect_to_https,
             Feature.HTTP_WEIGHTS: any(len(path.backends) > 1 for path in self.paths),
             Feature.HTTP_GRPC: self.grpc,
@@ -142,7 +144,8 @@ class HttpRoute:
 class Front:
     """A proxy that serves routes: its pods, the Service in front of them, and the names of that Service's ports for
     HTTP and HTTPS. `labels`: those of its namespace besides the name. `kind`: the API's for a route, if not Ingress;
-    `suffixes`: what may follow a route's name in the names of the objects that it becomes."""
+    `also`: others that it may get; `suffixes`: what may follow a route's name in the names of the objects that it
+    becomes."""
 
     workload: Workload
     service: Service
@@ -150,11 +153,13 @@ class Front:
     https: str
     labels: tuple[tuple[str, str], ...] = ()
     kind: str = "Ingress"
+    also: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ("",)
 
     def objects_of(self, route: HttpRoute) -> tuple[tuple[str, str], ...]:
         """Kind and id of all that a route may become."""
-        return tuple((self.kind, f"{route.id}{suffix}") for suffix in self.suffixes)
+        kinds = (self.kind, *self.also)
+        return tuple((kind, f"{route.id}{suffix}") for kind in kinds for suffix in self.suffixes)
 
     def port(self, name: str) -> int:
         return next(p.port for p in self.service.ports if p.name == name)

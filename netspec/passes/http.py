@@ -17,6 +17,9 @@ from netspec.spec.types import did_you_mean
 
 def http(ir: Ir, context: Context) -> Ir:
     """What names no Service is left out."""
+    if {"ingress", "gateway"} <= ir.providers.keys():
+        message = f"the routes have one controller, not {ir.providers['ingress']} and {ir.providers['gateway']}"
+        context.report.error("NS846", ("stacks", ir.stack, "gateway"), message, "choose ingress or gateway")
     kept = tuple(route for route in ir.http if _services(ir, route, context))
     _same(kept, context)
     for route in kept:
@@ -148,6 +151,6 @@ def _client(ir: Ir, route: HttpRoute, context: Context) -> None:
         return
     by = f"{balancing.by} does not pass it on" if hidden and balancing else "externalTrafficPolicy Cluster replaces it"
     message = f"{front.service.id} does not see the client's address: {by}"
-    hint = "externalTrafficPolicy: Local in the stack's ingress" if not hidden else "another load balancer"
+    hint = "externalTrafficPolicy: Local for the stack's controller" if not hidden else "another load balancer"
     for name in given:
         context.report.error("NS844", (*route.place.path, name), message, hint)

@@ -183,7 +183,7 @@ class Sticky(Model):
 
 
 class IngressRoute(Model):
-    """Hosts and paths that the stack's ingress controller serves, and what it does with their requests."""
+    """Hosts and paths that the stack's ingress or gateway controller serves, and what it does with their requests."""
 
     name: Name = Field(description="Its name, unique in the namespace.")
     namespace: Name = Field(description="The namespace of it and of its Services.")

@@ -222,7 +222,7 @@ class NetworkSpec(Model):
     workloads: list[Workload] = Field(default_factory=list, description="Who talks.")
     services: list[Service] = Field(default_factory=list, description="Kubernetes Services.")
     ingress: list[IngressRoute] = Field(
-        default_factory=list, description="HTTP routes that the stack's ingress controller serves."
+        default_factory=list, description="HTTP routes that the stack's ingress or gateway controller serves."
     )
     policies: list[Policy] = Field(default_factory=list, description="Intents: what is open.")
     network_policies: list[NetworkPolicy] = Field(default_factory=list, description="NetworkPolicies as they are.")

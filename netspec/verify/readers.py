@@ -178,5 +178,22 @@ def parse_env(containers: Any) -> dict[str, str]:
     return {e["name"]: e.get("value", "") for c in containers or () for e in c.get("env") or ()}
 
 
+def parse_conditions(found: Any) -> dict[str, str]:
+    """Type -> status of an object's conditions, or of those that each of its parents gives it: True where all do.
+
+    >>> parse_conditions([{"conditions": [{"type": "A", "status": s}]} for s in ("True", "False", "True")])
+    {'A': 'False'}
+    """
+    out: dict[str, str] = {}
+    for condition in (c for entry in found or () for c in entry.get("conditions", [entry])):
+        if out.get(condition["type"], "True") == "True":
+            out[condition["type"]] = condition["status"]
+    return out
+
+
 #: netspec.target.ObjectRead.parse
-PARSERS: dict[str, Callable[[Any], Mapping[str, Any]]] = {"corefile": parse_corefile, "env": parse_env}
+PARSERS: dict[str, Callable[[Any], Mapping[str, Any]]] = {
+    "conditions": parse_conditions,
+    "corefile": parse_corefile,
+    "env": parse_env,
+}

@@ -33,10 +33,12 @@ _TWO = [{"service": "web", "port": 8080}, {"service": "web", "port": 8080, "weig
 #: Feature -> what a route is changed by.
 _OPTIONS: dict[Feature, dict[str, Any]] = {
     Feature.HTTP_ROUTES: {},
-    Feature.HTTP_TLS: {"tls": {}},
-    Feature.HTTP_REDIRECT: {"tls": {}, "redirectToHTTPS": True},
+    Feature.HTTP_TLS: {"tls": {"secret": "web-tls"}},
+    Feature.HTTP_SELF_SIGNED: {"tls": {}},
+    Feature.HTTP_WILDCARD: {"hosts": ["*.example.com"]},
+    Feature.HTTP_REDIRECT: {"tls": {"secret": "web-tls"}, "redirectToHTTPS": True},
     Feature.HTTP_WEIGHTS: {"paths": [{"backends": _TWO}]},
-    Feature.HTTP_GRPC: {"protocol": "grpc", "tls": {}},
+    Feature.HTTP_GRPC: {"protocol": "grpc", "tls": {"secret": "web-tls"}},
     Feature.HTTP_MAX_BODY: {"maxBodySize": "1Mi"},
     Feature.HTTP_RATE_LIMIT: {"rateLimit": {"requests": 10, "burst": 10}},
     Feature.HTTP_ALLOW_FROM: {"allowFrom": ["192.0.2.0/24"]},

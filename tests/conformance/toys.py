@@ -248,6 +248,7 @@ STACK_OF: dict[str, str | dict[str, Any]] = {
     "haproxy": {"controller": "haproxy", "service": "NodePort"},
     "f5-nginx": {"controller": "f5-nginx", "service": "NodePort", "certificate": "nginx-ingress/front"},
     "ingress-nginx": {"controller": "ingress-nginx", "service": "NodePort"},
+    "envoy-gateway": {"controller": "envoy-gateway", "service": "NodePort"},
     "wire": {"provider": "wire", "mode": "tunnel"},
     "vpc-cni": {"provider": "vpc-cni", "prefixDelegation": True, "customNetworking": True},
 }

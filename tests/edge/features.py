@@ -22,4 +22,7 @@ NAMES: dict[str, Feature] = {
     "sticky": Feature.HTTP_STICKY,
 }
 #: Controller -> what it was asked.
-SEEN: dict[str, frozenset[Feature]] = {"traefik": frozenset(NAMES.values())}
+SEEN: dict[str, frozenset[Feature]] = {
+    # Routes drawn have wildcards, and HTTPS is asked of one that signs its certificate too.
+    "traefik": frozenset(NAMES.values()) | {Feature.HTTP_WILDCARD, Feature.HTTP_SELF_SIGNED}
+}

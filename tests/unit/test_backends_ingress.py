@@ -179,7 +179,7 @@ B, TWO = "b.example.com", [{"service": "web", "port": 80, "weight": 1}, {"servic
         ([{"tls": {"secret": "s"}}, {"paths": [PATHS[0] | {"path": "/a"}]}], [("NS874", "ingress.1.hosts")]),
         (
             [{"hosts": [B], "paths": [PATHS[0] | {"path": "/a"}]}, {"hosts": ["*.example.com"]}],
-            [("NS872", "ingress.0.paths")],
+            [("NS872", "ingress.0.paths"), ("NS901", "ingress.1")],
         ),
     ],
 )

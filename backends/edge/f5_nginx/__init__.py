@@ -39,6 +39,7 @@ class F5Nginx(Backend):
         {
             Feature.HTTP_ROUTES,
             Feature.HTTP_TLS,
+            Feature.HTTP_SELF_SIGNED,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_WEIGHTS,
             Feature.HTTP_GRPC,

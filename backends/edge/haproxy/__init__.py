@@ -44,6 +44,8 @@ class Haproxy(Backend):
         {
             Feature.HTTP_ROUTES,
             Feature.HTTP_TLS,
+            Feature.HTTP_SELF_SIGNED,
+            Feature.HTTP_WILDCARD,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_GRPC,
             Feature.HTTP_MAX_BODY,

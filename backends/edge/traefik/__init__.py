@@ -28,6 +28,8 @@ class Traefik(Backend):
         {
             Feature.HTTP_ROUTES,
             Feature.HTTP_TLS,
+            Feature.HTTP_SELF_SIGNED,
+            Feature.HTTP_WILDCARD,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_WEIGHTS,
             Feature.HTTP_GRPC,

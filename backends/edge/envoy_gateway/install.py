@@ -1,0 +1,152 @@
+"""Envoy Gateway by its Helm chart, the Gateway that it makes pods of Envoy for, and the routes.
+
+Sources: Envoy Gateway, charts/gateway-helm; api/v1alpha1 (envoyproxy_types.go, shared_types.go);
+internal/infrastructure/kubernetes/proxy (labels, ports)."""
+
+from collections import defaultdict
+from typing import Any
+
+from netspec.backends.edge.envoy_gateway.routes import (
+    API,
+    EXTENSION,
+    GROUP,
+    NAME,
+    NAMESPACE,
+    PLAIN,
+    POLICIES,
+    listener,
+    objects,
+)
+from netspec.backends.edge.envoy_gateway.settings import EnvoyGatewaySettings
+from netspec.backends.edge.ingresses import placed
+from netspec.backends.objects import Manifest, manifest, node, release
+from netspec.catalogue import ENVOY_GATEWAY, IMAGES
+from netspec.ir.http import HttpRoute
+from netspec.ir.model import Ir
+from netspec.plan import CLUSTER, CNI_READY, Condition, Node, ReadyNode
+
+CHART = "oci://docker.io/envoyproxy/gateway-helm"
+CONTROLLER = "envoy-gateway"
+#: Deployment and Service that it makes for the Gateway.
+PROXY = "envoy"
+PODS = {
+    "app.kubernetes.io/name": "envoy",
+    "app.kubernetes.io/component": "proxy",
+    "app.kubernetes.io/managed-by": "envoy-gateway",
+    f"{EXTENSION}/owning-gateway-name": NAME,
+    f"{EXTENSION}/owning-gateway-namespace": NAMESPACE,
+}
+#: Names of the proxy's ports; a port below 1024 is 10000 higher on the pods.
+HTTP, HTTPS = "http-80", "https-443"
+SHIFT = 10000
+READY = "envoy-gateway"
+_CRDS = (
+    *(f"{kind}.{GROUP}" for kind in ("gatewayclasses", "gateways", "httproutes", "grpcroutes", "referencegrants")),
+    *(f"{kind}.{EXTENSION}" for kind in ("envoyproxies", "securitypolicies", "backendtrafficpolicies")),
+    f"httproutefilters.{EXTENSION}",
+)
+
+
+def install(ir: Ir, settings: EnvoyGatewaySettings) -> tuple[Node, ...]:
+    """The chart brings the definitions of the Gateway API's experimental channel and its own."""
+    namespace = node(manifest("v1", "Namespace", NAMESPACE), CLUSTER)
+    chart = release(
+        "envoy-gateway", NAMESPACE, CHART, f"v{ENVOY_GATEWAY.official}", _values(ir), namespace.id, CNI_READY
+    )
+    ready = ReadyNode(
+        READY,
+        (
+            *(Condition(f"crd/{name}", "Established") for name in _CRDS),
+            Condition(f"deployments/{CONTROLLER}", "Available", NAMESPACE),
+        ),
+        (chart.id,),
+        timeout=600,
+    )
+    proxy = node(_proxy(settings), ready.id)
+    kind = node(_class(), proxy.id)
+    gateway = node(_gateway(ir), kind.id, wait=False)
+    grants = [placed(obj, ready.id) for obj in _grants(ir)]
+    routes = [placed(obj, gateway.id) for route in ir.http for obj in objects(ir, route)]
+    return (namespace, chart, ready, proxy, kind, *grants, gateway, *routes)
+
+
+def secured(ir: Ir) -> dict[str, list[HttpRoute]]:
+    """Host -> the routes that serve HTTPS for it; "" is any host."""
+    out: dict[str, list[HttpRoute]] = defaultdict(list)
+    for route in ir.http:
+        if route.tls:
+            for host in route.hosts or ("",):
+                out[host].append(route)
+    return dict(sorted(out.items()))
+
+
+def _values(ir: Ir) -> dict[str, Any]:
+    return {
+        "kubernetesClusterDomain": ir.dns.cluster_domain,
+        "global": {"images": {"envoyGateway": {"image": IMAGES["envoy-gateway"], "pullPolicy": "IfNotPresent"}}},
+    }
+
+
+def _proxy(settings: EnvoyGatewaySettings) -> Manifest:
+    service = {"name": PROXY, **settings.of_service()}
+    deployment = {"name": PROXY, "replicas": settings.replicas, "container": {"image": IMAGES["envoy"]}}
+    kubernetes = {"envoyDeployment": deployment, "envoyService": service}
+    spec = {
+        "provider": {"type": "Kubernetes", "kubernetes": kubernetes},
+        # Who may at all comes first: else an address that may not is asked for a password, or told what CORS allows.
+        "filterOrder": [{"name": "envoy.filters.http.rbac", "before": "envoy.filters.http.cors"}],
+    }
+    return manifest(POLICIES, "EnvoyProxy", NAME, NAMESPACE, spec=spec)
+
+
+def _class() -> Manifest:
+    parameters = {"group": EXTENSION, "kind": "EnvoyProxy", "name": NAME, "namespace": NAMESPACE}
+    spec = {"controllerName": f"{EXTENSION}/gatewayclass-controller", "parametersRef": parameters}
+    return manifest(API, "GatewayClass", NAME, spec=spec)
+
+
+def _gateway(ir: Ir) -> Manifest:
+    """One listener for plain HTTP, and one for each host that has HTTPS, with its certificate."""
+    plain = {"name": PLAIN, "protocol": "HTTP", "port": 80, "allowedRoutes": _allowed(ir.http)}
+    listeners: list[dict[str, Any]] = [plain]
+    for host, routes in secured(ir).items():
+        secret = {"group": "", "kind": "Secret", "name": routes[0].tls, "namespace": routes[0].namespace}
+        listeners.append(
+            {
+                "name": listener(host),
+                "protocol": "HTTPS",
+                "port": 443,
+                **({"hostname": host} if host else {}),
+                "tls": {"mode": "Terminate", "certificateRefs": [secret]},
+                "allowedRoutes": _allowed(routes),
+            }
+        )
+    return manifest(API, "Gateway", NAME, NAMESPACE, spec={"gatewayClassName": NAME, "listeners": listeners})
+
+
+def _allowed(routes: "tuple[HttpRoute, ...] | list[HttpRoute]") -> dict[str, Any]:
+    """Routes of the namespaces that have some, and of no other."""
+    names = sorted({route.namespace for route in routes})
+    if not names:
+        return {"namespaces": {"from": "Same"}}
+    expression = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": names}
+    return {"namespaces": {"from": "Selector", "selector": {"matchExpressions": [expression]}}}
+
+
+def _grants(ir: Ir) -> list[Manifest]:
+    """The Gateway reads certificates of other namespaces where these say that it may: these Secrets alone."""
+    secrets: dict[str, set[str]] = defaultdict(set)
+    for route in ir.http:
+        if route.tls:
+            secrets[route.namespace].add(route.tls)
+    source = [{"group": GROUP, "kind": "Gateway", "namespace": NAMESPACE}]
+    return [
+        manifest(
+            f"{GROUP}/v1beta1",
+            "ReferenceGrant",
+            f"{NAME}-certificates",
+            namespace,
+            spec={"from": source, "to": [{"group": "", "kind": "Secret", "name": name} for name in sorted(names)]},
+        )
+        for namespace, names in sorted(secrets.items())
+    ]

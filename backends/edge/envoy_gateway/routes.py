@@ -1,0 +1,169 @@
+"""A route as objects of the Gateway API, and as policies of Envoy Gateway where that has no word for an option.
+
+Sources: gateway-api, apis/v1 (httproute_types.go, grpcroute_types.go, gateway_types.go); Envoy Gateway,
+api/v1alpha1 and internal/gatewayapi.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from netspec.analysis.routes import bare
+from netspec.backends.edge.ingresses import port_number
+from netspec.backends.objects import Manifest, manifest
+from netspec.ir.http import Cors, Headers, HttpBackend, HttpPath, HttpRoute
+from netspec.ir.model import Ir
+
+GROUP, EXTENSION = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
+API, POLICIES = f"{GROUP}/v1", f"{EXTENSION}/v1alpha1"
+HTTP, GRPC = "HTTPRoute", "GRPCRoute"
+#: Of the Gateway, and of all that belongs to it.
+NAMESPACE, NAME = "envoy-gateway-system", "netspec"
+#: The listener for plain HTTP.
+PLAIN = "http"
+#: Envoy sends a request again only where no backend can have had it.
+_NOT_TAKEN = ["connect-failure", "refused-stream", "reset-before-request"]
+
+
+def listener(host: str) -> str:
+    """The name of the HTTPS listener for a host, "" for any. The API has no longer names."""
+    return f"https.{host}"[:253].rstrip(".-") if host else "https"
+
+
+def objects(ir: Ir, route: HttpRoute) -> tuple[Manifest, ...]:
+    """The route, what it refers to, the redirect of plain HTTP, and the policies on it."""
+    secure = [listener(host) for host in route.hosts or ("",)] if route.tls is not None else []
+    sections = secure if route.redirect_to_https else [PLAIN, *secure]
+    kind = GRPC if route.grpc else HTTP
+    out = [_route(kind, route, "", sections, _rules(ir, route)), *_prepended(route)]
+    if route.redirect_to_https:
+        redirect = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}
+        rules = [{"matches": [_match(path)], "filters": [redirect]} for path in route.paths]
+        out.append(_route(HTTP, route, "http", [PLAIN], rules))
+    if security := dict(_security(route)):
+        out.append(_policy("SecurityPolicy", kind, route, security))
+    if route.retries is not None:
+        retry = {"numRetries": route.retries, "retryOn": {"triggers": _NOT_TAKEN}}
+        out.append(_policy("BackendTrafficPolicy", kind, route, {"retry": retry}))
+    return tuple(out)
+
+
+def _name(route: HttpRoute, suffix: str) -> str:
+    # No route has a dot in its name, so these names are nobody else's.
+    return f"{route.name}.{suffix}" if suffix else route.name
+
+
+def _route(kind: str, route: HttpRoute, suffix: str, sections: list[str], rules: list[dict[str, Any]]) -> Manifest:
+    parents = [
+        {"group": GROUP, "kind": "Gateway", "name": NAME, "namespace": NAMESPACE, "sectionName": section}
+        for section in sections
+    ]
+    spec = {"parentRefs": parents, **({"hostnames": list(route.hosts)} if route.hosts else {}), "rules": rules}
+    return manifest(API, kind, _name(route, suffix), route.namespace, spec=spec)
+
+
+def _policy(policy: str, kind: str, route: HttpRoute, options: dict[str, Any]) -> Manifest:
+    """On the route itself, in its namespace, and not on its redirect."""
+    spec = {"targetRefs": [{"group": GROUP, "kind": kind, "name": route.name}], **options}
+    return manifest(POLICIES, policy, route.name, route.namespace, spec=spec)
+
+
+def _rules(ir: Ir, route: HttpRoute) -> list[dict[str, Any]]:
+    return [_rule(ir, route, path) for path in route.paths]
+
+
+def _rule(ir: Ir, route: HttpRoute, path: HttpPath) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    if route.grpc:
+        if method := grpc_method(path):
+            out["matches"] = [{"method": {"type": "Exact", **method}}]
+    else:
+        out["matches"] = [_match(path)]
+    if filters := list(_filters(route, path)):
+        out["filters"] = filters
+    out["backendRefs"] = [_backend(ir, route, backend) for backend in path.backends]
+    if not route.grpc:
+        # Left to itself, Envoy gives an answer 15 seconds; a spec gives no time.
+        out["timeouts"] = {"request": "0s"}
+    if route.sticky:
+        out["sessionPersistence"] = {"sessionName": route.sticky, "type": "Cookie"}
+    return out
+
+
+def _match(path: HttpPath) -> dict[str, Any]:
+    return {"path": {"type": "Exact" if path.exact else "PathPrefix", "value": bare(path) or "/"}}
+
+
+def grpc_method(path: HttpPath) -> dict[str, str]:
+    """What a path of gRPC is to the API: a service, or one of its methods; {} for everything.
+
+    >>> grpc_method(HttpPath("/pkg.Shop/", False, ())), grpc_method(HttpPath("/pkg.Shop/Buy", True, ()))
+    ({'service': 'pkg.Shop'}, {'service': 'pkg.Shop', 'method': 'Buy'})
+    """
+    service, _, method = bare(path)[1:].partition("/")
+    return {key: value for key, value in (("service", service), ("method", method)) if value}
+
+
+def _backend(ir: Ir, route: HttpRoute, backend: HttpBackend) -> dict[str, Any]:
+    """The API has no names of ports."""
+    number = port_number(ir, route, backend)
+    return {"group": "", "kind": "Service", "name": backend.service, "port": number, "weight": backend.weight}
+
+
+def _filters(route: HttpRoute, path: HttpPath) -> Iterator[dict[str, Any]]:
+    if route.cors is not None:
+        yield {"type": "CORS", "cors": _cors(route.cors)}
+    if headers := _headers(route.request_headers):
+        yield {"type": "RequestHeaderModifier", "requestHeaderModifier": headers}
+    if headers := _headers(route.response_headers):
+        yield {"type": "ResponseHeaderModifier", "responseHeaderModifier": headers}
+    rewrite = route.rewrite
+    if rewrite is None:
+        return
+    if rewrite.path is not None:
+        new = {"type": "ReplaceFullPath", "replaceFullPath": rewrite.path}
+        yield {"type": "URLRewrite", "urlRewrite": {"path": new}}
+    elif bare(path):
+        new = {"type": "ReplacePrefixMatch", "replacePrefixMatch": rewrite.prefix or "/"}
+        yield {"type": "URLRewrite", "urlRewrite": {"path": new}}
+    elif prepended(route):
+        reference = {"group": EXTENSION, "kind": "HTTPRouteFilter", "name": _name(route, "prefix")}
+        yield {"type": "ExtensionRef", "extensionRef": reference}
+
+
+def prepended(route: HttpRoute) -> str:
+    """The prefix that the path / is rewritten to, "" for none."""
+    prefix = (route.rewrite.prefix or "") if route.rewrite is not None else ""
+    return prefix.rstrip("/") if any(not bare(path) for path in route.paths) else ""
+
+
+def _prepended(route: HttpRoute) -> Iterator[Manifest]:
+    """Envoy Gateway takes "/" away where that is the prefix, so that /a would be /v2a: written out instead."""
+    if prefix := prepended(route):
+        path = {"pattern": "^/", "substitution": f"{prefix}/"}
+        spec = {"urlRewrite": {"path": {"type": "ReplaceRegexMatch", "replaceRegexMatch": path}}}
+        yield manifest(POLICIES, "HTTPRouteFilter", _name(route, "prefix"), route.namespace, spec=spec)
+
+
+def _cors(cors: Cors) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "allowOrigins": list(cors.origins),
+        "allowMethods": list(cors.methods),
+        "allowHeaders": list(cors.headers),
+        "exposeHeaders": list(cors.expose_headers),
+        "allowCredentials": cors.credentials,
+        "maxAge": cors.max_age,
+    }
+    return {key: value for key, value in spec.items() if value not in ([], False)}
+
+
+def _headers(headers: Headers) -> dict[str, Any]:
+    given = [{"name": name, "value": value} for name, value in headers.set]
+    return {key: value for key, value in (("set", given), ("remove", list(headers.remove))) if value}
+
+
+def _security(route: HttpRoute) -> Iterator[tuple[str, Any]]:
+    if route.basic_auth is not None:
+        yield "basicAuth", {"users": {"group": "", "kind": "Secret", "name": route.basic_auth.secret}}
+    if route.allow_from:
+        allowed = {"name": "allow", "action": "Allow", "principal": {"clientCIDRs": [str(c) for c in route.allow_from]}}
+        yield "authorization", {"defaultAction": "Deny", "rules": [allowed]}

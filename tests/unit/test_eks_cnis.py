@@ -94,8 +94,18 @@ def test_the_images_are_those_of_the_operator_that_asks_ec2() -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"eni": {}}, {"vpcCni": {}}])
 def test_no_pod_runs_on_a_node_before_cilium_does(settings: dict[str, Any]) -> None:
-    taints = resources(plan_of(cilium(**settings)))["node-group-general"].properties["taints"]
+    plan = plan_of(cilium(**settings))
+    taints = resources(plan)["node-group-general"].properties["taints"]
     assert taints == [{"key": "node.cilium.io/agent-not-ready", "effect": "NO_EXECUTE", "value": "true"}]
+    assert values(plan)["operator"]["tolerations"] == [{"operator": "Exists"}]
+
+
+def test_a_cluster_whose_groups_are_all_tainted_has_a_node_for_cilium_s_operator() -> None:
+    tainted = {"nodeGroups": group(taints=[{"key": "team", "value": "a"}])}
+    plan = plan_of(cilium(tainted, eni={}))
+    keys = [taint["key"] for taint in resources(plan)["node-group-general"].properties["taints"]]
+    assert keys == ["team", "node.cilium.io/agent-not-ready"]
+    assert values(plan)["operator"]["tolerations"] == [{"operator": "Exists"}]
 
 
 # Chained

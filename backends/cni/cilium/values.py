@@ -46,6 +46,8 @@ def values(ir: Ir, settings: CiliumSettings) -> dict[str, Any]:
         "rollOutCiliumPods": True,
         "operator": {"replicas": min(OPERATORS, ir.traits.nodes), "rollOutPods": True},
     }
+    if ir.traits.nodes_wait:  # no node counts until the operator gave it addresses, whatever taints its group has
+        out["operator"]["tolerations"] = [{"operator": "Exists"}]
     if replaces_proxy(ir):  # there is nothing yet that would carry the API server's Service
         assert ir.traits.api_server is not None
         out["k8sServiceHost"] = ir.traits.api_server.host

@@ -246,7 +246,7 @@ STACK_OF: dict[str, str | dict[str, Any]] = {
     },
     "traefik": {"controller": "traefik", "service": "NodePort"},
     "haproxy": {"controller": "haproxy", "service": "NodePort"},
-    "f5-nginx": {"controller": "f5-nginx", "service": "NodePort", "certificate": "nginx-ingress/front"},
+    "f5-nginx": {"controller": "f5-nginx", "service": "NodePort"},
     "ingress-nginx": {"controller": "ingress-nginx", "service": "NodePort"},
     "envoy-gateway": {"controller": "envoy-gateway", "service": "NodePort"},
     "wire": {"provider": "wire", "mode": "tunnel"},

@@ -167,7 +167,7 @@ B, TWO = "b.example.com", [{"service": "web", "port": 80, "weight": 1}, {"servic
     ("routes", "expected"),
     [
         ([{"hosts": []}], [("NS871", "ingress.0")]),
-        ([{"tls": {}}], [("NS871", "ingress.0.tls")]),
+        ([{"tls": {}}], [("NS901", "ingress.0")]),
         ([{"tls": {"secret": "s"}, "protocol": "grpc"}], []),
         ([{"protocol": "grpc"}], [("NS871", "ingress.0.protocol")]),
         ([{"rateLimit": {"requests": 5, "per": "hour"}}], [("NS871", "ingress.0.rateLimit")]),

@@ -2,9 +2,7 @@
 become Policies, its own kinds: by annotations a route would have fewer of them, and a host one Ingress."""
 
 from dataclasses import replace
-from typing import Annotated, Any
-
-from pydantic import Field as SettingsField
+from typing import Any
 
 from netspec.backends.edge.f5_nginx.checks import check
 from netspec.backends.edge.f5_nginx.routes import HOST_SUFFIXES, objects
@@ -27,10 +25,6 @@ _READ = (("host", Field("spec.host")), ("routes", Field("spec.routes")), ("state
 class F5NginxSettings(ProxySettings):
     """F5's NGINX Ingress Controller (open-source NGINX) serves the spec's HTTP routes, by its Helm chart."""
 
-    certificate: Annotated[str, SettingsField(pattern=r"^[a-z0-9.-]+/[a-z0-9.-]+$")] | None = SettingsField(
-        None, description="Namespace and name of the Secret for routes with `tls: {}`: it signs none itself."
-    )
-
 
 class F5Nginx(Backend):
     name = "f5-nginx"
@@ -39,7 +33,6 @@ class F5Nginx(Backend):
         {
             Feature.HTTP_ROUTES,
             Feature.HTTP_TLS,
-            Feature.HTTP_SELF_SIGNED,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_WEIGHTS,
             Feature.HTTP_GRPC,
@@ -59,7 +52,7 @@ class F5Nginx(Backend):
         return replace(traits, front=seen)
 
     def check(self, ir: Ir, settings: F5NginxSettings, needs: Needs, report: Report) -> None:
-        check(ir, NAMESPACE, settings.certificate is not None, report)
+        check(ir, NAMESPACE, report)
 
     def lower(self, ir: Ir, settings: F5NginxSettings, needs: Needs) -> tuple[Node, ...]:
         namespace = node(manifest("v1", "Namespace", NAMESPACE), CLUSTER)
@@ -84,7 +77,7 @@ class F5Nginx(Backend):
 
 def values(settings: F5NginxSettings) -> dict[str, Any]:
     """The chart's. Snippets and what it would report to its maker are off."""
-    controller: dict[str, Any] = {
+    controller = {
         "replicaCount": settings.replicas,
         "image": {"tag": F5_NGINX.official},
         "enableCustomResources": True,
@@ -93,6 +86,4 @@ def values(settings: F5NginxSettings) -> dict[str, Any]:
         "config": {"entries": {"http2": "true"}},
         "service": settings.of_service(),
     }
-    if settings.certificate is not None:
-        controller["wildcardTLS"] = {"secret": settings.certificate}
     return {"controller": controller}

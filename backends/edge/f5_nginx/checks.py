@@ -15,7 +15,7 @@ _PLAIN = re.compile(r'[^$"\\{}]*\Z')
 _ITS_OWN = ("server", "date")
 
 
-def check(ir: Ir, namespace: str, has_certificate: bool, report: Report) -> None:
+def check(ir: Ir, namespace: str, report: Report) -> None:
     own_namespace(ir, namespace, _CONTROLLER, report)
     stays_with_host(ir, _CONTROLLER, report)
     for host, routes in by_host(ir).items():
@@ -24,10 +24,6 @@ def check(ir: Ir, namespace: str, has_certificate: bool, report: Report) -> None
         path = route.place.path
         if not route.hosts:
             report.error("NS871", path, "F5 NGINX has routes of named hosts only", "add hosts")
-        if route.tls == "" and not has_certificate:
-            message = "F5 NGINX signs no certificate itself"
-            hint = "tls: {secret: ...}, or certificate: NAMESPACE/SECRET in the stack's ingress"
-            report.error("NS871", (*path, "tls"), message, hint)
         if route.grpc and route.tls is None:
             message = "F5 NGINX speaks HTTP/2, and so gRPC, over HTTPS only"
             report.error("NS871", (*path, "protocol"), message, "add tls")

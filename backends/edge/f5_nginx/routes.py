@@ -59,7 +59,7 @@ def _server(ir: Ir, host: str, routes: list[HttpRoute]) -> Manifest:
                     found.setdefault(location, _route(route, path, location, rewritten, names))
     spec: dict[str, Any] = {"ingressClassName": CLASS, "host": host}
     if owner.tls is not None:
-        spec["tls"] = {"secret": owner.tls} if owner.tls else {}
+        spec["tls"] = {"secret": owner.tls}
         if owner.redirect_to_https:
             spec["tls"]["redirect"] = {"enable": True, "code": 301}
     spec |= {"upstreams": upstreams, "routes": [found[location] for location in sorted(found)]}

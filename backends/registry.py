@@ -11,6 +11,7 @@ PROVIDERS: dict[str, dict[str, str]] = {
     "cluster": {
         "kind": "clusters.kind:Kind",
         "eks": "clusters.eks:Eks",
+        "aks": "clusters.aks:Aks",
         "existing": "clusters.existing:ExistingCluster",
     },
     "cni": {
@@ -21,6 +22,7 @@ PROVIDERS: dict[str, dict[str, str]] = {
         "weave": "cni.weave:Weave",
         "kindnet": "cni.kindnet:Kindnet",
         "vpc-cni": "cni.vpc_cni:VpcCni",
+        "azure-cni": "cni.azure_cni:AzureCni",
     },
     "loadBalancer": {"metallb": "edge.metallb:Metallb"},
     "ingress": {

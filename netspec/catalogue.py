@@ -87,6 +87,7 @@ AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob
 #: Pulumi's resource plugins that plans name by version; of the others the SDK's own is taken. `airgap` has stand-ins.
 PLUGINS: dict[str, Release] = {
     "aws": Release("7.51.1", "7.51.1", "https://github.com/pulumi/pulumi-aws/releases/tag/v7.51.1"),
+    "azure": Release("6.40.1", "6.40.1", "https://github.com/pulumi/pulumi-azure/releases/tag/v6.40.1"),
 }
 
 #: The images that plans name: the same in both columns, for `airgap/` tags what it builds with the name users pull.

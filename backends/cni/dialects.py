@@ -29,6 +29,13 @@ DIALECTS: dict[str, Dialect] = {
         Dialect("antrea", True, True, False, "Antrea's flows match ipBlock on packet addresses, pods' own included"),
         Dialect("weave", True, True, False, "weave-npc's rules match ipBlock on packet addresses, pods' own included"),
         Dialect(
+            "azure-npm",
+            True,
+            True,
+            False,
+            "Azure's Network Policy Manager matches ipBlock on packet addresses (ipset), pods' own included",
+        ),
+        Dialect(
             "vpc-cni",
             True,
             True,

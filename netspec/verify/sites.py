@@ -104,7 +104,11 @@ def _is_address(text: str) -> bool:
 
 
 #: By the name of the cluster's backend.
-SITES: dict[str, Callable[[Ir], Site]] = {"kind": KindSite, "existing": ExistingSite, "eks": RemoteSite}
+SITES: dict[str, Callable[[Ir], Site]] = {
+    "kind": KindSite,
+    "existing": ExistingSite,
+    **dict.fromkeys(("eks", "aks"), RemoteSite),
+}
 
 
 def programs_of(ir: Ir) -> tuple[str, ...]:

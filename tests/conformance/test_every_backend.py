@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from manifest_schema import duplicates, is_canonical, problems, quantities
 from specs import EVERYTHING, NEEDS, load_spec
-from toys import LACKING, TOYS, excluded, given, is_there, without
+from toys import LACKING, TOYS, excluded, given, has_own_dns, is_there, without
 
 from netspec.backends.registry import REGISTRY, Backends
 from netspec.catalogue import IMAGES
@@ -27,7 +27,14 @@ from netspec.verify.readers import PARSERS
 #: Layer and name of each of its backends.
 Stack = tuple[tuple[str, str], ...]
 #: What the backends of a stack may exclude by a rule of their own: two of them, the rule's code.
-EXCLUDED = {("cloud", "metallb"): "NS833", ("eks", "metallb"): "NS833", ("existing", "metallb"): "NS831"}
+EXCLUDED = {
+    ("cloud", "metallb"): "NS833",
+    ("eks", "metallb"): "NS833",
+    ("aks", "metallb"): "NS833",
+    ("existing", "metallb"): "NS831",
+}
+#: A CNI that is software of one cluster's provider -> that cluster.
+HOME = {"vpc-cni": "eks", "azure-cni": "aks"}
 _OPTIONAL = [(layer.name, name) for layer in LAYERS if not layer.required for name in TOYS.providers(layer.name)]
 #: Every cluster with every CNI, with and without what else a stack may choose.
 STACKS: list[Stack] = [
@@ -68,7 +75,7 @@ def _layers(stack: Stack, feature: Feature | None = None) -> dict[str, Any]:
 
 def _compiled(stack: Stack) -> CompileResult:
     layers = _layers(stack)
-    everything = EVERYTHING | ({"dns": {"ndots": 2}} if is_there(layers["cluster"]) else {})  # its DNS is its own
+    everything = EVERYTHING | ({"dns": {"ndots": 2}} if has_own_dns(dict(stack)["cluster"]) else {})
     return compile_spec(load_spec(everything, **layers), "dev", TOYS)
 
 
@@ -133,7 +140,7 @@ def test_a_feature_of_any_backend_of_the_stack_compiles_and_any_other_is_an_erro
 def test_a_feature_that_settings_leave_out_is_an_error_that_says_what_to_set(
     layer: str, name: str, feature: Feature
 ) -> None:
-    beside: dict[str, Any] = {"cluster": given("eks")} if name == "vpc-cni" else {}
+    beside: dict[str, Any] = {"cluster": given(HOME[name])} if name in HOME else {}
     if is_there(name):
         beside = {"cni": {"provider": "calico", "managed": False}}
     loaded = load_spec(NEEDS[feature], **beside, **{layer: without(name, feature)})

@@ -244,6 +244,13 @@ STACK_OF: dict[str, str | dict[str, Any]] = {
         "vpc": {"podSubnets": True},
         "nodeGroups": [{"name": "general", "min": 3, "max": 4}],
     },
+    "aks": {
+        "type": "aks",
+        "region": "westeurope",
+        "version": "1.35",
+        "authorizedIPRanges": ["203.0.113.0/24"],
+        "nodePools": [{"name": "system", "min": 3, "max": 3}, {"name": "work", "mode": "user", "max": 4}],
+    },
     "traefik": {"controller": "traefik", "service": "NodePort"},
     "haproxy": {"controller": "haproxy", "service": "NodePort"},
     "f5-nginx": {"controller": "f5-nginx", "service": "NodePort"},
@@ -276,6 +283,9 @@ WITHOUT: dict[tuple[str, Feature], dict[str, Any]] = {
     ("existing", Feature.LOAD_BALANCER): {"type": "existing"},
     ("existing", Feature.PROXY_NFTABLES): {"type": "existing"},
     ("existing", Feature.PROXY_IPTABLES): {"type": "existing", "proxy": "ipvs"},
+    ("azure-cni", Feature.NETWORK_POLICY): {"provider": "azure-cni", "policy": "none"},
+    ("azure-cni", Feature.PROXY_NONE): {"provider": "azure-cni", "dataplane": "azure", "policy": "calico"},
+    ("azure-cni", Feature.SCTP): {"provider": "azure-cni", "dataplane": "cilium"},
     ("flannel", Feature.NETWORK_POLICY): {"provider": "flannel"},
     ("flannel", Feature.END_PORT): {"provider": "flannel"},
     ("calico", Feature.PROXY_NONE): {"provider": "calico", "dataplane": "iptables"},
@@ -298,6 +308,11 @@ def is_there(cluster: str | dict[str, Any]) -> bool:
     return (cluster if isinstance(cluster, str) else cluster["type"]) == "existing"
 
 
+def has_own_dns(cluster: str) -> bool:
+    """Whether such a cluster comes with a DNS server that no setting of netspec reaches."""
+    return cluster in ("existing", "aks")
+
+
 def without(name: str, feature: Feature) -> dict[str, Any]:
     return WITHOUT[name, feature]
 
@@ -306,6 +321,8 @@ def excluded(cluster: str, cni: str) -> bool:
     """Whether a CNI is software of providers of which this cluster is none, or wants of it what it does not give."""
     if cni == "vpc-cni":
         return cluster != "eks"
+    if cni == "azure-cni" or cluster == "aks":
+        return (cluster, cni) != ("aks", "azure-cni")
     if cni == "kindnet":
         return cluster not in ("kind", "existing")
     return cni in ("flannel", "antrea") and cluster in ("cloud", "eks")

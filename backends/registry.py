@@ -12,6 +12,7 @@ PROVIDERS: dict[str, dict[str, str]] = {
         "kind": "clusters.kind:Kind",
         "eks": "clusters.eks:Eks",
         "aks": "clusters.aks:Aks",
+        "gke": "clusters.gke:Gke",
         "existing": "clusters.existing:ExistingCluster",
     },
     "cni": {
@@ -23,6 +24,7 @@ PROVIDERS: dict[str, dict[str, str]] = {
         "kindnet": "cni.kindnet:Kindnet",
         "vpc-cni": "cni.vpc_cni:VpcCni",
         "azure-cni": "cni.azure_cni:AzureCni",
+        "gke-cni": "cni.gke_cni:GkeCni",
     },
     "loadBalancer": {"metallb": "edge.metallb:Metallb"},
     "ingress": {

@@ -88,6 +88,7 @@ AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob
 PLUGINS: dict[str, Release] = {
     "aws": Release("7.51.1", "7.51.1", "https://github.com/pulumi/pulumi-aws/releases/tag/v7.51.1"),
     "azure": Release("6.40.1", "6.40.1", "https://github.com/pulumi/pulumi-azure/releases/tag/v6.40.1"),
+    "gcp": Release("10.2.0", "10.2.0", "https://github.com/pulumi/pulumi-gcp/releases/tag/v10.2.0"),
 }
 
 #: The images that plans name: the same in both columns, for `airgap/` tags what it builds with the name users pull.

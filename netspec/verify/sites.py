@@ -107,7 +107,7 @@ def _is_address(text: str) -> bool:
 SITES: dict[str, Callable[[Ir], Site]] = {
     "kind": KindSite,
     "existing": ExistingSite,
-    **dict.fromkeys(("eks", "aks"), RemoteSite),
+    **dict.fromkeys(("eks", "aks", "gke"), RemoteSite),
 }
 
 

@@ -31,10 +31,11 @@ EXCLUDED = {
     ("cloud", "metallb"): "NS833",
     ("eks", "metallb"): "NS833",
     ("aks", "metallb"): "NS833",
+    ("gke", "metallb"): "NS833",
     ("existing", "metallb"): "NS831",
 }
 #: A CNI that is software of one cluster's provider -> that cluster.
-HOME = {"vpc-cni": "eks", "azure-cni": "aks"}
+HOME = {"vpc-cni": "eks", "azure-cni": "aks", "gke-cni": "gke"}
 _OPTIONAL = [(layer.name, name) for layer in LAYERS if not layer.required for name in TOYS.providers(layer.name)]
 #: Every cluster with every CNI, with and without what else a stack may choose.
 STACKS: list[Stack] = [

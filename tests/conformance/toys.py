@@ -244,6 +244,15 @@ STACK_OF: dict[str, str | dict[str, Any]] = {
         "vpc": {"podSubnets": True},
         "nodeGroups": [{"name": "general", "min": 3, "max": 4}],
     },
+    "gke": {
+        "type": "gke",
+        "project": "example-project",
+        "region": "europe-west1",
+        "zones": ["europe-west1-b", "europe-west1-c"],
+        "version": "1.35",
+        "authorizedNetworks": ["203.0.113.0/24"],
+        "nodePools": [{"name": "general", "min": 2, "max": 4}],
+    },
     "aks": {
         "type": "aks",
         "region": "westeurope",
@@ -283,6 +292,9 @@ WITHOUT: dict[tuple[str, Feature], dict[str, Any]] = {
     ("existing", Feature.LOAD_BALANCER): {"type": "existing"},
     ("existing", Feature.PROXY_NFTABLES): {"type": "existing"},
     ("existing", Feature.PROXY_IPTABLES): {"type": "existing", "proxy": "ipvs"},
+    ("gke-cni", Feature.NETWORK_POLICY): {"provider": "gke-cni", "policies": False},
+    ("gke-cni", Feature.PROXY_NONE): {"provider": "gke-cni", "dataplane": "legacy"},
+    ("gke-cni", Feature.SCTP): {"provider": "gke-cni", "dataplane": "v2"},
     ("azure-cni", Feature.NETWORK_POLICY): {"provider": "azure-cni", "policy": "none"},
     ("azure-cni", Feature.PROXY_NONE): {"provider": "azure-cni", "dataplane": "azure", "policy": "calico"},
     ("azure-cni", Feature.SCTP): {"provider": "azure-cni", "dataplane": "cilium"},
@@ -310,7 +322,7 @@ def is_there(cluster: str | dict[str, Any]) -> bool:
 
 def has_own_dns(cluster: str) -> bool:
     """Whether such a cluster comes with a DNS server that no setting of netspec reaches."""
-    return cluster in ("existing", "aks")
+    return cluster in ("existing", "aks", "gke")
 
 
 def without(name: str, feature: Feature) -> dict[str, Any]:
@@ -321,8 +333,8 @@ def excluded(cluster: str, cni: str) -> bool:
     """Whether a CNI is software of providers of which this cluster is none, or wants of it what it does not give."""
     if cni == "vpc-cni":
         return cluster != "eks"
-    if cni == "azure-cni" or cluster == "aks":
-        return (cluster, cni) != ("aks", "azure-cni")
+    if cni in ("azure-cni", "gke-cni") or cluster in ("aks", "gke"):
+        return (cluster, cni) not in (("aks", "azure-cni"), ("gke", "gke-cni"))
     if cni == "kindnet":
         return cluster not in ("kind", "existing")
     return cni in ("flannel", "antrea") and cluster in ("cloud", "eks")

@@ -1,4 +1,4 @@
-"""Every resource of Azure that a plan has, against what pulumi-azure says: names, types, what is required, outputs."""
+"""Every resource of Azure and Google Cloud in a plan, against the SDKs: names, types, what is required, outputs."""
 
 import json
 import subprocess
@@ -13,13 +13,15 @@ from sdk_types import wrong_mapping
 from test_aks import CLUSTER_ as AKS
 from test_aks import CNI as AZURE_CNI
 from test_aks import POD_SUBNET, SYSTEM, aks
+from test_gke import CNI as GKE_CNI
+from test_gke import GKE, gke
 
 from netspec.plan import PROVIDER
 
 TESTS = Path(__file__).parent.parent
-#: By provider, what tests/aws/describe_types.py printed, by pulumi-azure 6.40.1.
+#: By provider, what tests/aws/describe_types.py printed, by pulumi-azure 6.40.1 and pulumi-gcp 10.2.0.
 TYPES: dict[str, dict[str, Any]] = {
-    name: json.loads((TESTS / "sdk" / f"{name}.json").read_text()) for name in ["azure"]
+    name: json.loads((TESTS / "sdk" / f"{name}.json").read_text()) for name in ["azure", "gcp"]
 }
 EVERYTHING = aks(
     {**SYSTEM, "zones": ["1", "2"], "labels": {"a": "b"}, "taints": [{"key": "CriticalAddonsOnly", "value": "true"}]},
@@ -29,9 +31,18 @@ EVERYTHING = aks(
     dnsServiceIP="10.96.0.99",
     **POD_SUBNET,
 )
+GKE_EVERYTHING = gke(
+    {"name": "a", "max": 3, "labels": {"a": "b"}},
+    {"name": "b", "taints": [{"key": "a"}]},
+    zones=["europe-west1-b", "europe-west1-c"],
+    privateEndpoint=True,
+    deletionProtection=True,
+)
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "aks": ("azure", AKS, AZURE_CNI),
     "aks-everything": ("azure", EVERYTHING, AZURE_CNI | {"mode": "podSubnet"}),
+    "gke": ("gcp", GKE, GKE_CNI),
+    "gke-everything": ("gcp", GKE_EVERYTHING, GKE_CNI),
 }
 
 

@@ -1,7 +1,6 @@
 """Faults of Services, and ways in that the spec does not have."""
 
 import json
-import time
 from collections.abc import Iterator
 
 from faulting import NAME, Expected, cluster_ip, created, fault, flow, patched, ready, split, stranger, workload
@@ -26,8 +25,6 @@ def selector_of_another(live: Live) -> Iterator[Expected]:
         if w.id not in probe.backends and w.namespace == right.namespace and w.ports and not w.system
     )
     yield from selecting(live, probe, dict(wrong.labels), {})
-    # The DNS server keeps the wrong pods' reverse names for so long, and the next run would ask for them.
-    time.sleep(live.ir.dns.cache_seconds)
 
 
 def selector_of(live: Live, probe: FlowProbe) -> dict[str, str]:

@@ -40,6 +40,8 @@ KUBERNETES = Release(
 #: The operator decides the release of Calico: it is compiled in.
 CALICO = Release("3.32.1", "3.28.5", "https://github.com/projectcalico/calico/releases/tag/v3.32.1")
 TIGERA_OPERATOR = Release("1.42.4", "1.36.5", "https://github.com/tigera/operator/releases/tag/v1.42.4")
+#: Where users' operator takes Calico's images from, unless it is told another.
+CALICO_REGISTRY = "quay.io"
 #: Installed by its Helm chart, which names its images.
 CILIUM = Release("1.19.6", "1.19.6", "https://github.com/cilium/cilium/releases/tag/v1.19.6")
 #: In Pulumi's kubernetes plugin; beside what stands in for that plugin it is a program.
@@ -96,8 +98,8 @@ PLUGINS: dict[str, Release] = {
 IMAGES: dict[str, str] = {
     "node": f"kindest/node:v{KUBERNETES.official}",
     "tigera-operator": f"quay.io/tigera/operator:v{TIGERA_OPERATOR.official}",
-    "calico-node": f"quay.io/calico/node:v{CALICO.official}",
-    "calico-cni": f"quay.io/calico/cni:v{CALICO.official}",
+    "calico-node": f"{CALICO_REGISTRY}/calico/node:v{CALICO.official}",
+    "calico-cni": f"{CALICO_REGISTRY}/calico/cni:v{CALICO.official}",
     "flannel": f"ghcr.io/flannel-io/flannel:v{FLANNEL.official}",
     "flannel-cni-plugin": f"ghcr.io/flannel-io/flannel-cni-plugin:v{FLANNEL_CNI.official}",
     "kube-network-policies": f"registry.k8s.io/networking/kube-network-policies:v{KUBE_NETWORK_POLICIES.official}",

@@ -1,7 +1,8 @@
 """Every component, needs before what needs them."""
 
 from airgap.component import Component
-from airgap.recipes import base, cilium, dns, edge, flannel, images, node, programs
+from airgap.recipes import base, calico_bgp, cilium, dns, edge, flannel, images, node, programs
+from netspec import catalogue
 
 COMPONENTS: dict[str, Component] = {
     component.name: component
@@ -11,10 +12,17 @@ COMPONENTS: dict[str, Component] = {
         *dns.COMPONENTS,
         *edge.COMPONENTS,
         *flannel.COMPONENTS,
+        calico_bgp.COMPONENT,
         cilium.IMAGES,
     )
 }
 
-#: Components whose `images.tar` the node image does not hold -> the references in it. Nodes pull them from the registry
-#: of the engine (airgap/registry.py), and only a plan that names one of them has it built.
-EXTRAS: dict[str, frozenset[str]] = {**dns.EXTRAS, **edge.EXTRAS, **cilium.EXTRAS, "flannel-images": flannel.REFERENCES}
+#: Components whose `images.tar` the node image does not hold -> references that only a plan has which needs it. Nodes
+#: pull its images from the registry of the engine (airgap/registry.py), and only for such a plan is it built.
+EXTRAS: dict[str, frozenset[str]] = {
+    **dns.EXTRAS,
+    **edge.EXTRAS,
+    **cilium.EXTRAS,
+    **calico_bgp.EXTRAS,
+    "flannel-images": frozenset(catalogue.IMAGES[name] for name in ("flannel", "flannel-cni-plugin")),
+}

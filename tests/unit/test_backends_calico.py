@@ -122,7 +122,7 @@ def test_routes_come_by_bgp_where_there_is_no_vxlan(encapsulation: str) -> None:
     assert made_of(encapsulation=encapsulation)["bgp"] == "Enabled"
     assert found(encapsulation=encapsulation, bgp={"enabled": False}) == [("NS921", "cni.bgp.enabled")]
     sessions = [f for f in Calico().facts(IR, CalicoSettings(encapsulation="none")) if f.name == "bgp-sessions"]
-    assert [f.expect for f in sessions] == ["2"]
+    assert [f.expect for f in sessions] == ["2 established"]
 
 
 @pytest.mark.parametrize("encapsulation", ["vxlan", "vxlanCrossSubnet"])

@@ -10,10 +10,14 @@ from netspec.backends.cni.calico.settings import CalicoSettings
 from netspec.backends.cni.dialects import DIALECTS
 from netspec.backends.cni.vpc import addon
 from netspec.backends.cni.vpc.capacity import node_limits, subnet_limits
+from netspec.catalogue import CALICO
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
 from netspec.plan import Node
 from netspec.target import Backend, Fact, Feature, Limit, Needs, Traits
+
+#: What the operator runs, by its names there.
+_IMAGES = ("node", "cni", "typha", "kube-controllers")
 
 
 class Calico(Backend):
@@ -81,6 +85,11 @@ class Calico(Backend):
     def lower(self, ir: Ir, settings: CalicoSettings, needs: Needs) -> tuple[Node, ...]:
         configs = () if settings.vpc_cni is None else addon.eni_configs(ir, settings.vpc_cni)
         return (*configs, *operator(ir, policy_only.effective(settings)))
+
+    def images(self, ir: Ir, settings: CalicoSettings) -> tuple[str, ...]:
+        """Those that the operator is told the registry of."""
+        of_images = modes.registry(policy_only.effective(settings))
+        return tuple(f"{of_images}/calico/{name}:v{CALICO.official}" for name in _IMAGES) if of_images else ()
 
     def facts(self, ir: Ir, settings: CalicoSettings) -> tuple[Fact, ...]:
         told = () if settings.vpc_cni is None else (addon.told(policy_only.values(settings.vpc_cni)),)

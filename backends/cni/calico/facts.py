@@ -14,8 +14,14 @@ _TUNNEL = (
     "if [ -e /sys/class/net/vxlan.calico ]; then echo vxlan; "
     "elif ip -4 address show dev tunl0 2>/dev/null | grep -q inet; then echo ipip; else echo none; fi"
 )
-#: Open sessions of a node with other BGP speakers.
-_SESSIONS = "ss -Htn state established '( sport = :179 or dport = :179 )' | wc -l"
+#: What the node's BGP daemon says of its sessions, over its control socket: lines "name BGP table state since info".
+_SHOW = "{ echo 'show protocols'; sleep 0.5; } | socat -t 1 - UNIX-CONNECT:/var/run/calico/bird.ctl"
+_COUNT = '$2 == "BGP" {n++; if ($6 != "Established") bad = bad ", " $1 " is " ($6 ? $6 : $4)}'
+_SESSIONS = f"{_SHOW} | awk '{_COUNT} END {{print n+0, \"established\" bad}}'"
+#: Where nodes have different numbers of them.
+_ALL = f'{_SHOW} | awk \'{_COUNT} END {{print (n ? "all" : "none"), "established" bad}}\''
+#: Whether the daemon's routes to other nodes' pods are in the kernel, over the nodes' own network.
+_ROUTES = "if ip -4 route show proto bird | grep ' via ' | grep -qv 'dev tunl0'; then echo yes; else echo no; fi"
 _WIREGUARD = "if [ -e /sys/class/net/wireguard.cali ]; then echo on; else echo off; fi"
 #: IPPool's vxlanMode and ipipMode.
 _MODES: dict[Encapsulation, tuple[str, str]] = {
@@ -89,6 +95,20 @@ def _bgp(ir: Ir, settings: CalicoSettings) -> list[Fact]:
             fields = tuple((key, Field(f"spec.{key}")) for key in spec)
             read = ObjectRead(f"{kind.lower()}s.crd.projectcalico.org", fields, name=name)
             found.append(Fact(f"calico-{kind.lower()}", name, spec, read))
-    if full_mesh(settings) and not settings.bgp.peers:
-        found.append(Fact("bgp-sessions", "nodes", str(ir.traits.nodes - 1), NodeRead(_SESSIONS)))
+    return [*found, *_routes(ir, settings)]
+
+
+def _routes(ir: Ir, settings: CalicoSettings) -> list[Fact]:
+    """What the nodes' daemons say: that every session is there, and how many where each node has as many."""
+    if ir.traits.nodes < 2:
+        return []
+    found = []
+    everybodys = not any(peer.nodes for peer in settings.bgp.peers)
+    if full_mesh(settings) and everybodys and all(group.most == group.count for group in ir.traits.groups):
+        count = ir.traits.nodes - 1 + len(settings.bgp.peers)
+        found.append(Fact("bgp-sessions", "nodes", f"{count} established", NodeRead(_SESSIONS)))
+    elif full_mesh(settings) or settings.bgp.route_reflectors or everybodys:
+        found.append(Fact("bgp-sessions", "nodes", "all established", NodeRead(_ALL)))
+    if settings.encapsulation == "none" and (full_mesh(settings) or settings.bgp.route_reflectors):
+        found.append(Fact("bgp-routes", "nodes", "yes", NodeRead(_ROUTES)))
     return found

@@ -7,6 +7,7 @@ documentation (Overlay networking; Configure MTU; eBPF; nftables data plane; Enc
 from collections.abc import Mapping
 
 from netspec.backends.cni.calico.settings import CalicoSettings, DataPlane, Encapsulation
+from netspec.catalogue import CALICO_REGISTRY
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
 from netspec.target import Feature, Forwarded, KernelOption, Traits
@@ -27,6 +28,11 @@ def data_plane(ir: Ir, settings: CalicoSettings) -> DataPlane:
 
 def bgp_enabled(settings: CalicoSettings) -> bool:
     return settings.encapsulation in ROUTED if settings.bgp.enabled is None else settings.bgp.enabled
+
+
+def registry(settings: CalicoSettings) -> str | None:
+    """None: what the operator takes by itself. With BGP it is named: `airgap/` has agents with a BGP daemon there."""
+    return settings.registry or (CALICO_REGISTRY if bgp_enabled(settings) else None)
 
 
 def full_mesh(settings: CalicoSettings) -> bool:

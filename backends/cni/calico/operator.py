@@ -9,7 +9,7 @@ github.com/tigera/operator at both versions (pkg/controller, pkg/render, pkg/crd
 from typing import Any
 
 from netspec.backends.cni.calico import bgp, pools
-from netspec.backends.cni.calico.modes import bgp_enabled, data_plane
+from netspec.backends.cni.calico.modes import bgp_enabled, data_plane, registry
 from netspec.backends.cni.calico.settings import CalicoSettings, DataPlane
 from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
 from netspec.catalogue import IMAGES
@@ -88,6 +88,7 @@ def installation(ir: Ir, settings: CalicoSettings) -> Manifest:
         calico_network["mtu"] = settings.mtu
     # Where a provider has a CNI of its own, the operator would leave addresses to that.
     of = "Calico" if settings.vpc_cni is None else "AmazonVPC"
+    of_images = registry(settings)
     plugin = {"cni": {"type": of, "ipam": {"type": of}}} if ir.traits.addons else {}
     return manifest(
         "operator.tigera.io/v1",
@@ -96,6 +97,7 @@ def installation(ir: Ir, settings: CalicoSettings) -> Manifest:
         annotations=_FORCE,
         spec={
             "variant": "Calico",
+            **({"registry": f"{of_images}/"} if of_images else {}),
             **plugin,
             "flexVolumePath": "None",
             "kubeletVolumePluginPath": "None",

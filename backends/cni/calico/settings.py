@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from netspec.backends.cni.vpc.settings import VpcAddresses
 from netspec.spec.model import MayBeThere, Settings
@@ -83,6 +83,9 @@ class CalicoSettings(MayBeThere):
     )
     dataplane: DataPlane | None = Field(
         None, description="What programs the nodes. Unset: as kube-proxy; ebpf wants network.proxy.mode none."
+    )
+    registry: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*(:[0-9]+)?$")] | None = Field(
+        None, description="The registry that Calico's images come from, under their own names. Unset: the operator's."
     )
     wireguard: bool = Field(False, description="Packets between nodes are encrypted.")
     bgp: CalicoBgp = Field(default_factory=CalicoBgp, description="Routes between nodes, and with others.")

@@ -38,8 +38,13 @@ REDIRECT = "redirect"
 
 #: How a flow dials: the destination pod's own address, a Service's cluster IP, a node's address and node port, the
 #: address of a pod's node and its port there, the address that a Service's load balancer gave, the Service's DNS name
-#: (headless), the outside host's address, or the pod's own loopback.
-Via = Literal["pod", "cluster-ip", "node-port", "host-port", "load-balancer", "name", "outside", "localhost"]
+#: (headless), the outside host's address or a name that the cluster's DNS gives it, or the pod's own loopback.
+Via = Literal[
+    "pod", "cluster-ip", "node-port", "host-port", "load-balancer", "name", "outside", "outside-name", "localhost"
+]
+
+#: Those that look a name up first.
+NAMED: tuple[Via, ...] = ("name", "outside-name")
 
 #: Which nodes a flow through a Service is about: every node, those that run one of its pods, or the others. By node
 #: port they are dialled; by cluster IP the asker is on one.
@@ -51,9 +56,9 @@ class FlowProbe:
     """From a pod of `source` (workload id, or OUTSIDE) to `destination` (workload id, Service id, or OUTSIDE).
 
     `port` is what is dialled: the container port for `via` pod and name, the Service port for cluster-ip, and for
-    node-port the Service port whose node port is looked up. `backends` are the workloads behind a Service. `expect`
-    None: observed and reported, but nothing is predicted; `reason` says why. `deciding` names the policies behind the
-    expectation.
+    node-port the Service port whose node port is looked up. `backends` are the workloads behind a Service. `name`: the
+    one dialled, for outside-name. `expect` None: observed and reported, but nothing is predicted; `reason` says why.
+    `deciding` names the policies behind the expectation.
     """
 
     id: str
@@ -67,6 +72,7 @@ class FlowProbe:
     reason: str = ""
     nodes: Nodes = "every"
     backends: tuple[str, ...] = ()
+    name: str = ""
 
 
 Record = Literal["A", "AAAA", "SRV", "CNAME", "PTR"]

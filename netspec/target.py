@@ -21,7 +21,7 @@ from netspec.feature import Feature as Feature
 
 if TYPE_CHECKING:
     from netspec.ir.http import Front
-    from netspec.ir.model import Ir
+    from netspec.ir.model import IPAddress, Ir
     from netspec.plan import Node, Ref
     from netspec.spec.model import Settings
 
@@ -148,8 +148,9 @@ class Traits:
 
     `nodes`: how many, control plane included; `open_nodes`: on how many of them pods run that tolerate nothing (0:
     all). `node_networks`: where nodes have their addresses. `outside`: whether there is a host on the first of them,
-    beside the nodes, that probes can go to and come from. `overhead`: bytes that
-    the encapsulation adds to a packet between nodes. `mtu`: the pods', None for the node's less the overhead.
+    beside the nodes, that probes can go to and come from; `outside_address`: its address, None for any there.
+    `overhead`: bytes that the encapsulation adds to a packet between nodes. `mtu`: the pods', None for the node's less
+    the overhead.
     `on_route`: by how much it is that of the pods' routes, their interface having so many bytes more.
     `brings_dns`: the cluster comes with its DNS server, so none is to be installed. `api_server`: where nodes reach
     the API server without its Service, for a CNI that carries Service traffic itself; None where that is not known.
@@ -169,6 +170,7 @@ class Traits:
     open_nodes: int = 0
     node_networks: tuple[Range, ...] = ()
     outside: bool = False
+    outside_address: "IPAddress | None" = None
     overhead: int = 0
     mtu: int | None = None
     on_route: int = 0

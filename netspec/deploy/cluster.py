@@ -32,7 +32,7 @@ TOKEN = "netspec:kind:Cluster"
 #: A change of one of these makes a new cluster: kind cannot change a cluster that exists.
 REPLACING = ("name", "image", "config", "network", "networkCidr", "networkRange", "immutable", "stack")
 #: A change of one of these starts the host beside the nodes again.
-IN_PLACE = ("outsideName", "outsideImage")
+IN_PLACE = ("outsideName", "outsideImage", "outsideAddress")
 #: The property that a replacement is put down to when the nodes themselves are the reason.
 NODES = "nodes"
 
@@ -79,7 +79,7 @@ class KindProvider(ResourceProvider):
         cluster = cluster_of(_news, _olds["owner"])
         if _olds["outsideName"] != cluster.outside_name:
             containers.remove_named(_olds["outsideName"], cluster.network)
-        containers.run_outside_host(cluster.outside_name, cluster.outside_image, cluster.network)
+        kind.run_outside_host(cluster)
         return UpdateResult(_inputs(_news) | {key: _olds[key] for key in ("kubeconfig", "owner")})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
@@ -118,6 +118,7 @@ def cluster_of(props: Mapping[str, Any], owner: str | None = None) -> kind.Clust
         network_range=props.get("networkRange"),
         outside_name=props["outsideName"],
         outside_image=props["outsideImage"],
+        outside_address=props.get("outsideAddress"),
         kernel=props.get("kernel") or {},
     )
 

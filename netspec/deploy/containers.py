@@ -205,11 +205,12 @@ def remove_named(name: str, network: Network) -> None:
         run(["rm", "--force", "--volumes", name])
 
 
-def run_outside_host(name: str, image: str, network: Network) -> None:
-    """Start the host beside the nodes, replacing one that is there already."""
+def run_outside_host(name: str, image: str, network: Network, address: str | None = None) -> None:
+    """Start the host beside the nodes, replacing one that is there already. `address`: None for any."""
     remove_named(name, network)
     labels = [f"--label={CLUSTER_LABEL}={network.cluster}", f"--label={OWNER_LABEL}={network.owner}"]
     flags = {"TCP": "http-port", "UDP": "udp-port"}
     serve = [f"--{flags[protocol]}={port}" for port, protocol in OUTSIDE_PORTS]
     container = ["--detach", f"--name={name}", f"--hostname={name}", f"--network={network.name}", *labels]
+    container += [f"--ip={address}"] if address else []
     run(["run", *container, image, "netexec", *serve], f"check that the image {image} can be pulled")

@@ -37,7 +37,7 @@ Say = Callable[[str], None]
 class Cluster:
     """What is to be there; the fields are the plan node's properties, `owner` is the network's label. `network_range`:
     the part of the network that the engine gives out addresses of, None for all of it. `kernel`: option of the kernel
-    -> what wants it."""
+    -> what wants it. `outside_address`: None for one that the engine chooses."""
 
     name: str
     image: str
@@ -48,6 +48,7 @@ class Cluster:
     outside_name: str
     outside_image: str
     kernel: Mapping[str, str] = field(default_factory=dict)
+    outside_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,19 @@ def create(cluster: Cluster, say: Say) -> Made:
         remove_all_of(cluster.network.owner, say)
         containers.make_network(cluster.network, cluster.network_cidr, cluster.network_range)
         _kind_create(cluster, say, lock)
-        containers.run_outside_host(cluster.outside_name, cluster.outside_image, cluster.network)
+        run_outside_host(cluster)
         identity = _identity(cluster.name)
         if identity is None:
             raise Problem(
                 f"kind made no control-plane node for {cluster.name}", "run it again; the log has all it said"
             )
         return Made(identity, programs.kind_kubeconfig(cluster.name))
+
+
+def run_outside_host(cluster: Cluster) -> None:
+    """Start the host beside the nodes, in place of one that is there."""
+    name, image = cluster.outside_name, cluster.outside_image
+    containers.run_outside_host(name, image, cluster.network, cluster.outside_address)
 
 
 def remove(cluster: str, network: Network, identity: str, say: Say) -> None:

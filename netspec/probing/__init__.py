@@ -12,6 +12,7 @@ from netspec.probing.facts import fact_probe, kept_addresses, own_addresses, own
 from netspec.probing.flows import outside, pairs
 from netspec.probing.http import http_answers
 from netspec.probing.lookup import names_asked
+from netspec.probing.named import outside_by_name
 from netspec.probing.names import dns
 from netspec.probing.objects import objects
 from netspec.probing.packets import packets
@@ -24,7 +25,7 @@ def derive_probes(ir: Ir, facts: Sequence[Fact] = ()) -> tuple[Probe, ...]:
     """Every question about the cluster that `ir` describes, in a stable order, ids unique. `facts` are those that its
     backends add."""
     flows = tuple(pairs(ir))
-    through = (*services(ir), *node_ports(ir), *host_ports(ir), *outside(ir))
+    through = (*services(ir), *node_ports(ir), *host_ports(ir), *outside(ir), *outside_by_name(ir))
     of_pods = (*kept_addresses(ir, flows), *own_addresses(ir), *answering_pods(ir, through), *names_asked(ir))
     ways = (*flows, *between_containers(ir), *through, *load_balancers(ir), *http_answers(ir))
     asked: tuple[Probe, ...] = (*ways, *packets(), *dns(ir), *of_pods)

@@ -41,7 +41,10 @@ def reason_of(verdict: Verdict) -> str:
         return verdict.note
     parts: list[str] = []
     for side, whose in ((verdict.egress, "source"), (verdict.ingress, "destination")):
-        if not side.isolating:
+        if side.final is not None:
+            verb = "allowed" if side.allows else "denied"
+            parts.append(f"{side.direction.lower()} {verb} by {side.final.rule}")
+        elif not side.isolating:
             parts.append(f"{whose} not isolated for {side.direction.lower()}")
         elif side.matching:
             parts.append(f"{side.direction.lower()} allowed by {', '.join(map(str, side.matching))}")
@@ -116,14 +119,18 @@ def outside(ir: Ir) -> Iterator[FlowProbe]:
 
 
 def callers(ir: Ir) -> list[IPAddress]:
-    """The addresses that the outside host may have, which is beside the nodes: one of each that policies treat
-    alike."""
+    """The addresses that the outside host may have, which is beside the nodes: its own where that is given, else one of
+    each that policies treat alike."""
+    if ir.traits.outside_address is not None:
+        return [ir.traits.outside_address]
     return samples(ir.traits.node_networks[0].network, ir.inventory)
 
 
 def admits_outside(ir: Ir, ranges: Sequence[IPNetwork]) -> bool | None:
     """Whether a list of client addresses has the outside host, which has one of the first node network; no list has
     everybody. None: it has some of those."""
+    if ir.traits.outside_address is not None:
+        return not ranges or any(ir.traits.outside_address in r for r in ranges)
     network = ir.traits.node_networks[0].network
     same = [r for r in ranges if r.version == network.version and r.overlaps(network)]
     if not ranges or any(r.prefixlen <= network.prefixlen for r in same):

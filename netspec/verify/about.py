@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from netspec.ir.dns import service_of_name
 from netspec.ir.model import Ir
-from netspec.probes import OUTSIDE, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
+from netspec.probes import NAMED, OUTSIDE, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
 from netspec.probing import derive_probes
 from netspec.verify.findings import probe_tag
 from netspec.verify.model import Dial, Observation, Status
@@ -53,7 +53,7 @@ class About:
             tags |= {"cluster", *(f"namespace:{end.partition('/')[0]}" for end in ends)}
             tags |= {f"workload:{w}" for w in (*ends, *probe.backends)}
             tags |= {f"pod:{pod.id}" for w in probe.backends for pod in self._pods.get(w, ())}
-            tags |= {DNS_TAG} if probe.via == "name" else set()
+            tags |= {DNS_TAG} if probe.via in NAMED else set()
             stated = self._stated_of(probe)
             if stated and stated.expect is not probe.expect and stated.expect in (None, observation.observed):
                 tags |= {"stated", *(f"policy:{p}" for p in (*probe.deciding, *stated.deciding))}
@@ -72,8 +72,8 @@ class About:
         others = (
             p
             for p in self._stated.values()
-            if (p.via, p.destination, p.port, p.protocol, p.nodes)
-            == (probe.via, probe.destination, probe.port, probe.protocol, probe.nodes)
+            if (p.via, p.destination, p.port, p.protocol, p.nodes, p.name)
+            == (probe.via, probe.destination, probe.port, probe.protocol, probe.nodes, probe.name)
             and p.expect is Outcome.TIMED_OUT
         )
         return same or next(others, None)
@@ -111,7 +111,7 @@ class About:
         tags = {f"from:{probe.source}", f"to:{probe.destination}", f"ways:{probe.via}", f"protocol:{probe.protocol}"}
         if probe.via == "pod":
             return tags | self._of_pair(dials, askers, opened=opened)
-        if probe.via not in ("outside", "host-port", "localhost"):
+        if probe.via not in ("outside", "outside-name", "host-port", "localhost"):
             tags.add(f"service:{probe.destination}")
         if probe.via == "cluster-ip":
             tags |= self._on_nodes("forwarding", askers)
@@ -120,7 +120,7 @@ class About:
             tags |= {f"forwarding:{self._nodes[host]}" for host in hosts if host in self._nodes}
         if OUTSIDE in (probe.source, probe.destination):
             tags.add("ways:outside")
-        return tags | (self._on_nodes("node", askers) if opened or probe.via == "outside" else set())
+        return tags | (self._on_nodes("node", askers) if opened or probe.via in ("outside", "outside-name") else set())
 
     def _of_pair(self, dials: Iterable[Dial], askers: set[str], *, opened: bool) -> set[str]:
         """Nodes count where the packet crosses from one to another; for what is open, on both ends: each enforces."""

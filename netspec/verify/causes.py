@@ -184,6 +184,7 @@ _WAYS = {
     "localhost": "between the containers of a pod",
     "load-balancer": "through load balancers",
     "outside": "between the pods and the outside host",
+    "outside-name": "from the pods to the outside host by name",
 }
 
 

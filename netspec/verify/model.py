@@ -169,6 +169,8 @@ def explain(observation: Observation) -> str:
     probe = observation.probe
     if isinstance(probe, FlowProbe):
         what = f"{probe.source} -> {probe.destination}:{probe.port}/{probe.protocol} by {probe.via}"
+        if probe.name:
+            what += f" {probe.name}"
         if probe.via == "node-port" and probe.nodes != "every":
             what += f" on nodes {probe.nodes.replace('-', ' ', 1)}"
         expected = probe.expect.value if probe.expect else "nothing"

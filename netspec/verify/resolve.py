@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from netspec.ir.model import Ir, Workload
 from netspec.probes import (
+    NAMED,
     NAMES_ASKED,
     OUTSIDE,
     OWN_ADDRESS,
@@ -142,7 +143,7 @@ class Resolver:
                 return tuple(Target(Question(0, "client-address", url)) for url in urls)
             return (Target(Question(0, "file", FILES[probe.fact])),)
         self._must_be_about(probe, asker)
-        kind: Kind = "name-flow" if probe.via == "name" else "flow"
+        kind: Kind = "name-flow" if probe.via in NAMED else "flow"
         question = Question(0, kind, "", probe.protocol, udp_data=self._udp_data(probe))
         return tuple(
             Target(replace(question, target=f"{address}:{port}"), same)
@@ -211,6 +212,9 @@ class Resolver:
     def _addresses(self, probe: FlowProbe, asker: Asker) -> list[tuple[str, int, bool | None]]:
         if probe.via == "outside":
             return [(self._outside(), probe.port, None)]
+        if probe.via == "outside-name":
+            self._outside()
+            return [(f"{probe.name}.", probe.port, None)]
         if probe.via == "localhost":
             return [("127.0.0.1", probe.port, None)]
         if probe.via == "host-port":
@@ -276,4 +280,4 @@ class Resolver:
 
 def _may_control(probe: FlowProbe) -> bool:
     """A name may fail for its own reasons; a pod's loopback works without a network."""
-    return probe.expect is Outcome.CONNECTED and probe.via not in ("name", "localhost")
+    return probe.expect is Outcome.CONNECTED and probe.via not in (*NAMED, "localhost")

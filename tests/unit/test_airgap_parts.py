@@ -130,6 +130,27 @@ def test_calls_that_read_no_file_pass_through_the_front(tmp_path: Path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_container_has_its_own_part_of_the_v2_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oci_front, "UNIFIED", str(tmp_path))
+    id_, create = "a" * 64, ["--root", "/r", "create", "--bundle", "/b"]
+    folder = tmp_path / "docker" / id_
+    oci_front.group([*create, id_])  # there is no such tree
+    assert not folder.exists()
+    (tmp_path / "cgroup.procs").touch()
+    oci_front.group(["--root", "/r", "exec", "--process=/p", id_])  # of a container that is gone
+    assert not folder.exists()
+    oci_front.group([*create, id_])
+    assert (folder / "cgroup.procs").read_text() == str(os.getpid())
+    (folder / "cgroup.procs").write_text("")
+    oci_front.group(["--root", "/r", "exec", "--process=/p", id_])
+    assert (folder / "cgroup.procs").read_text() == str(os.getpid())
+    oci_front.group(["--root", "/r", "state", id_])
+    (folder / "cgroup.procs").unlink()  # the kernel's files do not keep a group from being removed
+    (folder / "kubelet").mkdir()
+    oci_front.group(["--root", "/r", "delete", "--force", id_])
+    assert not folder.exists() and folder.parent.exists()
+
+
 def test_standin_numbers_and_leaves() -> None:
     assert wire.ints({"port": 80.0, "share": 0.5, "list": [1.0]}) == {"port": 80, "share": 0.5, "list": [1]}
     assert dict(wire.leaves({"a": {"b": 1, "c": {}}, "d": [1]})) == {"a.b": 1, "a.c": {}, "d": [1]}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import yaml
@@ -80,6 +81,7 @@ class Kind(Backend):
             open_nodes=settings.workers or 1,
             node_networks=(network,),
             outside=True,
+            outside_address=ip_address(settings.outside_address) if settings.outside_address else None,
             shared_link=True,
             api_server=api_server,
             groups=(NodeGroup("workers" if settings.workers else "control-plane", workers, workers),),
@@ -95,6 +97,10 @@ class Kind(Backend):
         if len(ir.cluster_name) > NAME_LIMIT:
             message = f"the cluster's name {ir.cluster_name} is longer than {NAME_LIMIT} characters"
             report.error("NS701", ("stacks", ir.stack), message, "a shorter metadata.name or stack name")
+        if settings.outside_address is not None and (why := _taken(ir, settings)):
+            message = f"the host beside the nodes cannot have {settings.outside_address}: {why}"
+            hint = f"an address in the middle of {settings.network_cidr}"
+            report.error("NS115", _path(ir, "outsideAddress"), message, hint)
         version = kubernetes_of(settings)
         if ir.network.proxy_mode == "ipvs" and version is not None and IPVS_DEPRECATED <= version < IPVS_OFF:
             message = f"kube-proxy's ipvs mode is deprecated; Kubernetes {'.'.join(map(str, IPVS_OFF))} switches it off"
@@ -122,6 +128,7 @@ class Kind(Backend):
             **({"networkRange": str(given)} if (given := _given_range(ir, settings)) else {}),
             "outsideName": f"{name}-outside",
             "outsideImage": IMAGES["agnhost"],
+            **({"outsideAddress": settings.outside_address} if settings.outside_address else {}),
             "immutable": {"cni": ir.providers["cni"], **needs.immutable},
         }
         if needs.kernel:
@@ -161,6 +168,21 @@ def _given_range(ir: Ir, settings: KindSettings) -> IPNetwork | None:
     network, balancing = Range(settings.network_cidr).network, ir.traits.balancing
     taken = [found.network for found in balancing.addresses] if balancing else []
     return largest_without(network, taken) if any(found.overlaps(network) for found in taken) else None
+
+
+def _taken(ir: Ir, settings: KindSettings) -> str:
+    """Why the host beside the nodes cannot have the address that is given for it; "" where it can. The engine gives out
+    the first addresses of the network, or of its part, one after the other."""
+    address, network = ip_address(settings.outside_address or ""), Range(settings.network_cidr).network
+    if address not in network:
+        return f"it is not in the container network {network}"
+    balancing = ir.traits.balancing
+    if any(address in found.network for found in (balancing.addresses if balancing else ())):
+        return "it is one that LoadBalancer Services take"
+    first = (_given_range(ir, settings) or network).network_address
+    if first <= address < first + OTHER_ADDRESSES + ir.traits.nodes or address in (network[0], network[1], network[-1]):
+        return "nodes take the first addresses, and the network its own"
+    return ""
 
 
 def _path(ir: Ir, setting: str) -> Path:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from netspec.spec.model import Settings
-from netspec.spec.types import Cidr
+from netspec.spec.types import Address, Cidr
 
 
 class KindSettings(Settings):
@@ -17,4 +17,9 @@ class KindSettings(Settings):
     )
     network_cidr: Cidr = Field(
         "172.30.0.0/16", alias="networkCIDR", description="The container network that the nodes join."
+    )
+    outside_address: Address | None = Field(
+        None,
+        description="The address on it of the host beside the nodes, for dns.hosts and policies to name. Unset: one "
+        "that the engine chooses.",
     )

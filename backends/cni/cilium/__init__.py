@@ -28,6 +28,8 @@ _TUNNEL = (
 )
 #: What the agent says of itself on its socket.
 _AGENT = "curl -s --max-time 5 --unix-socket /var/run/cilium/cilium.sock http://localhost/v1/healthz"
+#: What the proxy beside it says of itself, which judges requests.
+_PROXY = "curl -s --max-time 5 --unix-socket /var/run/cilium/envoy/sockets/admin.sock http://localhost/ready"
 
 
 class Cilium(Backend):
@@ -121,8 +123,13 @@ class Cilium(Backend):
             Fact("cilium-config", "cilium", wanted, ObjectRead("configmaps", fields, "cilium-config", NAMESPACE)),
             Fact("encapsulation", "nodes", settings.protocol or "none", NodeRead(_TUNNEL)),
             Fact("cilium-agent", "nodes", "Ok", NodeRead(f"{_AGENT} | jq -r .cilium.state")),
+            *([Fact("cilium-envoy", "nodes", "LIVE", NodeRead(_PROXY))] if _asks_about_requests(ir) else []),
             *(_stated(policy_manifest(grant)) for grant in ir.grants),
         )
+
+
+def _asks_about_requests(ir: Ir) -> bool:
+    return any(rule.requests for grant in ir.grants for rule in grant.rules)
 
 
 def _stated(policy: Manifest) -> Fact:

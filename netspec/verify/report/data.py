@@ -60,6 +60,8 @@ def observation_json(observation: Observation) -> dict[str, Any]:
         }
         if probe.via == "node-port":
             out["nodes"] = probe.nodes
+        if probe.name:
+            out["name"] = probe.name
     elif isinstance(probe, DnsProbe):
         out |= {
             "kind": "dns",

@@ -5,6 +5,8 @@ A case is one pod with policies of its own. Ingress cases are dialled from all p
 
 from typing import Any
 
+Json = dict[str, Any]
+
 PREFIX = "netspec-semantics"
 A, B, C = (f"{PREFIX}-{letter}" for letter in "abc")
 #: Namespace -> its labels; all carry MARK, by which they are removed.
@@ -114,11 +116,11 @@ def objects(image: str, pod_cidr: str, outside: str) -> list[dict[str, Any]]:
         for n, labels in NAMESPACES.items()
     ]
     for name, (namespace, labels, port) in BASE.items():
-        out.append(_pod(name, namespace, labels, image, port))
-    out.append(_pod("node", B, {"app": "node"}, image, NODE_HTTP, NODE_UDP, host_network=True))
+        out.append(pod(name, namespace, labels, image, port))
+    out.append(pod("node", B, {"app": "node"}, image, NODE_HTTP, NODE_UDP, host_network=True))
     cases = {**ingress_cases(pod_cidr), **egress_cases(pod_cidr, outside)}
     for case, specs in cases.items():
-        out.append(_pod(case, A, {"case": case}, image, HTTP))
+        out.append(pod(case, A, {"case": case}, image, HTTP))
         for number, spec in enumerate(specs):
             selector = {"podSelector": {"matchLabels": {"case": case}}}
             out.append(
@@ -141,7 +143,7 @@ def objects(image: str, pod_cidr: str, outside: str) -> list[dict[str, Any]]:
     return out
 
 
-def _pod(
+def pod(
     name: str,
     namespace: str,
     labels: dict[str, str],

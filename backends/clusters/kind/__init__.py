@@ -179,8 +179,9 @@ def _taken(ir: Ir, settings: KindSettings) -> str:
     balancing = ir.traits.balancing
     if any(address in found.network for found in (balancing.addresses if balancing else ())):
         return "it is one that LoadBalancer Services take"
-    first = (_given_range(ir, settings) or network).network_address
-    if first <= address < first + OTHER_ADDRESSES + ir.traits.nodes or address in (network[0], network[1], network[-1]):
+    first = int((_given_range(ir, settings) or network).network_address)
+    taken = range(first, first + OTHER_ADDRESSES + ir.traits.nodes)
+    if int(address) in taken or address in (network[0], network[1], network[-1]):
         return "nodes take the first addresses, and the network its own"
     return ""
 

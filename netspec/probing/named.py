@@ -58,8 +58,8 @@ def _sure(rule: GrantRule, name: str) -> GrantRule:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a name of a policy is this name (Cilium, pkg/fqdn/matchpattern): * is any part of a label, **. in front
-    one label or more.
+    """Whether a name of a policy is this name (docs/semantics.md): * is any part of a label, **. in front is one label
+    or more.
 
     >>> [matches(p, "a.bank.example") for p in ("a.bank.example", "*.bank.example", "*.example", "**.example")]
     [True, True, False, True]

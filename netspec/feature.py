@@ -68,6 +68,12 @@ class Feature(StrEnum):
     HTTP_ERROR_PAGES = "http-error-pages"
     HTTP_RETRIES = "http-retries"
     HTTP_STICKY = "http-sticky"
+    HTTP_WEB_SOCKET = "http-web-socket"
+    HTTP_FIRST_BYTE = "http-first-byte-timeout"
+    HTTP_LAST_BYTE = "http-last-byte-timeout"
+    HTTP_MIRROR = "http-mirror"
+    HTTP_TRACING = "http-tracing"
+    HTTP_OIDC = "http-oidc"
 
     @property
     def summary(self) -> str:
@@ -137,4 +143,10 @@ SUMMARIES: dict[Feature, str] = {
     Feature.HTTP_ERROR_PAGES: "error pages of a Service",
     Feature.HTTP_RETRIES: "requests sent again",
     Feature.HTTP_STICKY: "clients that stay with a pod, by cookie",
+    Feature.HTTP_WEB_SOCKET: "requests that become WebSockets",
+    Feature.HTTP_FIRST_BYTE: "a time until answers begin (504)",
+    Feature.HTTP_LAST_BYTE: "a time until answers end (504)",
+    Feature.HTTP_MIRROR: "copies of requests for another Service",
+    Feature.HTTP_TRACING: "traces for a collector (OTLP over gRPC)",
+    Feature.HTTP_OIDC: "people who log in at a provider of OpenID Connect",
 }

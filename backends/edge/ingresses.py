@@ -9,7 +9,7 @@ from pydantic import Field
 from netspec.analysis.routes import Rule, bare, rules, takes_host
 from netspec.backends.objects import Manifest, manifest, node
 from netspec.diagnostics import Report
-from netspec.ir.http import Front, HttpBackend, HttpPath, HttpRoute
+from netspec.ir.http import Front, HttpBackend, HttpPath, HttpRoute, Tracing
 from netspec.ir.model import ContainerPort, Ir, Place, Service, ServicePort, Workload
 from netspec.ir.selectors import Selector
 from netspec.plan import Node
@@ -107,8 +107,18 @@ def placed(obj: Manifest, *after: str) -> Node:
 
 def port_number(ir: Ir, route: HttpRoute, backend: HttpBackend) -> int:
     """A URL has numbers alone."""
-    service = ir.services_by_id[f"{route.namespace}/{backend.service}"]
+    service = ir.services_by_id[f"{backend.namespace or route.namespace}/{backend.service}"]
     return next(p.port for p in service.ports if backend.port in (p.port, p.name))
+
+
+def host_name(ir: Ir, route: HttpRoute, backend: HttpBackend) -> str:
+    """By which any pod finds the Service."""
+    return f"{backend.service}.{backend.namespace or route.namespace}.svc.{ir.dns.cluster_domain}"
+
+
+def traced(ir: Ir) -> tuple[HttpRoute, Tracing] | None:
+    """The first route that is traced, and how: all that are say the same (NS847)."""
+    return next(((route, route.tracing) for route in ir.http if route.tracing is not None), None)
 
 
 def own_namespace(ir: Ir, name: str, whose: str, report: Report) -> None:

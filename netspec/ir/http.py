@@ -12,9 +12,12 @@ from netspec.ir.services import Service
 
 @dataclass(frozen=True, slots=True)
 class HttpBackend:
+    """`namespace`: "" for the route's."""
+
     service: str
     port: int | str
     weight: int = 1
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,32 @@ class ErrorPages:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds; one of them is given."""
+
+    first_byte: int | None
+    last_byte: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    collector: HttpBackend
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc:
+    """Endpoints that are None are those of the issuer's document."""
+
+    issuer: str
+    authorization: str | None
+    token: str | None
+    user_info: str | None
+    secret: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HttpRoute:
     """`tls`: the Secret with the certificate, "" for one that the controller makes, None for no HTTPS."""
 
@@ -98,6 +127,11 @@ class HttpRoute:
     error_pages: ErrorPages | None = None
     retries: int | None = None
     sticky: str | None = None
+    web_socket: bool = False
+    timeouts: Timeouts = Timeouts(None, None)
+    mirror: HttpBackend | None = None
+    tracing: Tracing | None = None
+    oidc: Oidc | None = None
     place: Place = field(default=Place(), compare=False)
 
     @property
@@ -106,14 +140,25 @@ class HttpRoute:
 
     @property
     def backends(self) -> tuple[HttpBackend, ...]:
-        """Every Service port that the controller calls, each once: those of the paths, of the authorisation and of the
-        error pages."""
+        """Every Service port that requests lead to, each once: those of the paths, of the authorisation, of the error
+        pages and of copies. A collector gets no request of a client."""
         of_paths = [b for p in self.paths for b in p.backends]
-        others = [o.backend for o in (self.external_auth, self.error_pages) if o is not None]
+        asked = [b for option, b in self.others.items() if option != "tracing"]
         first: dict[tuple[str, int | str], HttpBackend] = {}
-        for backend in (*of_paths, *others):
+        for backend in (*of_paths, *asked):
             first.setdefault((backend.service, backend.port), backend)
         return tuple(first.values())
+
+    @property
+    def others(self) -> dict[str, HttpBackend]:
+        """By the option, as the spec calls it: the Services that it names beside those of the paths."""
+        found = {
+            "externalAuth": self.external_auth.backend if self.external_auth else None,
+            "errorPages": self.error_pages.backend if self.error_pages else None,
+            "mirror": self.mirror,
+            "tracing": self.tracing.collector if self.tracing else None,
+        }
+        return {option: backend for option, backend in found.items() if backend is not None}
 
     def features(self) -> Iterator[Feature]:
         """What it asks of a controller."""
@@ -136,6 +181,12 @@ class HttpRoute:
             Feature.HTTP_ERROR_PAGES: self.error_pages is not None,
             Feature.HTTP_RETRIES: self.retries is not None,
             Feature.HTTP_STICKY: self.sticky is not None,
+            Feature.HTTP_WEB_SOCKET: self.web_socket,
+            Feature.HTTP_FIRST_BYTE: self.timeouts.first_byte is not None,
+            Feature.HTTP_LAST_BYTE: self.timeouts.last_byte is not None,
+            Feature.HTTP_MIRROR: self.mirror is not None,
+            Feature.HTTP_TRACING: self.tracing is not None,
+            Feature.HTTP_OIDC: self.oidc is not None,
         }
         return (feature for feature, is_given in given.items() if is_given)
 

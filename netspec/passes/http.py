@@ -14,6 +14,13 @@ from netspec.ir.model import Ir, Service, ServicePort
 from netspec.passes.context import Context
 from netspec.spec.types import did_you_mean
 
+#: Option -> what comes of it where policies keep the controller from its Service.
+_CUT_OFF = {
+    "errorPages": "errors would have no pages",
+    "mirror": "no copy would arrive",
+    "tracing": "nothing would be traced",
+}
+
 
 def http(ir: Ir, context: Context) -> Ir:
     """What names no Service is left out."""
@@ -22,8 +29,10 @@ def http(ir: Ir, context: Context) -> Ir:
         context.report.error("NS846", ("stacks", ir.stack, "gateway"), message, "choose ingress or gateway")
     kept = tuple(route for route in ir.http if _services(ir, route, context))
     _same(kept, context)
+    _one_collector(kept, context)
     for route in kept:
         _itself(route, context)
+        _login(route, context)
         _client(ir, route, context)
     return replace(ir, http=kept)
 
@@ -56,13 +65,14 @@ def _reached(
         if verdict.expected == "deny":
             said = f"policies keep {front.workload.id} from {endpoint.workload.id} at {endpoint.number}/TCP"
             hint = f"- {{name: ..., from: {{workload: {front.workload.id}}}, to: {{workload: {endpoint.workload.id}}}}}"
-            context.report.error("NS845", where, f"{said}: the route would answer 504", f"add to policies: {hint}")
+            then = _CUT_OFF.get(str(where[-1]), "the route would answer 504")
+            context.report.error("NS845", where, f"{said}: {then}", f"add to policies: {hint}")
             return
 
 
 def service_port(ir: Ir, route: HttpRoute, backend: HttpBackend) -> tuple[Service, ServicePort] | None:
     """The Service port that a backend names; None where there is none."""
-    service = ir.services_by_id.get(f"{route.namespace}/{backend.service}")
+    service = ir.services_by_id.get(f"{backend.namespace or route.namespace}/{backend.service}")
     if service is None:
         return None
     port = next((p for p in service.ports if backend.port in (p.port, p.name) and p.protocol == "TCP"), None)
@@ -73,10 +83,7 @@ def _backends(route: HttpRoute) -> Iterator[tuple[HttpBackend, Path]]:
     path = route.place.path
     for i, rule in enumerate(route.paths):
         yield from ((b, (*path, "paths", i, "backends", j)) for j, b in enumerate(rule.backends))
-    if route.external_auth is not None:
-        yield route.external_auth.backend, (*path, "externalAuth")
-    if route.error_pages is not None:
-        yield route.error_pages.backend, (*path, "errorPages")
+    yield from ((backend, (*path, option)) for option, backend in route.others.items())
 
 
 def _services(ir: Ir, route: HttpRoute, context: Context) -> bool:
@@ -84,10 +91,10 @@ def _services(ir: Ir, route: HttpRoute, context: Context) -> bool:
 
 
 def _service(ir: Ir, route: HttpRoute, backend: HttpBackend, where: Path, context: Context) -> bool:
-    service = ir.services_by_id.get(f"{route.namespace}/{backend.service}")
+    named = f"{backend.namespace or route.namespace}/{backend.service}"
+    service = ir.services_by_id.get(named)
     if service is None:
-        known = [s.id for s in ir.services]
-        context.unknown("NS841", (*where, "service"), "Service", f"{route.namespace}/{backend.service}", known)
+        context.unknown("NS841", (*where, "service"), "Service", named, [s.id for s in ir.services])
         return False
     if service.type == "ExternalName":
         message = f"Service {service.id} is a name of something else: a route needs one with pods"
@@ -136,6 +143,44 @@ def _itself(route: HttpRoute, context: Context) -> None:
     if route.grpc and route.max_body_size is not None:
         message = "a limit of the body reads the whole of it first: streams of gRPC would wait for their end"
         context.report.error("NS843", (*path, "maxBodySize"), message, "remove it, or make a route of its own")
+    if route.grpc and route.web_socket:
+        message = "gRPC and WebSockets are different protocols"
+        context.report.error("NS843", (*path, "webSocket"), message, "make a route for each")
+
+
+def _login(route: HttpRoute, context: Context) -> None:
+    """People log in by a browser that keeps cookies of HTTPS, at one place."""
+    where = (*route.place.path, "oidc")
+    if route.oidc is None:
+        return
+    if not route.redirect_to_https:
+        message = "a session is kept in cookies of HTTPS, and the route answers plain HTTP too"
+        context.report.error("NS843", where, message, "add tls and redirectToHTTPS: true")
+    if other := next(
+        (name for name, given in (("basicAuth", route.basic_auth), ("externalAuth", route.external_auth)) if given),
+        None,
+    ):
+        context.report.error("NS843", where, f"{other} asks for another login", "keep one of them")
+    if route.grpc:
+        context.report.error("NS843", where, "clients of gRPC follow no redirect to a login", "remove oidc")
+
+
+def _one_collector(routes: tuple[HttpRoute, ...], context: Context) -> None:
+    """A controller has one collector, and one share of the requests that begin a trace."""
+    first: HttpRoute | None = None
+    for route in routes:
+        if route.tracing is None:
+            continue
+        first = first or route
+        if first.tracing is not None and _traced(first) != _traced(route):
+            message = f"a controller has one collector, and {first.id} names another, or another percent"
+            context.report.error("NS847", (*route.place.path, "tracing"), message, "say the same in all routes")
+
+
+def _traced(route: HttpRoute) -> tuple[object, ...]:
+    assert route.tracing is not None
+    collector = route.tracing.collector
+    return (collector.namespace or route.namespace, collector.service, collector.port, route.tracing.percent)
 
 
 def _client(ir: Ir, route: HttpRoute, context: Context) -> None:

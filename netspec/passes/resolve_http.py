@@ -28,6 +28,11 @@ def http_route(given: spec.IngressRoute, context: Context, index: int) -> ir.Htt
         error_pages=_error_pages(given.error_pages),
         retries=given.retries,
         sticky=None if given.sticky is None else given.sticky.cookie,
+        web_socket=given.web_socket,
+        timeouts=_timeouts(given.timeouts),
+        mirror=None if given.mirror is None else ir.HttpBackend(given.mirror.service, given.mirror.port),
+        tracing=_tracing(given),
+        oidc=_oidc(given.oidc),
         place=context.place(context.loaded.path("ingress", index)),
     )
 
@@ -63,3 +68,29 @@ def _cors(given: spec.Cors | None) -> ir.Cors | None:
 
 def _headers(given: spec.Headers | None) -> ir.Headers:
     return ir.Headers() if given is None else ir.Headers(tuple(sorted(given.set.items())), tuple(given.remove))
+
+
+def _timeouts(given: spec.Timeouts | None) -> ir.Timeouts:
+    return ir.Timeouts(None, None) if given is None else ir.Timeouts(given.first_byte_seconds, given.last_byte_seconds)
+
+
+def _tracing(route: spec.IngressRoute) -> ir.Tracing | None:
+    given = route.tracing
+    if given is None:
+        return None
+    namespace = "" if given.namespace in (None, route.namespace) else given.namespace or ""
+    return ir.Tracing(ir.HttpBackend(given.service, given.port, namespace=namespace), given.percent)
+
+
+def _oidc(given: spec.Oidc | None) -> ir.Oidc | None:
+    if given is None:
+        return None
+    scopes = tuple(dict.fromkeys(("openid", *given.scopes)))
+    return ir.Oidc(
+        given.issuer,
+        given.authorization_endpoint,
+        given.token_endpoint,
+        given.user_info_endpoint,
+        given.secret,
+        scopes,
+    )

@@ -17,6 +17,7 @@ _HOST = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[
 _HEADER = re.compile(r"[A-Za-z0-9-]+\Z")
 _SIZE = re.compile(r"([1-9][0-9]*)(Ki|Mi|Gi)?\Z")
 _STATUS = re.compile(r"[1-5][0-9][0-9](-[1-5][0-9][0-9])?\Z")
+_URL = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%:@+,=/-]*)?\Z")
 _UNITS = {None: 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 #: Of a path, and of a host name (RFC 1123).
 _LONGEST_PATH, _LONGEST_HOST = 512, 253
@@ -49,6 +50,12 @@ def _header_value(value: str) -> str:
     return value
 
 
+def _issuer(value: str) -> str:
+    if not _URL.match(value):
+        raise problem("NS840", f"{value[:80]!r} is not an address of a provider", "https://login.example.com/realm")
+    return value
+
+
 def _size(value: object) -> int:
     match = _SIZE.match(value) if isinstance(value, str) else None
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
@@ -73,6 +80,7 @@ HeaderValue = Annotated[str, AfterValidator(_header_value), WithJsonSchema({"tit
 Size = Annotated[
     int, PlainValidator(_size), WithJsonSchema({"title": "size", "anyOf": [{"type": "integer"}, {"type": "string"}]})
 ]
+HttpsUrl = Annotated[str, AfterValidator(_issuer), WithJsonSchema({"title": "https address", **_TEXT})]
 Status = Annotated[str, AfterValidator(_status), WithJsonSchema({"title": "status or range", **_TEXT})]
 
 
@@ -182,6 +190,58 @@ class Sticky(Model):
     cookie: HeaderName = Field("netspec-pod", description="The cookie that it is known by.")
 
 
+class Timeouts(Model):
+    """How long a backend may take; a client that waits for longer gets 504."""
+
+    first_byte_seconds: Annotated[int, Field(ge=1, le=3600)] | None = Field(
+        None, description="From the end of the request to the beginning of the answer."
+    )
+    last_byte_seconds: Annotated[int, Field(ge=1, le=3600)] | None = Field(
+        None, description="From the end of the request to the end of the answer."
+    )
+
+    @model_validator(mode="after")
+    def _some(self) -> "Timeouts":
+        if self.first_byte_seconds is None and self.last_byte_seconds is None:
+            raise problem("NS840", "no time is given", "timeouts: {firstByteSeconds: 30}")
+        return self
+
+
+class Mirror(Model):
+    """A Service that gets a copy of each request; what it answers is thrown away."""
+
+    service: Name = Field(description="A Service of the route's namespace.")
+    port: PortOrName = Field(description="Its port, by number or name.")
+
+
+class Tracing(Model):
+    """A collector that is told of the requests: OTLP over gRPC, in clear. A request that belongs to a trace already
+    goes on with that (W3C Trace Context), and is told of if the trace is."""
+
+    service: Name = Field(description="The collector's Service.")
+    namespace: Name | None = Field(None, description="Its namespace. Unset: the route's.")
+    port: PortOrName = Field(4317, description="Its port, by number or name.")
+    percent: int = Field(100, ge=0, le=100, description="Of requests that belong to no trace, how many begin one.")
+
+
+class Oidc(Model):
+    """Who is not logged in is sent to a provider of OpenID Connect, and comes back with a session, kept in cookies."""
+
+    issuer: HttpsUrl = Field(description="The provider.")
+    authorization_endpoint: HttpsUrl | None = Field(
+        None, description="Where one logs in. Unset: as the provider's own document says."
+    )
+    token_endpoint: HttpsUrl | None = Field(None, description="Where the controller changes codes for tokens.")
+    user_info_endpoint: HttpsUrl | None = Field(None, description="Where the controller asks who it is.")
+    secret: ObjectName = Field(
+        description="A Secret of the route's namespace with the client's id and secret, by the keys that the "
+        "controller reads."
+    )
+    scopes: list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]] = Field(
+        default_factory=lambda: ["openid"], description="What is asked for; openid is always."
+    )
+
+
 class IngressRoute(Model):
     """Hosts and paths that the stack's ingress or gateway controller serves, and what it does with their requests."""
 
@@ -208,3 +268,12 @@ class IngressRoute(Model):
         None, description="How often a request is sent again that no backend took (network errors)."
     )
     sticky: Sticky | None = Field(None, description="Clients that stay with their pod.")
+    web_socket: bool = Field(
+        False,
+        description="Requests may become WebSockets, and these may be silent for a minute; what controllers do with "
+        "longer silence is their own.",
+    )
+    timeouts: Timeouts | None = Field(None, description="How long a backend may take.")
+    mirror: Mirror | None = Field(None, description="A Service that gets copies of the requests.")
+    tracing: Tracing | None = Field(None, description="A collector that is told of the requests.")
+    oidc: Oidc | None = Field(None, description="A provider at which people log in.")

@@ -50,6 +50,16 @@ _OPTIONS: dict[Feature, dict[str, Any]] = {
     Feature.HTTP_ERROR_PAGES: {"errorPages": {"statuses": ["503"], "service": "web", "port": 8080}},
     Feature.HTTP_RETRIES: {"retries": 2},
     Feature.HTTP_STICKY: {"sticky": {}},
+    Feature.HTTP_WEB_SOCKET: {"webSocket": True},
+    Feature.HTTP_FIRST_BYTE: {"timeouts": {"firstByteSeconds": 30}},
+    Feature.HTTP_LAST_BYTE: {"timeouts": {"lastByteSeconds": 30}},
+    Feature.HTTP_MIRROR: {"mirror": {"service": "web", "port": 8080}},
+    Feature.HTTP_TRACING: {"tracing": {"service": "web", "port": 8080}},
+    Feature.HTTP_OIDC: {
+        "tls": {"secret": "web-tls"},
+        "redirectToHTTPS": True,
+        "oidc": {"issuer": "https://login.example.com", "secret": "login"},
+    },
 }
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +25,9 @@ PATIENCE = 60
 #: The client's address, and another one.
 CLIENT, OTHER = "10.200.0.1", "10.200.0.2"
 METHOD = "/echo.Echo/Say"
+#: Pod -> path and size of the body of what it got; and what the collector was sent.
+seen: dict[str, list[tuple[str, int]]] = defaultdict(list)
+spans: list[bytes] = []
 
 started: list[subprocess.Popen[bytes]] = []
 
@@ -130,6 +134,12 @@ class Echo(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         self.rfile.read(length)
         status, path = 200, self.path
+        seen[self.pod].append((path, length))
+        if self.headers.get("Upgrade", "").lower() == "websocket":
+            self.socket()
+            return
+        if path.startswith("/slow/"):
+            time.sleep(float(path.rpartition("/")[2]))
         if path.startswith("/status/"):
             status = int(path.rpartition("/")[2])
         if path.startswith("/verify") and self.headers.get("Authorization") != "Bearer good":
@@ -140,8 +150,27 @@ class Echo(BaseHTTPRequestHandler):
         for name, value in (("X-User", "ann"), ("X-Backend", self.pod), ("Content-Length", str(len(body)))):
             self.send_header(name, value)
         self.end_headers()
+        if path.startswith("/slow-end/"):
+            self.wfile.flush()
+            time.sleep(float(path.rpartition("/")[2]))
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def socket(self) -> None:
+        """One message and its echo (RFC 6455): lengths below 126, the client's masked."""
+        self.send_response(101)
+        for name, value in (
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Accept", accepted(self.headers["Sec-WebSocket-Key"])),
+        ):
+            self.send_header(name, value)
+        self.end_headers()
+        head = self.rfile.read(2)
+        mask, data = self.rfile.read(4), self.rfile.read(head[1] & 127)
+        text = self.pod.encode() + b" " + bytes(b ^ mask[i % 4] for i, b in enumerate(data))
+        self.wfile.write(bytes([0x81, len(text)]) + text)
+        self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_HEAD = do_OPTIONS = answer
 
@@ -149,13 +178,59 @@ class Echo(BaseHTTPRequestHandler):
         pass
 
 
+def accepted(key: str) -> str:
+    """RFC 6455, 4.2.2."""
+    return base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()).decode()
+
+
+def websocket(request: dict[str, Any]) -> dict[str, Any]:
+    key, text = base64.b64encode(os.urandom(16)).decode(), request["websocket"].encode()
+    connection = http.client.HTTPConnection(CLIENT, 8000, timeout=10, source_address=(CLIENT, 0))
+    try:
+        headers = {"Host": request["host"], "Upgrade": "websocket", "Connection": "Upgrade"}
+        connection.request("GET", "/", headers=headers | {"Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13"})
+        assert connection.sock is not None
+        stream = connection.sock.makefile("rb")
+        status = int(stream.readline().split()[1])
+        lines = iter(stream.readline, b"\r\n")
+        got = dict(line.decode().strip().lower().split(": ", 1) for line in lines if line)
+        if status != 101 or got.get("sec-websocket-accept") != accepted(key).lower():
+            return {"status": status, "text": str(got)}
+        connection.sock.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
+        head = stream.read(2)
+        return {"status": status, "text": stream.read(head[1]).decode()}
+    finally:
+        connection.close()
+
+
+def looked_up(request: dict[str, Any]) -> dict[str, Any]:
+    """What backends got: copies come after the answer, and spans in batches."""
+    deadline = time.monotonic() + 15
+    if "seen" in request:
+        while len(seen[request["seen"]]) < request["until"] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return {"seen": seen[request["seen"]]}
+    trace = bytes.fromhex(request["spans"])
+    while "from" in request and not any(trace in sent for sent in spans) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    found = [sent for sent in spans if trace in sent]
+    return {"has": bool(found), "parent": any(bytes.fromhex(request.get("from", "ff")) in sent for sent in found)}
+
+
 def serve(backend: dict[str, Any]) -> None:
     if backend["kind"] == "dead":
         return
-    if backend["kind"] == "grpc":
-        handler = grpc.unary_unary_rpc_method_handler(lambda request, _: backend["pod"].encode() + b" " + request)
+    if backend["kind"] in ("grpc", "collector"):
+        says = {"grpc": "echo.Echo", "collector": "opentelemetry.proto.collector.trace.v1.TraceService"}
+        calls = {
+            "grpc": ("Say", lambda request, _: backend["pod"].encode() + b" " + request),
+            # Its answer without fields is one of no bytes.
+            "collector": ("Export", lambda request, _: spans.append(request) or b""),
+        }
+        name, call_ = calls[backend["kind"]]
+        methods = {name: grpc.unary_unary_rpc_method_handler(call_)}
         server = grpc.server(futures.ThreadPoolExecutor(2))
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("echo.Echo", {"Say": handler}),))
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(says[backend["kind"]], methods),))
         server.add_insecure_port(f"{backend['address']}:{backend['port']}")
         server.start()
         backend["server"] = server  # kept alive
@@ -218,6 +293,12 @@ def call(request: dict[str, Any]) -> dict[str, Any]:
     return {"status": "OK", "text": answer.decode()}
 
 
+def answered(request: dict[str, Any]) -> dict[str, Any]:
+    if "seen" in request or "spans" in request:
+        return looked_up(request)
+    return call(request) if "grpc" in request else websocket(request) if "websocket" in request else ask(request)
+
+
 def certificate(folder: Path, host: str) -> tuple[dict[str, Any], str]:
     """A Secret's data, and the digest of what it holds."""
     key, cert = folder / "tls.key", folder / "tls.crt"
@@ -272,7 +353,7 @@ def main() -> None:
         raise SystemExit(
             f"{never}: {ask(ready)} {(folder / 'controller.log').read_text(errors='replace')[-3000:]}"
         ) from never
-    answers = [call(r) if r.get("grpc") else ask(r) for r in plan["requests"]]
+    answers = [answered(r) for r in plan["requests"]]
     log = (folder / "controller.log").read_text(errors="replace")
     json.dump({"answers": answers, "refused": "", "digest": digest, "log": log[-4000:]}, sys.stdout)
 

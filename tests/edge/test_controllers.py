@@ -34,6 +34,8 @@ PODS = {
     "pair": (("pair-1", "http"), ("pair-2", "http")),
     "half": (("half-1", "http"), ("half-2", "dead")),
     "grpc": (("grpc-1", "grpc"),),
+    "copy": (("copy-1", "http"),),
+    "collector": (("collector-1", "collector"),),
 }
 
 
@@ -61,6 +63,14 @@ def _drawn() -> list[dict[str, Any]]:
         "/" + "/".join(draw.choices(parts, k=draw.randint(0, 4))) + draw.choice(["", "", "/"]) for _ in range(DRAWN)
     ]
     return [{"host": draw.choice(hosts), "path": path.replace("//", "/")} for path in paths]
+
+
+#: A trace, and its last span before the controller's: W3C Trace Context.
+TRACE, PARENT, OTHER_TRACE = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "1bf7651916cd43dd8448eb211c80319c"
+
+
+def _traced(host: str, trace: str, flags: str) -> dict[str, Any]:
+    return {"host": host, "headers": {"traceparent": f"00-{trace}-{PARENT}-{flags}"}}
 
 
 #: Name -> the requests of a feature.
@@ -91,6 +101,20 @@ ASKED: dict[str, list[dict[str, Any]]] = {
     "sticky": [{"host": "sticky.example.com"}],
     "grpc": [{"host": "grpc.example.com", "grpc": True}],
     "rewrite": [{"host": "rewrite.example.com", "path": "/api/x"}, {"host": "root.example.com", "path": "/api/old"}],
+    "websocket": [{"host": "ws.example.com", "websocket": "hello"}],
+    "slow": [{"host": "slow.example.com", "path": path} for path in ("/slow/0.3", "/slow/4", "/slow-end/2")],
+    "mirror": [
+        {"host": "mirror.example.com", "path": "/one/1", "method": "POST", "size": 9},
+        *[{"host": "mirror.example.com", "path": "/two/2"}] * 4,
+        {"seen": "copy-1", "until": 5},
+    ],
+    "traced": [
+        _traced("traced.example.com", TRACE, "01"),
+        _traced("headers.example.com", OTHER_TRACE, "01"),
+        {"host": "traced.example.com"},
+        {"spans": TRACE, "from": PARENT},
+        {"spans": OTHER_TRACE},
+    ],
     "drawn": _drawn(),
 }
 
@@ -269,6 +293,32 @@ def test_a_request_that_no_pod_took_is_sent_again(answers: Answers) -> None:
 def test_a_client_gets_the_cookie_of_its_pod(answers: Answers) -> None:
     (answer,) = answers["sticky"]
     assert answer["status"] == 200 and answer["headers"]["Set-Cookie"].startswith("pod=")
+
+
+def test_a_websocket_through_all_that_looks_at_bodies_and_answers(answers: Answers) -> None:
+    assert answers["websocket"] == [{"status": 101, "text": "web-1 hello"}]
+
+
+def test_an_answer_that_begins_too_late_is_504_and_one_that_ends_late_is_not(answers: Answers) -> None:
+    assert answers.statuses("slow") == [200, 504, 200]
+
+
+def test_the_mirror_gets_each_request_once(answers: Answers) -> None:
+    *asked, copies = answers["mirror"]
+    assert [answer["status"] for answer in asked] == [200] * 5
+    assert [answer["got"]["pod"] for answer in asked[:1]] == ["web-1"]
+    assert {answer["got"]["pod"] for answer in asked[1:]} == {"web-1", "api-1"}
+    assert sorted(copies["seen"]) == [["/one/1", 9], *[["/two/2", 0]] * 4]
+
+
+def test_a_trace_goes_on_from_the_client_s_span_to_the_backend(answers: Answers) -> None:
+    """The collector gets the controller's spans with that trace and parent, the backend the last of them as parent."""
+    traced, other, unsampled, spans, of_other = answers["traced"]
+    _, trace, parent, flags = traced["got"]["headers"]["Traceparent"].split("-")
+    assert (trace, flags) == (TRACE, "01") and parent != PARENT
+    assert spans == {"has": True, "parent": True}
+    assert not of_other["has"] and other["status"] == 200
+    assert unsampled["got"]["headers"].get("Traceparent", "-00").endswith("-00")
 
 
 def test_grpc_in_clear(answers: Answers) -> None:

@@ -61,6 +61,11 @@ class EnvoyGateway(Backend):
             Feature.HTTP_REWRITE,
             Feature.HTTP_RETRIES,
             Feature.HTTP_STICKY,
+            Feature.HTTP_WEB_SOCKET,
+            Feature.HTTP_LAST_BYTE,
+            Feature.HTTP_MIRROR,
+            Feature.HTTP_TRACING,
+            Feature.HTTP_OIDC,
         }
     )
 

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from netspec.analysis.routes import bare
 from netspec.backends.edge.envoy_gateway.install import secured
 from netspec.backends.edge.envoy_gateway.routes import grpc_method
-from netspec.backends.edge.ingresses import stays_with_host
+from netspec.backends.edge.ingresses import stays_with_host, traced
 from netspec.diagnostics import Report
 from netspec.ir.http import Headers, HttpRoute
 from netspec.ir.model import Ir
@@ -26,6 +27,9 @@ def check(ir: Ir, report: Report) -> None:
     for route in ir.http:
         for option, message, hint in _said(route):
             report.error("NS970", (*route.place.path, option), message, hint)
+        if route.tracing is None and traced(ir) is not None:
+            message = "Envoy Gateway traces the requests of all routes, and this one says nothing of it"
+            report.error("NS970", route.place.path, message, "give it the tracing of the others")
     _kinds(ir, report)
     _certificates(ir, report)
     stays_with_host(ir, "Envoy", report)
@@ -47,6 +51,8 @@ def _said(route: HttpRoute) -> Iterator[_Finding]:
         yield "requestHeaders", "the header Host is not a header that Envoy Gateway changes", "remove it"
     if route.basic_auth is not None and route.basic_auth.realm is not None:
         yield "basicAuth", "Envoy Gateway has no realm", "remove realm"
+    if route.oidc is not None and not any(not p.exact and not bare(p) for p in route.paths):
+        yield "oidc", "people come back from their login to /oauth2/callback, which no path takes", "add a path /"
     yield from _cors(route)
     yield from _grpc(route)
 

@@ -18,7 +18,7 @@ from netspec.backends.edge.envoy_gateway.routes import (
     objects,
 )
 from netspec.backends.edge.envoy_gateway.settings import EnvoyGatewaySettings
-from netspec.backends.edge.ingresses import placed
+from netspec.backends.edge.ingresses import placed, port_number, traced
 from netspec.backends.objects import Manifest, manifest, node, release
 from netspec.catalogue import ENVOY_GATEWAY, IMAGES
 from netspec.ir.http import HttpRoute
@@ -62,7 +62,7 @@ def install(ir: Ir, settings: EnvoyGatewaySettings) -> tuple[Node, ...]:
         (chart.id,),
         timeout=600,
     )
-    proxy = node(_proxy(settings), ready.id)
+    proxy = node(_proxy(ir, settings), ready.id)
     kind = node(_class(), proxy.id)
     gateway = node(_gateway(ir), kind.id, wait=False)
     grants = [placed(obj, ready.id) for obj in _grants(ir)]
@@ -87,7 +87,7 @@ def _values(ir: Ir) -> dict[str, Any]:
     }
 
 
-def _proxy(settings: EnvoyGatewaySettings) -> Manifest:
+def _proxy(ir: Ir, settings: EnvoyGatewaySettings) -> Manifest:
     service = {"name": PROXY, **settings.of_service()}
     deployment = {"name": PROXY, "replicas": settings.replicas, "container": {"image": IMAGES["envoy"]}}
     kubernetes = {"envoyDeployment": deployment, "envoyService": service}
@@ -95,8 +95,25 @@ def _proxy(settings: EnvoyGatewaySettings) -> Manifest:
         "provider": {"type": "Kubernetes", "kubernetes": kubernetes},
         # Who may at all comes first: else an address that may not is asked for a password, or told what CORS allows.
         "filterOrder": [{"name": "envoy.filters.http.rbac", "before": "envoy.filters.http.cors"}],
+        **_telemetry(ir),
     }
     return manifest(POLICIES, "EnvoyProxy", NAME, NAMESPACE, spec=spec)
+
+
+def _telemetry(ir: Ir) -> dict[str, Any]:
+    """A collector over gRPC, in clear, for all routes."""
+    if (found := traced(ir)) is None:
+        return {}
+    route, tracing = found
+    collector = {
+        "group": "",
+        "kind": "Service",
+        "name": tracing.collector.service,
+        "namespace": tracing.collector.namespace or route.namespace,
+        "port": port_number(ir, route, tracing.collector),
+    }
+    provider = {"type": "OpenTelemetry", "backendRefs": [collector]}
+    return {"telemetry": {"tracing": {"samplingRate": tracing.percent, "provider": provider}}}
 
 
 def _class() -> Manifest:
@@ -140,13 +157,18 @@ def _grants(ir: Ir) -> list[Manifest]:
         if route.tls:
             secrets[route.namespace].add(route.tls)
     source = [{"group": GROUP, "kind": "Gateway", "namespace": NAMESPACE}]
-    return [
-        manifest(
-            f"{GROUP}/v1beta1",
-            "ReferenceGrant",
-            f"{NAME}-certificates",
-            namespace,
-            spec={"from": source, "to": [{"group": "", "kind": "Secret", "name": name} for name in sorted(names)]},
-        )
+    out = [
+        _grant(f"{NAME}-certificates", namespace, source, [("Secret", name) for name in sorted(names)])
         for namespace, names in sorted(secrets.items())
     ]
+    if (found := traced(ir)) is not None:
+        route, tracing = found
+        source = [{"group": EXTENSION, "kind": "EnvoyProxy", "namespace": NAMESPACE}]
+        of = tracing.collector.namespace or route.namespace
+        out.append(_grant(f"{NAME}-collector", of, source, [("Service", tracing.collector.service)]))
+    return out
+
+
+def _grant(name: str, namespace: str, source: list[dict[str, str]], to: list[tuple[str, str]]) -> Manifest:
+    spec = {"from": source, "to": [{"group": "", "kind": kind, "name": named} for kind, named in to]}
+    return manifest(f"{GROUP}/v1beta1", "ReferenceGrant", name, namespace, spec=spec)

@@ -41,9 +41,8 @@ def objects(ir: Ir, route: HttpRoute) -> tuple[Manifest, ...]:
         out.append(_route(HTTP, route, "http", [PLAIN], rules))
     if security := dict(_security(route)):
         out.append(_policy("SecurityPolicy", kind, route, security))
-    if route.retries is not None:
-        retry = {"numRetries": route.retries, "retryOn": {"triggers": _NOT_TAKEN}}
-        out.append(_policy("BackendTrafficPolicy", kind, route, {"retry": retry}))
+    if traffic := dict(_traffic(route)):
+        out.append(_policy("BackendTrafficPolicy", kind, route, traffic))
     return tuple(out)
 
 
@@ -78,12 +77,12 @@ def _rule(ir: Ir, route: HttpRoute, path: HttpPath) -> dict[str, Any]:
             out["matches"] = [{"method": {"type": "Exact", **method}}]
     else:
         out["matches"] = [_match(path)]
-    if filters := list(_filters(route, path)):
+    if filters := list(_filters(ir, route, path)):
         out["filters"] = filters
     out["backendRefs"] = [_backend(ir, route, backend) for backend in path.backends]
     if not route.grpc:
-        # Left to itself, Envoy gives an answer 15 seconds; a spec gives no time.
-        out["timeouts"] = {"request": "0s"}
+        # Left to itself, Envoy gives an answer 15 seconds.
+        out["timeouts"] = {"request": f"{route.timeouts.last_byte or 0}s"}
     if route.sticky:
         out["sessionPersistence"] = {"sessionName": route.sticky, "type": "Cookie"}
     return out
@@ -109,7 +108,10 @@ def _backend(ir: Ir, route: HttpRoute, backend: HttpBackend) -> dict[str, Any]:
     return {"group": "", "kind": "Service", "name": backend.service, "port": number, "weight": backend.weight}
 
 
-def _filters(route: HttpRoute, path: HttpPath) -> Iterator[dict[str, Any]]:
+def _filters(ir: Ir, route: HttpRoute, path: HttpPath) -> Iterator[dict[str, Any]]:
+    if route.mirror is not None:
+        to = {key: value for key, value in _backend(ir, route, route.mirror).items() if key != "weight"}
+        yield {"type": "RequestMirror", "requestMirror": {"backendRef": to}}
     if route.cors is not None:
         yield {"type": "CORS", "cors": _cors(route.cors)}
     if headers := _headers(route.request_headers):
@@ -167,3 +169,23 @@ def _security(route: HttpRoute) -> Iterator[tuple[str, Any]]:
     if route.allow_from:
         allowed = {"name": "allow", "action": "Allow", "principal": {"clientCIDRs": [str(c) for c in route.allow_from]}}
         yield "authorization", {"defaultAction": "Deny", "rules": [allowed]}
+    if (oidc := route.oidc) is not None:
+        endpoints = {"authorizationEndpoint": oidc.authorization, "tokenEndpoint": oidc.token}
+        secret = {"group": "", "kind": "Secret", "name": oidc.secret}
+        yield (
+            "oidc",
+            {
+                "provider": {"issuer": oidc.issuer} | {key: value for key, value in endpoints.items() if value},
+                "clientIDRef": secret,
+                "clientSecret": secret,
+                "scopes": list(oidc.scopes),
+            },
+        )
+
+
+def _traffic(route: HttpRoute) -> Iterator[tuple[str, Any]]:
+    if route.retries is not None:
+        yield "retry", {"numRetries": route.retries, "retryOn": {"triggers": _NOT_TAKEN}}
+    if route.grpc and route.timeouts.last_byte is not None:
+        # A GRPCRoute has no times.
+        yield "timeout", {"http": {"requestTimeout": f"{route.timeouts.last_byte}s"}}

@@ -43,6 +43,8 @@ class F5Nginx(Backend):
             Feature.HTTP_CORS,
             Feature.HTTP_HEADERS,
             Feature.HTTP_REWRITE,
+            Feature.HTTP_WEB_SOCKET,
+            Feature.HTTP_FIRST_BYTE,
         }
     )
 

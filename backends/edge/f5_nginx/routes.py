@@ -79,6 +79,9 @@ def _upstreams(ir: Ir, route: HttpRoute, path: HttpPath, out: list[dict[str, Any
             # Left out, a body may have one MiB.
             "client-max-body-size": str(route.max_body_size or 0),
         }
+        if route.timeouts.first_byte is not None:
+            # Else the next pod is asked, and given the same time.
+            one |= {"read-timeout": f"{route.timeouts.first_byte}s", "next-upstream": "error"}
         out.append(one | ({"type": "grpc"} if route.grpc else {}))
     return names
 

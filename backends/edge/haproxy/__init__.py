@@ -56,6 +56,8 @@ class Haproxy(Backend):
             Feature.HTTP_CORS,
             Feature.HTTP_REWRITE,
             Feature.HTTP_STICKY,
+            Feature.HTTP_WEB_SOCKET,
+            Feature.HTTP_FIRST_BYTE,
         }
     )
 
@@ -134,6 +136,8 @@ def of_service(route: HttpRoute) -> dict[str, str]:
         out["backend-protocol"] = "h2"
     if route.rate_limit is not None:
         out["limit-rps"] = str(route.rate_limit.requests)
+    if route.timeouts.first_byte is not None:
+        out["timeout-server"] = f"{route.timeouts.first_byte}s"
     if route.sticky:
         out |= {"affinity": "cookie", "session-cookie-name": route.sticky}
     return out

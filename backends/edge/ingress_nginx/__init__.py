@@ -13,12 +13,15 @@ from netspec.backends.edge.ingresses import (
     SAFE_HEADERS,
     ProxySettings,
     front,
+    host_name,
     https_has_hosts,
     ingress,
     own_namespace,
     placed,
+    port_number,
     read,
     stays_with_host,
+    traced,
 )
 from netspec.backends.objects import Manifest, manifest, node, release
 from netspec.catalogue import IMAGES, INGRESS_NGINX, INGRESS_NGINX_CHART
@@ -65,6 +68,9 @@ class IngressNginx(Backend):
             Feature.HTTP_BASIC_AUTH,
             Feature.HTTP_CORS,
             Feature.HTTP_STICKY,
+            Feature.HTTP_WEB_SOCKET,
+            Feature.HTTP_FIRST_BYTE,
+            Feature.HTTP_TRACING,
         }
     )
 
@@ -99,25 +105,25 @@ class IngressNginx(Backend):
             NAMESPACE,
             NAME,
             INGRESS_NGINX_CHART.official,
-            values(settings),
+            values(ir, settings),
             namespace.id,
             CNI_READY,
             repository=REPOSITORY,
         )
-        return (namespace, chart, *(placed(obj, CLUSTER) for route in ir.http for obj in _objects(route)))
+        return (namespace, chart, *(placed(obj, CLUSTER) for route in ir.http for obj in _objects(ir, route)))
 
     def images(self, ir: Ir, settings: IngressNginxSettings) -> tuple[str, ...]:
         return (IMAGES["ingress-nginx"],)
 
     def facts(self, ir: Ir, settings: IngressNginxSettings) -> tuple[Fact, ...]:
         out = [Fact("ingress-controller", f"{NAMESPACE}/{CONTROLLER}", settings.replicas, ReadyRead())]
-        for obj in (obj for route in ir.http for obj in _objects(route)):
+        for obj in (obj for route in ir.http for obj in _objects(ir, route)):
             expect, found = read(obj)
             out.append(Fact("ingress-route", f"{found.namespace}/{found.name}", expect, found))
         return tuple(out)
 
 
-def values(settings: IngressNginxSettings) -> dict[str, Any]:
+def values(ir: Ir, settings: IngressNginxSettings) -> dict[str, Any]:
     """The chart's. Its admission webhook is left out (CVE-2025-1974), and its ConfigMap takes away what a route did not
     ask for: snippets, HSTS, and 308 in place of 301."""
     return {
@@ -126,23 +132,38 @@ def values(settings: IngressNginxSettings) -> dict[str, Any]:
             "image": {"tag": f"v{INGRESS_NGINX.official}", "digest": ""},
             "admissionWebhooks": {"enabled": False},
             "allowSnippetAnnotations": False,
-            "config": {"hsts": "false", "http-redirect-code": "301"},
+            "config": {"hsts": "false", "http-redirect-code": "301", **_tracing(ir)},
             "ingressClassResource": {"name": CLASS},
             "service": settings.of_service(),
         }
     }
 
 
-def _objects(route: HttpRoute) -> Iterator[Manifest]:
+def _tracing(ir: Ir) -> dict[str, str]:
+    """A collector over gRPC, in clear. Which requests are traced each Ingress says."""
+    if (found := traced(ir)) is None:
+        return {}
+    route, tracing = found
+    return {
+        "enable-opentelemetry": "true",
+        "otlp-collector-host": host_name(ir, route, tracing.collector),
+        "otlp-collector-port": str(port_number(ir, route, tracing.collector)),
+        "otel-sampler": "TraceIdRatioBased",
+        "otel-sampler-ratio": str(tracing.percent / 100),
+        "otel-sampler-parent-based": "true",
+    }
+
+
+def _objects(ir: Ir, route: HttpRoute) -> Iterator[Manifest]:
     """The Ingress, then for each path that is shared one with the smaller part."""
-    yield _ingress(route)
+    yield _ingress(ir, route)
     for i, path in enumerate(route.paths):
         if len(path.backends) == _SHARES:
             yield _canary(route, i)
 
 
-def _ingress(route: HttpRoute) -> Manifest:
-    annotations = {_KEY + key: value for key, value in _options(route).items()}
+def _ingress(ir: Ir, route: HttpRoute) -> Manifest:
+    annotations = {_KEY + key: value for key, value in _options(route, traced(ir) is not None).items()}
     return ingress(route, CLASS, annotations, lambda path: path.backends[0])
 
 
@@ -159,7 +180,7 @@ def _canary(route: HttpRoute, index: int) -> Manifest:
     return ingress(chosen, CLASS, annotations, lambda _: second, _CANARIES[index])
 
 
-def _options(route: HttpRoute) -> dict[str, str]:
+def _options(route: HttpRoute, is_traced: bool) -> dict[str, str]:
     redirect = "true" if route.redirect_to_https else "false"
     # Without a limit of its own a body may have one MiB.
     out = {
@@ -169,6 +190,11 @@ def _options(route: HttpRoute) -> dict[str, str]:
     }
     if route.grpc:
         out["backend-protocol"] = "GRPC"
+    if route.timeouts.first_byte is not None:
+        # Else the next pod is asked, and given the same time.
+        out |= {"proxy-read-timeout": str(route.timeouts.first_byte), "proxy-next-upstream": "error"}
+    if is_traced:
+        out["enable-opentelemetry"] = "true" if route.tracing is not None else "false"
     if route.allow_from:
         out["whitelist-source-range"] = ",".join(map(str, route.allow_from))
     if (basic := route.basic_auth) is not None:

@@ -3,6 +3,7 @@ path may lose to a prefix, for Traefik goes by the length of the rule, and no pa
 
 from dataclasses import replace
 
+from netspec.backends.edge.ingresses import own_namespace
 from netspec.backends.edge.traefik.install import HTTP, HTTPS, NAME, NAMESPACE, PODS, WEB, WEBSECURE, install
 from netspec.backends.edge.traefik.routes import objects
 from netspec.backends.edge.traefik.settings import TraefikSettings
@@ -44,6 +45,10 @@ class Traefik(Backend):
             Feature.HTTP_ERROR_PAGES,
             Feature.HTTP_RETRIES,
             Feature.HTTP_STICKY,
+            Feature.HTTP_WEB_SOCKET,
+            Feature.HTTP_FIRST_BYTE,
+            Feature.HTTP_MIRROR,
+            Feature.HTTP_TRACING,
         }
     )
 
@@ -65,10 +70,12 @@ class Traefik(Backend):
         return replace(traits, front=Front(workload, service, HTTP, HTTPS, kind="IngressRoute", suffixes=("", ".http")))
 
     def check(self, ir: Ir, settings: TraefikSettings, needs: Needs, report: Report) -> None:
-        for namespace in ir.namespaces:
-            if namespace.name == NAMESPACE and not namespace.system:
-                path = (*namespace.place.path, "name")
-                report.error("NS902", path, f"{NAMESPACE} is Traefik's own namespace", "rename it, or remove the entry")
+        """NS871, NS902."""
+        own_namespace(ir, NAMESPACE, "Traefik", report)
+        for route in ir.http:
+            if route.grpc and route.timeouts.first_byte is not None:
+                message = "Traefik has no time for answers of HTTP/2 in clear, and so gRPC"
+                report.error("NS871", (*route.place.path, "timeouts"), message, "remove it, or protocol: grpc")
 
     def lower(self, ir: Ir, settings: TraefikSettings, needs: Needs) -> tuple[Node, ...]:
         return install(ir, settings)

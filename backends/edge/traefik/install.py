@@ -5,6 +5,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from netspec.backends.edge.ingresses import host_name, placed, port_number, traced
 from netspec.backends.edge.traefik.routes import objects
 from netspec.backends.edge.traefik.settings import TraefikSettings
 from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
@@ -40,14 +41,9 @@ def install(ir: Ir, settings: TraefikSettings) -> tuple[Node, ...]:
     binding = node(cluster_role_binding(NAME, NAME, NAMESPACE), account.id, role.id)
     # Not waited for: its endpoints, and the address that a load balancer gives it, come later.
     service = node(_service(ir), namespace.id, wait=False)
-    pods = node(_deployment(settings), ready.id, account.id, binding.id, CNI_READY)
-    routes = [node(obj, ready.id, *_namespace(route.namespace)) for route in ir.http for obj in objects(ir, route)]
+    pods = node(_deployment(ir, settings), ready.id, account.id, binding.id, CNI_READY)
+    routes = [placed(obj, ready.id) for route in ir.http for obj in objects(ir, route)]
     return (*crds, ready, namespace, account, role, binding, service, pods, *routes)
-
-
-def _namespace(name: str) -> tuple[str, ...]:
-    """What an object of the spec's namespace depends on; Kubernetes makes `default` itself."""
-    return () if name == "default" or name.startswith("kube-") else (f"namespace:{name}",)
 
 
 def _rules() -> list[Manifest]:
@@ -73,7 +69,21 @@ def _service(ir: Ir) -> Manifest:
     return manifest("v1", "Service", service.name, service.namespace, spec=spec)
 
 
-def _deployment(settings: TraefikSettings) -> Manifest:
+def _tracing(ir: Ir) -> list[str]:
+    """A collector over gRPC, in clear. Which routers are traced each of them says."""
+    if (found := traced(ir)) is None:
+        return []
+    route, tracing = found
+    host, port = host_name(ir, route, tracing.collector), port_number(ir, route, tracing.collector)
+    return [
+        "--tracing.otlp.grpc=true",
+        f"--tracing.otlp.grpc.endpoint={host}:{port}",
+        "--tracing.otlp.grpc.insecure=true",
+        f"--tracing.sampleRate={tracing.percent / 100}",
+    ]
+
+
+def _deployment(ir: Ir, settings: TraefikSettings) -> Manifest:
     args = [
         f"--entryPoints.web.address=:{WEB}",
         f"--entryPoints.websecure.address=:{WEBSECURE}",
@@ -84,6 +94,7 @@ def _deployment(settings: TraefikSettings) -> Manifest:
         "--providers.kubernetescrd.allowEmptyServices=true",
         "--global.checknewversion=false",
         "--global.sendanonymoususage=false",
+        *_tracing(ir),
     ]
     ping = {"httpGet": {"path": "/ping", "port": PING}}
     container = {

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.analysis.routes import Rule, bare, rules
+from netspec.backends.edge.ingresses import host_name, port_number, traced
 from netspec.backends.objects import Manifest, manifest
-from netspec.ir.http import Headers, HttpBackend, HttpRoute
+from netspec.ir.http import Headers, HttpBackend, HttpPath, HttpRoute
 from netspec.ir.model import Ir
 
 API = "traefik.io/v1alpha1"
+TIMEOUTS = "timeouts"
 _PERIODS = {"second": "1s", "minute": "1m", "hour": "1h"}
 #: The part that answers nothing: what comes before it does.
 _NOTHING = {"kind": "TraefikService", "name": "noop@internal"}
@@ -22,17 +24,22 @@ def objects(ir: Ir, route: HttpRoute) -> tuple[Manifest, ...]:
     """The Middlewares, then what uses them."""
     chain = list(_middlewares(ir, route))
     out = [_object("Middleware", route, option, {kind: spec}) for option, kind, spec in chain]
+    out += _copies(route)
+    if route.timeouts.first_byte is not None:
+        times = {"responseHeaderTimeout": f"{route.timeouts.first_byte}s"}
+        out.append(_object("ServersTransport", route, TIMEOUTS, {"forwardingTimeouts": times}))
     names = [f"{route.name}.{option}" for option, _, _ in chain]
-    served = _entry(route, "web" if route.tls is None else "websecure", _routes(route, names, _services(route)))
+    trace = None if traced(ir) is None else route.tracing is not None
+    rows = _routes(route, names, _services(route), trace)
+    served = _entry(route, "web" if route.tls is None else "websecure", rows)
     if route.tls is not None:
         served["spec"]["tls"] = {"secretName": route.tls} if route.tls else {}
     if route.tls is None:
         return (*out, served)
     if not route.redirect_to_https:
-        plain = _entry(route, "web", _routes(route, names, _services(route)), "http")
-        return (*out, served, plain)
+        return (*out, served, _entry(route, "web", rows, "http"))
     redirect = _object("Middleware", route, "https", {"redirectScheme": {"scheme": "https", "permanent": True}})
-    to_https = _routes(route, [redirect["metadata"]["name"]], {rule: [_NOTHING] for rule in rules([route])})
+    to_https = _routes(route, [redirect["metadata"]["name"]], {rule: [_NOTHING] for rule in rules([route])}, trace)
     return (*out, served, redirect, _entry(route, "web", to_https, "http"))
 
 
@@ -67,8 +74,11 @@ def _entry(route: HttpRoute, point: str, routes: list[dict[str, Any]], suffix: s
     return _object("IngressRoute", route, suffix, {"entryPoints": [point], "routes": routes})
 
 
-def _routes(route: HttpRoute, names: list[str], services: dict[Rule, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    # Left to itself, Traefik goes by the length of the rule.
+def _routes(
+    route: HttpRoute, names: list[str], services: dict[Rule, list[dict[str, Any]]], trace: bool | None
+) -> list[dict[str, Any]]:
+    """`trace` None: Traefik traces nothing anyway."""
+    # Left to itself, Traefik goes by the length of the rule, and traces all or nothing.
     return [
         {
             "kind": "Rule",
@@ -76,15 +86,35 @@ def _routes(route: HttpRoute, names: list[str], services: dict[Rule, list[dict[s
             "priority": rule.priority,
             **({"middlewares": [{"name": name} for name in names]} if names else {}),
             "services": services[rule],
+            **({} if trace is None else {"observability": {"tracing": trace}}),
         }
         for rule in rules([route])
     ]
 
 
 def _services(route: HttpRoute) -> dict[Rule, list[dict[str, Any]]]:
-    return {
-        rule: [_service(route, b, len(rule.path.backends) > 1) for b in rule.path.backends] for rule in rules([route])
-    }
+    if route.mirror is not None:
+        copied = [{"kind": "TraefikService", "name": f"{route.name}.copy-{i}"} for i in range(len(route.paths))]
+        return {rule: [copied[route.paths.index(rule.path)]] for rule in rules([route])}
+    return {rule: _shared(route, rule.path) for rule in rules([route])}
+
+
+def _shared(route: HttpRoute, path: HttpPath) -> list[dict[str, Any]]:
+    return [_service(route, b, len(path.backends) > 1) for b in path.backends]
+
+
+def _copies(route: HttpRoute) -> Iterator[Manifest]:
+    """For each path a service of Traefik's that sends what it gets to the mirror too. What it copies is one service: of
+    several, again one of Traefik's."""
+    for i, path in enumerate(route.paths if route.mirror is not None else ()):
+        assert route.mirror is not None
+        main, *more = _shared(route, path)
+        if more:
+            main = {"kind": "TraefikService", "name": f"{route.name}.share-{i}"}
+            yield _object("TraefikService", route, f"share-{i}", {"weighted": {"services": _shared(route, path)}})
+        mirror = {"kind": "Service", "name": route.mirror.service, "port": route.mirror.port, "percent": 100}
+        scheme = {"scheme": "h2c"} if route.grpc else {}
+        yield _object("TraefikService", route, f"copy-{i}", {"mirroring": main | {"mirrors": [mirror | scheme]}})
 
 
 def _service(route: HttpRoute, backend: HttpBackend, weighted: bool) -> dict[str, Any]:
@@ -93,6 +123,8 @@ def _service(route: HttpRoute, backend: HttpBackend, weighted: bool) -> dict[str
         out["weight"] = backend.weight
     if route.grpc:
         out["scheme"] = "h2c"
+    if route.timeouts.first_byte is not None:
+        out["serversTransport"] = f"{route.name}.{TIMEOUTS}"
     if route.sticky:
         out["sticky"] = {"cookie": {"name": route.sticky, "httpOnly": True}}
     return out
@@ -130,8 +162,7 @@ def _middlewares(ir: Ir, route: HttpRoute) -> Iterator[tuple[str, str, dict[str,
     if (basic := route.basic_auth) is not None:
         yield "basic", "basicAuth", {"secret": basic.secret} | ({"realm": basic.realm} if basic.realm else {})
     if (asked := route.external_auth) is not None:
-        host = f"{asked.backend.service}.{route.namespace}.svc.{ir.dns.cluster_domain}"
-        address = f"http://{host}:{_number(ir, route, asked.backend)}{asked.path}"
+        address = f"http://{host_name(ir, route, asked.backend)}:{port_number(ir, route, asked.backend)}{asked.path}"
         copied = {"authResponseHeaders": list(asked.response_headers)} if asked.response_headers else {}
         yield "auth", "forwardAuth", {"address": address} | copied
     headers = {
@@ -163,9 +194,3 @@ def _prefix(route: HttpRoute, prefix: str) -> dict[str, str]:
     if prefix.rstrip("/"):
         return {"regex": f"^(?:{either})(/.*)?$", "replacement": f"{prefix.rstrip('/')}$1"}
     return {"regex": f"^(?:{either})(?:/(.*))?$", "replacement": "/$1"}
-
-
-def _number(ir: Ir, route: HttpRoute, backend: HttpBackend) -> int:
-    """A URL has numbers alone."""
-    service = ir.services_by_id[f"{route.namespace}/{backend.service}"]
-    return next(p.port for p in service.ports if backend.port in (p.port, p.name))

@@ -36,6 +36,9 @@ KEPT, REPLACED = "the client's own address", "another address than the client's"
 #: In the fact http-answer: any status that sends the client elsewhere.
 REDIRECT = "redirect"
 
+#: Who may log in where a stand-in takes the place of the real users.
+STAND_IN_USER, STAND_IN_PASSWORD = "netspec", "netspec"
+
 #: How a flow dials: the destination pod's own address, a Service's cluster IP, a node's address and node port, the
 #: address of a pod's node and its port there, the address that a Service's load balancer gave, the Service's DNS name
 #: (headless), the outside host's address or a name that the cluster's DNS gives it, or the pod's own loopback.

@@ -5,6 +5,7 @@ from typing import Any
 from netspec.backends.common.namespaces import namespaces
 from netspec.backends.common.nodelocal import node_local, node_local_facts
 from netspec.backends.common.policies import policies
+from netspec.backends.common.secrets import secrets
 from netspec.backends.common.services import services
 from netspec.backends.common.standins import stand_ins
 from netspec.ir.model import Ir
@@ -33,7 +34,7 @@ class Common(Backend):
     )
 
     def lower(self, ir: Ir, settings: Any, needs: Needs) -> tuple[Node, ...]:
-        return (*node_local(ir), *namespaces(ir, needs), *policies(ir), *services(ir), *stand_ins(ir))
+        return (*node_local(ir), *namespaces(ir, needs), *policies(ir), *services(ir), *secrets(ir), *stand_ins(ir))
 
     def facts(self, ir: Ir, settings: Any) -> tuple[Fact, ...]:
         return node_local_facts(ir)

@@ -36,8 +36,11 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class BasicAuth:
+    """`stand_in`: netspec makes the Secret, with one user that everybody knows."""
+
     secret: str
     realm: str | None
+    stand_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +109,15 @@ class Oidc:
 
 @dataclass(frozen=True, slots=True)
 class HttpRoute:
-    """`tls`: the Secret with the certificate, "" for one that the controller makes, None for no HTTPS."""
+    """`tls`: the Secret with the certificate, "" for one that the controller makes, None for no HTTPS. `tls_stand_in`:
+    netspec makes the Secret, with a key that everybody knows."""
 
     namespace: str
     name: str
     hosts: tuple[str, ...]
     paths: tuple[HttpPath, ...]
     tls: str | None = None
+    tls_stand_in: bool = False
     redirect_to_https: bool = False
     grpc: bool = False
     max_body_size: int | None = None
@@ -192,6 +197,16 @@ class HttpRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class UsersSecret:
+    """How a controller reads users and passwords: the key of the Secret that holds the lines `name:hash`, whether it
+    takes crypt(3) hashes or {SHA}, and the Secret's type."""
+
+    key: str = "users"
+    crypt: bool = False
+    type: str = "Opaque"
+
+
+@dataclass(frozen=True, slots=True)
 class Front:
     """A proxy that serves routes: its pods, the Service in front of them, and the names of that Service's ports for
     HTTP and HTTPS. `labels`: those of its namespace besides the name. `kind`: the API's for a route, if not Ingress;
@@ -206,6 +221,7 @@ class Front:
     kind: str = "Ingress"
     also: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ("",)
+    users: UsersSecret = UsersSecret()
 
     def objects_of(self, route: HttpRoute) -> tuple[tuple[str, str], ...]:
         """Kind and id of all that a route may become."""

@@ -112,6 +112,16 @@ class HttpTls(Model):
         description="A Secret of the route's namespace with the certificate (kubernetes.io/tls). Unset: a certificate "
         "that the controller signs itself.",
     )
+    stand_in: bool = Field(
+        False,
+        description="Make that Secret, with a certificate whose key everybody knows, in place of the real one.",
+    )
+
+    @model_validator(mode="after")
+    def _named(self) -> "HttpTls":
+        if self.stand_in and self.secret is None:
+            raise problem("NS840", "a stand-in for a certificate needs the name of its Secret", "add secret: NAME")
+        return self
 
 
 class RateLimit(Model):
@@ -129,6 +139,10 @@ class BasicAuth(Model):
         description="A Secret of the route's namespace with the users, hashed as the controller reads them."
     )
     realm: HeaderValue | None = Field(None, description="What the client is told that it logs in to.")
+    stand_in: bool = Field(
+        False,
+        description="Make that Secret, with the user netspec and the password netspec, in place of the real one.",
+    )
 
 
 class ExternalAuth(Model):

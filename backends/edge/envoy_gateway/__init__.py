@@ -24,7 +24,7 @@ from netspec.backends.edge.envoy_gateway.settings import EnvoyGatewaySettings
 from netspec.backends.edge.ingresses import own_namespace
 from netspec.catalogue import IMAGES
 from netspec.diagnostics import Report
-from netspec.ir.http import Front
+from netspec.ir.http import Front, UsersSecret
 from netspec.ir.model import ContainerPort, Ir, Place, Service, ServicePort, Workload
 from netspec.ir.selectors import Selector
 from netspec.plan import Node
@@ -85,7 +85,16 @@ class EnvoyGateway(Backend):
             system=True,
             place=place,
         )
-        front = Front(workload, service, HTTP, HTTPS, kind=HTTP_ROUTE, also=(GRPC,), suffixes=("", ".http"))
+        front = Front(
+            workload,
+            service,
+            HTTP,
+            HTTPS,
+            kind=HTTP_ROUTE,
+            also=(GRPC,),
+            suffixes=("", ".http"),
+            users=UsersSecret(".htpasswd"),
+        )
         return replace(traits, front=front)
 
     def check(self, ir: Ir, settings: EnvoyGatewaySettings, needs: Needs, report: Report) -> None:

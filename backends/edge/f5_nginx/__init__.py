@@ -10,6 +10,7 @@ from netspec.backends.edge.ingresses import ProxySettings, front, placed
 from netspec.backends.objects import manifest, node, release
 from netspec.catalogue import F5_NGINX, F5_NGINX_CHART, IMAGES
 from netspec.diagnostics import Report
+from netspec.ir.http import UsersSecret
 from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, CNI_READY, Condition, Node, ReadyNode
 from netspec.target import Backend, Fact, Feature, Field, Needs, ObjectRead, ReadyRead, Traits
@@ -50,7 +51,8 @@ class F5Nginx(Backend):
 
     def traits(self, ir: Ir, settings: F5NginxSettings, traits: Traits) -> Traits:
         names = (CONTROLLER, CONTROLLER)
-        seen = front(ir, settings, NAMESPACE, names, PODS, kind="VirtualServer", suffixes=HOST_SUFFIXES)
+        users = UsersSecret("htpasswd", type="nginx.org/htpasswd")
+        seen = front(ir, settings, NAMESPACE, names, PODS, kind="VirtualServer", suffixes=HOST_SUFFIXES, users=users)
         return replace(traits, front=seen)
 
     def check(self, ir: Ir, settings: F5NginxSettings, needs: Needs, report: Report) -> None:

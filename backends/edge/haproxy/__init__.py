@@ -21,7 +21,7 @@ from netspec.backends.edge.ingresses import (
 from netspec.backends.objects import Manifest, manifest, node, release
 from netspec.catalogue import HAPROXY_INGRESS, IMAGES
 from netspec.diagnostics import Report
-from netspec.ir.http import Cors, HttpRoute
+from netspec.ir.http import Cors, HttpRoute, UsersSecret
 from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, CNI_READY, Node
 from netspec.target import Backend, Fact, Feature, Needs, ReadyRead, Traits
@@ -62,7 +62,9 @@ class Haproxy(Backend):
     )
 
     def traits(self, ir: Ir, settings: HaproxySettings, traits: Traits) -> Traits:
-        return replace(traits, front=front(ir, settings, NAMESPACE, (NAME, NAME), PODS))
+        return replace(
+            traits, front=front(ir, settings, NAMESPACE, (NAME, NAME), PODS, users=UsersSecret("auth", crypt=True))
+        )
 
     def check(self, ir: Ir, settings: HaproxySettings, needs: Needs, report: Report) -> None:
         """NS870, NS871, NS902."""

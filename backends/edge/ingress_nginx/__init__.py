@@ -26,7 +26,7 @@ from netspec.backends.edge.ingresses import (
 from netspec.backends.objects import Manifest, manifest, node, release
 from netspec.catalogue import IMAGES, INGRESS_NGINX, INGRESS_NGINX_CHART
 from netspec.diagnostics import Report
-from netspec.ir.http import Cors, HttpRoute
+from netspec.ir.http import Cors, HttpRoute, UsersSecret
 from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, CNI_READY, Node
 from netspec.target import Backend, Fact, Feature, Needs, ReadyRead, Traits
@@ -76,7 +76,12 @@ class IngressNginx(Backend):
 
     def traits(self, ir: Ir, settings: IngressNginxSettings, traits: Traits) -> Traits:
         suffixes = ("", *_CANARIES)
-        return replace(traits, front=front(ir, settings, NAMESPACE, (CONTROLLER, CONTROLLER), PODS, suffixes=suffixes))
+        return replace(
+            traits,
+            front=front(
+                ir, settings, NAMESPACE, (CONTROLLER, CONTROLLER), PODS, suffixes=suffixes, users=UsersSecret("auth")
+            ),
+        )
 
     def check(self, ir: Ir, settings: IngressNginxSettings, needs: Needs, report: Report) -> None:
         """NS871, NS872, NS873, NS902."""

@@ -1,0 +1,47 @@
+"""Secrets that stand in for real ones of HTTP routes: a certificate whose key, and a user whose password, everybody
+knows. Nothing else of a plan is secret."""
+
+import base64
+import hashlib
+from collections import defaultdict
+
+from netspec.backends.common.certificates import certificate_pem, key_pem
+from netspec.backends.common.namespaces import namespace_id
+from netspec.backends.objects import Manifest, manifest, node
+from netspec.ir.http import UsersSecret
+from netspec.ir.model import Ir
+from netspec.plan import Node
+from netspec.probes import STAND_IN_PASSWORD, STAND_IN_USER
+
+#: crypt(3) with SHA-512 of the password.
+_CRYPT = "$6$netspec$vveYO2NCQGHsYmVSvCkfZJvx2EufVfhUGjZISbA2M.lRBttJXSPiJgnReH.Q9Xy.5W21OhDkxI75xjf//IDDV0"
+
+
+def secrets(ir: Ir) -> tuple[Node, ...]:
+    """One object a Secret, whichever routes name it; a certificate is for the hosts of all of them."""
+    front = ir.traits.front
+    users = front.users if front is not None else UsersSecret()
+    hosts: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for route in ir.http:
+        if route.tls_stand_in and route.tls:
+            hosts[route.namespace, route.tls] += route.hosts
+    logins = {(r.namespace, r.basic_auth.secret) for r in ir.http if r.basic_auth and r.basic_auth.stand_in}
+    made = [_certificate(*where, hosts[where]) for where in sorted(hosts)]
+    made += [_users(*where, users) for where in sorted(logins)]
+    return tuple(node(obj, *namespace_id(obj["metadata"]["namespace"])) for obj in made)
+
+
+def _certificate(namespace: str, name: str, hosts: list[str]) -> Manifest:
+    text = {"tls.crt": certificate_pem(sorted(set(hosts))), "tls.key": key_pem()}
+    return _secret(namespace, name, "kubernetes.io/tls", text)
+
+
+def _users(namespace: str, name: str, users: UsersSecret) -> Manifest:
+    sha = base64.b64encode(hashlib.sha1(STAND_IN_PASSWORD.encode()).digest()).decode()
+    line = f"{STAND_IN_USER}:{_CRYPT if users.crypt else '{SHA}' + sha}\n"
+    return _secret(namespace, name, users.type, {users.key: line})
+
+
+def _secret(namespace: str, name: str, type_: str, text: dict[str, str]) -> Manifest:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in text.items()}
+    return manifest("v1", "Secret", name, namespace, type=type_, data=data)

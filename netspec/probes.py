@@ -33,8 +33,14 @@ ANY_NODE_PORT = "any"
 #: What pods see of a client outside, in the fact client-address: its own address, or that of what passed the flow on.
 KEPT, REPLACED = "the client's own address", "another address than the client's"
 
-#: In the fact http-answer: any status that sends the client elsewhere.
-REDIRECT = "redirect"
+#: In the fact http-answer: any status that sends the client elsewhere, and any that says yes.
+REDIRECT, SUCCESS = "redirect", "success"
+
+#: Facts that take several requests to one route, or are of the connection below them.
+SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS = "http-weights", "http-sticky", "http-rate-limit", "certificate", "old-tls"
+
+#: What the outside host asks the front door for.
+DOOR_FACTS = ("http-answer", SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS)
 
 #: Who may log in where a stand-in takes the place of the real users.
 STAND_IN_USER, STAND_IN_PASSWORD = "netspec", "netspec"
@@ -101,21 +107,24 @@ class DnsProbe:
 
 
 class HttpAsk(NamedTuple):
-    """A request over plain HTTP; `size`: bytes of its body. `route`: the id of the one that takes it, "" for none."""
+    """A request; `size`: bytes of its body. `route`: the id of the one that takes it, "" for none. `tls`: over HTTPS,
+    with the host as the server's name. `headers`: those that it has besides Host."""
 
     method: str
     host: str
     path: str
     size: int = 0
     route: str = ""
+    tls: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FactProbe:
     """A fact of the cluster. `subject` is what it is about (a workload or Service id, "nodes", "dns"); `expect` its
     JSON value. `read`: where a backend's fact is read; None for those that netspec.verify knows by name.
-    source-address-kept, POD_ANSWERS, client-address and http-answer have a second end: `peer`, a workload or a Service,
-    dialled at `port`; `request` is what the last of them asks there."""
+    source-address-kept, POD_ANSWERS, client-address and DOOR_FACTS have a second end: `peer`, a workload or a Service,
+    dialled at `port`; `request` is what the last of them ask there."""
 
     id: str
     fact: str

@@ -1,65 +1,77 @@
 """Requests through the front door: from the outside host to the proxy, what it answers and which pods do.
 
-What a stand-in serves at a path decides what can be told: /hostname says which pod it is, and most other paths get an
-answer that does not. A path at which agnhost does something is never asked for.
+What a stand-in serves at a path decides what can be told: /hostname says which pod it is, /header what it was sent,
+/echo says what it is told to, and most other paths get an answer that does not. No other path at which agnhost does
+something is ever asked for (test/images/agnhost/netexec).
 """
 
+import base64
 from collections.abc import Iterator
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.routes import Rule, bare, chosen, rewritten, rules
 from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import AddressEnd, PodEnd
-from netspec.ir.http import HttpRoute
+from netspec.ir.http import HttpBackend, HttpRoute
 from netspec.ir.model import Ir, Workload
 from netspec.passes.http import service_port
-from netspec.probes import OUTSIDE, REDIRECT, FactProbe, HttpAsk
+from netspec.probes import OUTSIDE, REDIRECT, STAND_IN_PASSWORD, STAND_IN_USER, FactProbe, HttpAsk
 from netspec.probing.flows import admits_outside, callers
 
-#: netexec's own paths (test/images/agnhost/netexec).
-_TELLS = "/hostname"
+#: netexec's own paths.
+TELLS, HEADER, ECHO = "/hostname", "/header", "/echo"
 _DOES = frozenset(
     f"/{name}"
     for name in [
-        "clientip",
-        "dial",
-        "echo",
-        "exit",
-        "header",
-        "healthz",
-        "hostName",
-        "redirect",
-        "shell",
-        "shutdown",
-        "upload",
+        *("clientip", "dial", "echo", "exit", "header", "healthz", "hostName", "readyz", "redirect", "serverport"),
+        *("shell", "shutdown", "upload"),
     ]
 )
 #: A host that no route has, unless one takes any.
 _NOBODY = "nobody.netspec.invalid"
 #: A limit per client that a few requests may reach tells nothing; nor is a body sent that is larger.
-_BURST, _BODY = 20, 1 << 16
+BURST, _BODY = 20, 1 << 16
 
 
 def http_answers(ir: Ir) -> Iterator[FactProbe]:
     """Every host and path of every route, one path below each prefix and one beside it, a host of nobody, and a body
-    that is too large; each once."""
-    front = ir.traits.front
-    if front is None or not ir.http or not _is_reached(ir):
+    at its limit and one that is too large: over plain HTTP, and where a route has it over HTTPS; each once."""
+    if not is_reached(ir):
         return
     found = list(rules(ir.http))
     for ask in dict.fromkeys(_asked(found)):
         rule = chosen(found, ask.host, ask.path)
         expect = _answer(ir, rule, ask)
         if expect is not None:
-            name = f"fact:http-answer:{ask.method}:{ask.host}{ask.path}"
-            ask = ask._replace(route=rule.route.id if rule else "")
-            yield FactProbe(name, "http-answer", OUTSIDE, expect, front.service.id, front.port(front.http), request=ask)
+            yield answer(ir, ask, rule.route if rule else None, expect)
 
 
-def _is_reached(ir: Ir) -> bool:
-    """Whether the outside host surely gets to the proxy's pods."""
+def answer(ir: Ir, ask: HttpAsk, route: HttpRoute | None, expect: dict[str, object], more: str = "") -> FactProbe:
+    """`more`: what tells the question from others about the same path. `expect`: `status` (a number, REDIRECT or
+    SUCCESS), `location`, `from` (the workloads of which one answers), `headers` (name -> value, None for none),
+    `text` (the whole body), `client` (that the body is the client's address), `allows` (the origin that asks)."""
+    size = f":{ask.size}" if ask.size else ""
+    return door_fact(ir, "http-answer", ask, route, expect, f"{ask.method}:{_url(ask)}{size}{more}")
+
+
+def door_fact(ir: Ir, fact: str, ask: HttpAsk, route: HttpRoute | None, expect: object, about: str = "") -> FactProbe:
+    """One question at the front door."""
+    front = ir.traits.front
+    assert front is not None
+    port = front.port(front.https if ask.tls else front.http)
+    ask = ask._replace(route=route.id if route else "")
+    id_ = f"fact:{fact}:{about or _url(ask)}"
+    return FactProbe(id_, fact, OUTSIDE, expect, front.service.id, port, request=ask)
+
+
+def _url(ask: HttpAsk) -> str:
+    return f"{'https://' if ask.tls else ''}{ask.host}{ask.path}"
+
+
+def is_reached(ir: Ir) -> bool:
+    """Whether the outside host surely gets to the proxy's pods, and there are routes."""
     front, balancing = ir.traits.front, ir.traits.balancing
-    if front is None or not ir.traits.outside or front.service.type == "ClusterIP":
+    if front is None or not ir.http or not ir.traits.outside or front.service.type == "ClusterIP":
         return False
     if front.service.type == "LoadBalancer" and (balancing is None or not balancing.answered):
         return False
@@ -71,18 +83,33 @@ def _is_reached(ir: Ir) -> bool:
     )
 
 
+def host_of(rule: Rule) -> str:
+    """A host that the rule takes."""
+    return f"netspec{rule.host[1:]}" if rule.host.startswith("*.") else rule.host or _NOBODY
+
+
 def _asked(found: list[Rule]) -> Iterator[HttpAsk]:
     for rule in found:
-        host = f"netspec{rule.host[1:]}" if rule.host.startswith("*.") else rule.host or _NOBODY
-        path = bare(rule.path)
-        yield HttpAsk("GET", host, path or "/")
-        if not rule.path.exact:
-            yield HttpAsk("GET", host, path + _TELLS)
-        if path:
-            yield HttpAsk("GET", host, f"{path}x")
-        if rule.route.max_body_size is not None and rule.route.max_body_size < _BODY:
-            yield HttpAsk("POST", host, path or "/", rule.route.max_body_size + 1)
+        yield from _of_rule(rule, False)
+        if rule.route.tls is not None and rule.host:
+            for ask in _of_rule(rule, True):
+                # Of a path that no route with HTTPS takes, controllers differ.
+                taken = chosen(found, ask.host, ask.path)
+                if taken is not None and taken.route.tls is not None:
+                    yield ask
     yield HttpAsk("GET", _NOBODY, "/")
+
+
+def _of_rule(rule: Rule, tls: bool) -> Iterator[HttpAsk]:
+    host, path, limit = host_of(rule), bare(rule.path), rule.route.max_body_size
+    yield HttpAsk("GET", host, path or "/", tls=tls)
+    if not rule.path.exact:
+        yield HttpAsk("GET", host, path + TELLS, tls=tls)
+    if path:
+        yield HttpAsk("GET", host, f"{path}x", tls=tls)
+    if limit is not None and limit < _BODY:
+        yield HttpAsk("POST", host, path or "/", limit, tls=tls)
+        yield HttpAsk("POST", host, path or "/", limit + 1, tls=tls)
 
 
 def _answer(ir: Ir, rule: Rule | None, ask: HttpAsk) -> dict[str, object] | None:
@@ -90,32 +117,61 @@ def _answer(ir: Ir, rule: Rule | None, ask: HttpAsk) -> dict[str, object] | None
     if rule is None:
         return {"status": 404}
     route = rule.route
-    if route.redirect_to_https:
+    if route.redirect_to_https and not ask.tls:
         return {"status": REDIRECT, "location": f"https://{ask.host}{ask.path}"}
     admitted = admits_outside(ir, route.allow_from)
     if admitted is not True:
         return {"status": 403} if admitted is False else None
-    if route.external_auth is not None or route.grpc or (route.rate_limit and route.rate_limit.burst < _BURST):
+    if route.external_auth is not None or route.grpc or (route.rate_limit and route.rate_limit.burst < BURST):
         return None
     if route.basic_auth is not None:
         return {"status": 401}
-    if ask.size:
+    if route.max_body_size is not None and ask.size > route.max_body_size:
         return {"status": 413}
     path = rewritten(rule, ask.path)
-    behind = _behind(ir, route, rule)
+    behind = behind_rule(ir, rule)
     if path in _DOES or not behind:
         return None
-    return {"status": 200, "from": sorted({w.id for w in behind})} if path == _TELLS else {"status": 200}
+    return {"status": 200, "from": behind} if path == TELLS else {"status": 200}
 
 
-def _behind(ir: Ir, route: HttpRoute, rule: Rule) -> list[Workload]:
-    """The stand-ins that may answer; none where something else may."""
-    endpoints, out = Endpoints(ir.inventory), []
-    for backend in (b for b in rule.path.backends if b.weight):
+def way_in(ir: Ir, route: HttpRoute) -> tuple[tuple[str, str], ...] | None:
+    """The headers with which a request of the outside host gets through to a pod; None where that is not known."""
+    if admits_outside(ir, route.allow_from) is not True or route.external_auth is not None or route.grpc:
+        return None
+    if route.basic_auth is None:
+        return ()
+    return (login(STAND_IN_PASSWORD),) if route.basic_auth.stand_in else None
+
+
+def login(password: str) -> tuple[str, str]:
+    """The header of the stand-in's user (RFC 7617)."""
+    return "Authorization", "Basic " + base64.b64encode(f"{STAND_IN_USER}:{password}".encode()).decode()
+
+
+def leading_to(found: list[Rule], rule: Rule, wanted: str) -> HttpAsk | None:
+    """A request that the rule takes and that a pod sees as `wanted`, one of netexec's own paths; None where the rule
+    leads to no such path."""
+    path, tls = bare(rule.path), rule.route.tls is not None
+    for asked in (path, path + wanted) if not rule.path.exact else (path,):
+        if asked and rewritten(rule, asked) == wanted and chosen(found, host_of(rule), asked) == rule:
+            return HttpAsk("GET", host_of(rule), asked, tls=tls) if rule.host or not tls else None
+    return None
+
+
+def behind_rule(ir: Ir, rule: Rule) -> list[str]:
+    """The stand-ins that may answer, by id; none where something else may."""
+    return behind(ir, rule.route, [b for b in rule.path.backends if b.weight])
+
+
+def behind(ir: Ir, route: HttpRoute, backends: list[HttpBackend]) -> list[str]:
+    endpoints = Endpoints(ir.inventory)
+    out: list[Workload] = []
+    for backend in backends:
         named = service_port(ir, route, backend)
         pods = [e.workload for e in endpoints.of_port(*named)] if named else []
         live = [w for w in pods if w is not None and w.stand_in and w.ready and w.replicas]
         if not live or len(live) < len(pods):
             return []
         out += live
-    return out
+    return sorted({w.id for w in out})

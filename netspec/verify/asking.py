@@ -32,7 +32,7 @@ BATCH = 600
 
 #: Facts that a pod is asked for; the others are read from the cluster's state or its nodes.
 POD_FACTS = (
-    *("resolv-conf", "pod-mtu", "source-address-kept", "client-address", "http-answer"),
+    *("resolv-conf", "pod-mtu", "source-address-kept", "client-address"),
     *(NAMES_ASKED, OWN_ADDRESS, *POD_ANSWERS),
 )
 

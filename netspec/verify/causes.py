@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from netspec.probes import NODATA, NXDOMAIN, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
+from netspec.probes import CERTIFICATE, NODATA, NXDOMAIN, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
 from netspec.verify.about import About, is_opened
 from netspec.verify.declared import differences
 from netspec.verify.findings import Finding, kubectl, set_back
@@ -93,7 +93,7 @@ class Causes:
             o = left.pop(id_)
             telling = [t for t in sorted(tags) if isinstance(o.probe, PacketProbe) or _is_wrong_name(o, t)]
             words = self._words(telling[0], [o], opened=opened) if telling else None
-            causes.append(_cause(*(words or (explain(o), set_back(self.about.ir.stack))), [o]))
+            causes.append(_cause(*(words or (_alone(o), set_back(self.about.ir.stack))), [o]))
         return causes
 
     def _by_detail(self, left: Mapping[str, Observation]) -> list[Cause]:
@@ -205,6 +205,17 @@ def _could_be(observation: Observation, opened: bool) -> bool:
     if isinstance(probe, FlowProbe):
         return probe.expect is (Outcome.TIMED_OUT if opened else Outcome.CONNECTED)
     return not opened and (not isinstance(probe, FactProbe) or bool(probe.peer))
+
+
+def _alone(observation: Observation) -> str:
+    """What one answer says that shares nothing with others."""
+    probe, seen = observation.probe, observation.observed
+    if not isinstance(probe, FactProbe) or probe.fact != CERTIFICATE or observation.status is not Status.WRONG:
+        return explain(observation)
+    host = probe.request.host if probe.request else probe.subject
+    told = [seen["problem"]] if seen["problem"] else []
+    told += [f"it is not that of {probe.expect['from']}"] if seen["from"] != probe.expect["from"] else []
+    return f"the certificate for {host} is refused: {', '.join(told)} ({observation.detail})"
 
 
 def _is_wrong_name(observation: Observation, tag: str) -> bool:

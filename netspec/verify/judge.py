@@ -10,7 +10,6 @@ from netspec.probes import (
     KEPT,
     NAMES_ASKED,
     POD_ANSWERS,
-    REDIRECT,
     SAME_POD,
     DnsProbe,
     FactProbe,
@@ -25,18 +24,6 @@ from netspec.verify.resolve import Asker
 from netspec.verify.script import Reply
 from netspec.verify.state import Endpoint, Pod, State, pods_by_workload
 
-
-def _names(output: str, name: str) -> bool:
-    """Whether a pod says its name; right behind it wget may go on with its progress.
-
-    >>> _names("HTTP/1.1 200 OK|web-1-    100% |***|", "web-1"), _names("web-10|", "web-1"), _names("web-1-a|", "web-1")
-    (True, False, False)
-    """
-    return re.search(rf"(?<![a-z0-9-]){re.escape(name)}(?!-?[a-z0-9])", output) is not None
-
-
-#: RFC 9110, 15.4.
-REDIRECTS = (301, 302, 303, 307, 308)
 #: Of dials that are not as expected the most telling one speaks: an open door before one that could not be tried.
 _TELLING = (Outcome.CONNECTED, Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNRESOLVED, Outcome.CHECK_FAILED)
 
@@ -95,8 +82,6 @@ class Judge:
         output = replies[0].output
         if any(r.status for r in replies):
             return self.failed(probe, next(r.output for r in replies if r.status) or "no answer", asker.id, n)
-        if probe.fact == "http-answer":
-            return self._http_answer(probe, asker, output, dials, n)
         if probe.fact == "client-address":
             return self._client_address(probe, asker, replies, dials, n)
         pod = asker.pod
@@ -145,24 +130,6 @@ class Judge:
             ok, detail = all(nodes.get(name) == asker.node for name in names), f"the asker is on node {asker.node}"
         status = Status.PASS if ok else Status.WRONG
         return Observation(probe, status, names, "" if ok else detail, asked_from, dials, n)
-
-    def _http_answer(self, probe: FactProbe, asker: Asker, output: str, dials: tuple[Dial, ...], n: int) -> Observation:
-        """Status, where to, and of which workloads the pods are that say who they are."""
-        status, location = http_answer(output)
-        if status is None:
-            return self.failed(probe, f"no answer over HTTP: {output[:200] or 'nothing'}", asker.id, n)
-        said = sorted({w for w, pods in self._pods.items() for pod in pods if _names(output, pod.name)})
-        seen: dict[str, Any] = {"status": status}
-        seen |= {"location": location} if "location" in probe.expect else {}
-        seen |= {"from": said} if "from" in probe.expect else {}
-        wanted = dict(probe.expect)
-        if wanted["status"] == REDIRECT and status in REDIRECTS:
-            wanted["status"] = status
-        if "from" in wanted and said and set(said) <= set(wanted["from"]):
-            wanted["from"] = said  # any of them may answer
-        return Observation(
-            probe, Status.PASS if seen == wanted else Status.WRONG, seen, "", asker.id, dials, attempts=n
-        )
 
     def _client_address(
         self, probe: FactProbe, asker: Asker, replies: Sequence[Reply], dials: tuple[Dial, ...], n: int
@@ -270,16 +237,3 @@ def parse_resolv_conf(text: str) -> dict[str, object]:
             if options:
                 out["options"] = options
     return out
-
-
-def http_answer(output: str) -> tuple[int | None, str]:
-    """The first status that busybox's wget shows (-S), and the Location beside it.
-
-    >>> http_answer("Connecting to 10.0.0.1|  HTTP/1.1 301 Moved Permanently|  Location: https://a.test/x|")
-    (301, 'https://a.test/x')
-    """
-    found = re.search(r"HTTP/1\.[01] (\d{3})", output)
-    if found is None:
-        return None, ""
-    location = re.search(r"\|\s*[Ll]ocation: ([^\s|]+)", output)
-    return int(found[1]), location[1] if location else ""

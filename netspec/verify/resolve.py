@@ -135,9 +135,6 @@ class Resolver:
                 self._must_be_about(probe, asker)
                 url = f"http://{self._service(probe.peer).cluster_ip}:{probe.port}/hostname"
                 return (Target(Question(0, "client-address", url)),) * ANSWERS
-            if probe.fact == "http-answer":
-                target = self._door(probe)
-                return (Target(Question(0, "http", target, request=probe.request)),)
             if probe.fact == "client-address":
                 urls = [f"http://{a}:{probe.port}/clientip" for a in self._balanced(probe.peer)]
                 return tuple(Target(Question(0, "client-address", url)) for url in urls)
@@ -239,17 +236,17 @@ class Resolver:
         nodes = self._nodes(probe, {pod.node for pod in endpoints})
         return [(node.address, node_port, None) for node in nodes]
 
-    def _door(self, probe: FactProbe) -> str:
-        """Where the Service in front of a proxy is reached from outside."""
+    def door(self, probe: FactProbe) -> tuple[str, int]:
+        """Where the Service in front of a proxy is reached from outside: address and port. Raises Unresolved."""
         live = self._state.services.get(probe.peer)
         if live is None or live.type == "LoadBalancer":
-            return f"{self._balanced(probe.peer)[0]}:{probe.port}"
+            return self._balanced(probe.peer)[0], probe.port
         with_pod = {pod.node for pod in self.pods(probe.peer)}
         node = next((n for n in self._state.nodes if n.name in with_pod), None)
         number = live.ports.get((probe.port, "TCP"), 0)
         if node is None or not number:
             raise Unresolved(f"Service {probe.peer} has no node port for {probe.port}/TCP on a node with a pod")
-        return f"{node.address}:{number}"
+        return node.address, number
 
     def _balanced(self, service: str) -> tuple[str, ...]:
         live = self._state.services.get(service)

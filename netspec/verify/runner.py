@@ -15,6 +15,7 @@ from netspec.verify.access import Access, kubeconfig_file
 from netspec.verify.asking import Prober, is_asked_of_pod, source_of
 from netspec.verify.canary import canary_pods
 from netspec.verify.causes import Causes
+from netspec.verify.door import ask_door, is_asked_of_door
 from netspec.verify.drift import Drift, compare
 from netspec.verify.ephemeral import ensure_probe_containers
 from netspec.verify.evidence import Evidence, causes_of_canary
@@ -61,7 +62,7 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], site: Site, kubeconfig: Path
         readings, objects = reading.result(), listed.result()
         judge = Judge(ir, state, readings.mtu)
         facts = _Facts(state, readings, compare(ir, objects, state.pods), find(ir, objects, state), judge)
-        seen = {p.id: facts.observe(p) for p in probes if isinstance(p, FactProbe) and not is_asked_of_pod(p)}
+        seen = {p.id: facts.observe(p) for p in probes if isinstance(p, FactProbe) and _is_read(p)}
         evidence = Evidence(ir, state, facts.drift, facts.undeclared, dict(seen))
         causes = Causes(About(ir, state, facts.drift.stated_if_other), evidence.findings())
         clock.lap("facts")
@@ -75,13 +76,19 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], site: Site, kubeconfig: Path
             sent = pool.submit(ask_packets, access, pods, payloads, ir.traits.on_route)
             prober = Prober(access, resolver, judge, say, containers, causes.group)
             seen |= prober.run([p for p in probes if is_asked_of_pod(p)]) | sent.result()
-        clock.lap("probes")
+            clock.lap("probes")
+            seen |= ask_door(ir, state, access, resolver, [p for p in probes if is_asked_of_door(p)])
+            clock.lap("front door")
     clock.lap("clean-up")
     why = "this probe was never asked" if canary.ok else "not asked: the canary failed, so no answer could be trusted"
     observations = every_one(probes, seen, judge, why)
     found = causes.of(observations) if canary.ok else causes_of_canary(canary, evidence, causes.findings)
     seconds = clock.total()
     return Run(ir.name, ir.stack, ir.cluster_name, clock.started, seconds, canary, observations, clock.laps, found)
+
+
+def _is_read(probe: FactProbe) -> bool:
+    return not is_asked_of_pod(probe) and not is_asked_of_door(probe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netspec.diagnostics import Problem
-from netspec.probes import HttpAsk, Outcome
+from netspec.probes import Outcome
 
 #: Seconds. A denial is a time-out, so this is what every denied probe costs.
 TIMEOUT = 1.0
@@ -22,13 +22,11 @@ LANES = 10
 NAME_TIMEOUT = 2
 #: To get a line over HTTP: a flow like any other.
 GET_TIMEOUT = 1
-#: For an answer through a proxy, which may have to look for a backend first.
-HTTP_TIMEOUT = 2
 #: Seconds for a large payload. TCP: less than a sender needs that shrinks its segments because nothing comes back
 #: (tcp_mtu_probing, after three retransmissions). UDP has no such thing, and agnhost takes longer to start than wget.
 LARGE_TCP_TIMEOUT, LARGE_UDP_TIMEOUT = 1, 1.5
 
-Kind = Literal["flow", "name-flow", "lookup", "client-address", "file", "large", "queries", "http"]
+Kind = Literal["flow", "name-flow", "lookup", "client-address", "file", "large", "queries"]
 
 #: What is sent to a UDP server: agnhost's netexec answers "hostname" alone; a DNS server answers this text, whose
 #: bytes are a query with an unknown opcode, with "not implemented".
@@ -58,15 +56,11 @@ u() { while read -r k w x y z r; do case $k$w in Udp:[0-9]*) v=$z ;; esac; done 
 q() { now; s=$t; o=""; n=$1; IFS=/; set -- $2; unset IFS; for i; do u; b=$v
 AGNHOST connect "$i:53" --protocol=tcp --timeout=1s >/dev/null 2>&1; u; o="$o $((v-b))"; done
 now; say queries "$n" "$s" 0 "$o"; }
-h() { now; s=$t; b=; [ "$5" = 0 ] || b=--post-data=$(head -c "$5" /dev/zero | tr "\\0" x)
-o=$(timeout HTTP_TIMEOUT busybox wget -S -O - --header "Host: $4" $b "http://$2$3" 2>&1 | tr "\n\t\r" "|  "); now
-say http "$1" "$s" 0 "$o"; }
 c() { now; s=$t; o=$(tr "\n\t" "| " <"$2" 2>&1); r=$?; now; say file "$1" "$s" "$r" "$o"; }
 """
 for _name, _seconds in (
     ("NAME_TIMEOUT", NAME_TIMEOUT),
     ("GET_TIMEOUT", GET_TIMEOUT),
-    ("HTTP_TIMEOUT", HTTP_TIMEOUT),
     ("LARGE_TCP_TIMEOUT", LARGE_TCP_TIMEOUT),
     ("LARGE_UDP_TIMEOUT", LARGE_UDP_TIMEOUT),
 ):
@@ -87,9 +81,7 @@ _LETTER: dict[Kind, str] = {
     "file": "c",
     "large": "l",
     "queries": "q",
-    "http": "h",
 }
-_SAFE_REQUEST = re.compile(r"[A-Za-z0-9_./:~%@+,=-]+\Z")
 _SAFE = re.compile(r"[A-Za-z0-9_./:\[\]-]+\Z")
 
 
@@ -97,7 +89,7 @@ _SAFE = re.compile(r"[A-Za-z0-9_./:\[\]-]+\Z")
 class Question:
     """One line of the script. `target`: host:port, a name, a URL or a file; names between slashes, of which it is
     counted how many datagrams the pod sends for each. `protocol` (flows) TCP or UDP, `record` (lookups) the record
-    type, `request` (http) what is asked for at host:port."""
+    type."""
 
     number: int
     kind: Kind
@@ -106,7 +98,6 @@ class Question:
     record: str = "A"
     udp_data: str = UDP_DATA["agnhost"]
     timeout: float = TIMEOUT
-    request: HttpAsk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +153,6 @@ def _line(question: Question) -> str:
         words += [question.protocol.lower(), f"{question.timeout:g}s"]
         if question.protocol == "UDP":
             words.append(f"--udp-data={question.udp_data}")
-    elif question.kind == "http" and question.request is not None:
-        ask = question.request
-        if not all(_SAFE_REQUEST.match(word) for word in (ask.host, ask.path)):
-            raise Problem(f"{ask.host + ask.path!r} is not a host and path to ask for")
-        words += [ask.path, ask.host, str(ask.size)]
     elif question.kind == "large":
         words.append(question.protocol.lower())
     elif question.kind == "lookup":

@@ -5,6 +5,7 @@ A cluster whose nodes cannot be entered has facts of its nodes that fail as chec
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -14,15 +15,18 @@ from netspec.diagnostics import Problem
 from netspec.ir.model import Ir
 from netspec.toolchain import programs
 from netspec.verify.access import container
+from netspec.verify.streams import Stream, through_container
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The host outside the cluster: what it is called, how it is entered, and its addresses, none when it is down."""
+    """The host outside the cluster: what it is called, how it is entered, its addresses, none when it is down, and how
+    a connection is made from there."""
 
     name: str
     host: Host
     addresses: tuple[str, ...]
+    stream: Stream | None = None
 
 
 class Site(Protocol):
@@ -52,7 +56,7 @@ class KindSite:
 
     def outside(self) -> Outside | None:
         name = f"{self._cluster}-outside"
-        return Outside(name, container(name), addresses_of(name))
+        return Outside(name, container(name), addresses_of(name), partial(through_container, name))
 
 
 class ExistingSite:

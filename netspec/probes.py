@@ -39,6 +39,9 @@ REDIRECT, SUCCESS = "redirect", "success"
 #: Facts that take several requests to one route, or are of the connection below them.
 SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS = "http-weights", "http-sticky", "http-rate-limit", "certificate", "old-tls"
 
+#: Of a certificate that is not the one of its Secret.
+ELSEWHERE = "elsewhere"
+
 #: What the outside host asks the front door for.
 DOOR_FACTS = ("http-answer", SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS)
 

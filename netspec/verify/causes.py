@@ -10,7 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from netspec.probes import CERTIFICATE, NODATA, NXDOMAIN, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
+from netspec.probes import (
+    CERTIFICATE,
+    ELSEWHERE,
+    NODATA,
+    NXDOMAIN,
+    DnsProbe,
+    FactProbe,
+    FlowProbe,
+    Outcome,
+    PacketProbe,
+)
 from netspec.verify.about import About, is_opened
 from netspec.verify.declared import differences
 from netspec.verify.findings import Finding, kubectl, set_back
@@ -33,7 +43,7 @@ class Causes:
         """Those that explain most flows first."""
         everything = list(observations)
         left = {o.probe.id: o for o in everything if o.status in _UNEXPECTED}
-        causes = self._by_findings(left)
+        causes = [*self._by_findings(left), *self._certificates(left)]
         for opened in (False, True):
             causes += self._by_common_tag(left, everything, opened=opened)
         causes += self._by_detail(left)
@@ -69,6 +79,23 @@ class Causes:
                 causes.append(_cause(finding.what, finding.command, theirs))
         return causes
 
+    def _certificates(self, left: dict[str, Observation]) -> list[Cause]:
+        """Those that are refused for one reason: what they share besides is no cause."""
+        groups: dict[str, list[Observation]] = defaultdict(list)
+        for o in list(left.values()):
+            if isinstance(o.probe, FactProbe) and o.probe.fact == CERTIFICATE and o.status is Status.WRONG:
+                told = [o.observed["problem"]] if o.observed["problem"] else []
+                told += [f"it is not that of {o.probe.expect['from']}"] if o.observed["from"] == ELSEWHERE else []
+                groups[f"{', '.join(told)} ({o.detail})"].append(left.pop(o.probe.id))
+        return [
+            _cause(
+                f"the certificate for {_few(sorted(map(_host, theirs)))} is refused: {why}",
+                set_back(self.about.ir.stack),
+                theirs,
+            )
+            for why, theirs in groups.items()
+        ]
+
     def _by_common_tag(
         self, left: dict[str, Observation], everything: Sequence[Observation], *, opened: bool
     ) -> list[Cause]:
@@ -93,7 +120,7 @@ class Causes:
             o = left.pop(id_)
             telling = [t for t in sorted(tags) if isinstance(o.probe, PacketProbe) or _is_wrong_name(o, t)]
             words = self._words(telling[0], [o], opened=opened) if telling else None
-            causes.append(_cause(*(words or (_alone(o), set_back(self.about.ir.stack))), [o]))
+            causes.append(_cause(*(words or (explain(o), set_back(self.about.ir.stack))), [o]))
         return causes
 
     def _by_detail(self, left: Mapping[str, Observation]) -> list[Cause]:
@@ -207,15 +234,9 @@ def _could_be(observation: Observation, opened: bool) -> bool:
     return not opened and (not isinstance(probe, FactProbe) or bool(probe.peer))
 
 
-def _alone(observation: Observation) -> str:
-    """What one answer says that shares nothing with others."""
-    probe, seen = observation.probe, observation.observed
-    if not isinstance(probe, FactProbe) or probe.fact != CERTIFICATE or observation.status is not Status.WRONG:
-        return explain(observation)
-    host = probe.request.host if probe.request else probe.subject
-    told = [seen["problem"]] if seen["problem"] else []
-    told += [f"it is not that of {probe.expect['from']}"] if seen["from"] != probe.expect["from"] else []
-    return f"the certificate for {host} is refused: {', '.join(told)} ({observation.detail})"
+def _host(observation: Observation) -> str:
+    probe = observation.probe
+    return probe.request.host if isinstance(probe, FactProbe) and probe.request else ""
 
 
 def _is_wrong_name(observation: Observation, tag: str) -> bool:

@@ -1,6 +1,7 @@
 """Declared things on the cluster against the spec's, field by field, whether or not a flow depends on them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from netspec.probes import ANY_NODE_PORT, FactProbe
@@ -40,6 +41,24 @@ def differences(wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]
         elif is_ != says:
             out.append(f"{key} is {_text(is_)}, the spec says {_text(says)}")
     return out
+
+
+def places(wanted: object, seen: object, where: str = "") -> Iterator[str]:
+    """One text a place in objects of any depth.
+
+    >>> list(places({"routes": [{"port": 80, "weight": 1}]}, {"routes": [{"port": 81, "weight": 1}]}))
+    ['routes[0].port is 81, the spec says 80']
+    >>> list(places({"a": [1]}, {"a": [1, 2]}))
+    ['a[1] is 2, the spec says missing']
+    """
+    if isinstance(wanted, Mapping) and isinstance(seen, Mapping):
+        for key in dict.fromkeys((*wanted, *seen)):
+            yield from places(wanted.get(key, _MISSING), seen.get(key, _MISSING), f"{where}.{key}".lstrip("."))
+    elif isinstance(wanted, list) and isinstance(seen, list):
+        for i, (one, other) in enumerate(zip_longest(wanted, seen, fillvalue=_MISSING)):
+            yield from places(one, other, f"{where}[{i}]")
+    elif wanted != seen:
+        yield f"{where} is {_text(seen)}, the spec says {_text(wanted)}"
 
 
 _MISSING = object()

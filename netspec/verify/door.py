@@ -18,6 +18,7 @@ from netspec.ir.model import Ir
 from netspec.probes import (
     CERTIFICATE,
     DOOR_FACTS,
+    ELSEWHERE,
     KEPT,
     LIMIT,
     OUTSIDE,
@@ -175,7 +176,7 @@ class Door:
         pem = ssl.DER_cert_to_PEM_cert(der)
         secret = expect["from"].removeprefix("Secret ") if expect["from"].startswith("Secret ") else ""
         is_its = not secret or pem.split() == self._stored(secret).split()
-        seen = {"from": expect["from"] if is_its else "elsewhere", "problem": ""}
+        seen = {"from": expect["from"] if is_its else ELSEWHERE, "problem": ""}
         with connect() as sock:
             try:
                 handshake(sock, host, pem, names=bool(secret)).close()

@@ -56,14 +56,16 @@ class Drift:
 
 
 def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
-    """Policies of the spec's own namespaces one by one; those of others, and labels, by the connections they change.
+    """Policies of the spec's own namespaces and of its proxy's one by one; those of others, and labels, by the
+    connections they change.
     `pods`: those that run, for policies that select pods which the spec does not have."""
     if objects.problem:
         return Drift(problem=objects.problem)
     depends = any(i["kind"] in CILIUM_POLICIES for i in objects.items)
     around = ("Namespace", *_AROUND) if depends else ("Namespace",)
     items = [i for i in objects.items if i["kind"] in around or is_policy(i)]
-    own = {n.name for n in ir.namespaces if not n.system}
+    front = ir.traits.front
+    own = {n.name for n in ir.namespaces if not n.system} | ({front.workload.namespace} if front else set())
     known = json.dumps({"kind": "List", "items": [i for i in items if not _is_refused(i)]})
     reading = read_texts([("the cluster", known)])
     live = reading.inventory
@@ -86,7 +88,7 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
     findings = [
         *(_finding(f"policy {name} is missing", up, name) for name in sorted(wanted.keys() - found.keys())),
         *(
-            _finding(f"policy {p.id} is not in the spec", delete(ir.stack, _NETWORK_POLICY, p.id), p.id)
+            _finding(f"policy {p.id} is not in the spec", delete(ir.stack, _NETWORK_POLICY, p.id), p.id, _door(ir, p))
             for p in strangers
             if p.id not in idle
         ),
@@ -113,8 +115,16 @@ _AROUND = ("Service", "CiliumCIDRGroup")
 _NETWORK_POLICY = "networkpolicy.networking.k8s.io"
 
 
-def _finding(what: str, command: str, policy: str) -> Finding:
-    return Finding(what, command, frozenset({f"policy:{policy}", _SAID}))
+def _finding(what: str, command: str, policy: str, more: frozenset[str] = frozenset()) -> Finding:
+    return Finding(what, command, frozenset({f"policy:{policy}", _SAID}) | more)
+
+
+def _door(ir: Ir, policy: NetworkPolicy) -> frozenset[str]:
+    """What a policy for the proxy's own pods explains: all that comes in by them."""
+    front = ir.traits.front
+    if front is None or not _selects(policy, [(front.workload.namespace, front.workload.labels)]):
+        return frozenset()
+    return frozenset({f"service:{front.service.id}"})
 
 
 def _unread(stack: str, item: Item) -> Finding:

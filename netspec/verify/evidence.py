@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from netspec.catalogue import IMAGES
 from netspec.ir.model import Ir
 from netspec.probes import FactProbe, Outcome
-from netspec.target import NodeRead
+from netspec.target import NodeRead, ObjectRead, ReadyRead
 from netspec.verify import declared
 from netspec.verify.about import DNS_TAG
+from netspec.verify.declared import places
 from netspec.verify.drift import PROBE as POLICIES
 from netspec.verify.drift import Drift
 from netspec.verify.findings import Finding, delete, kubectl, probe_tag, set_back
@@ -104,6 +105,28 @@ class Evidence:
             yield Finding(what, up, frozenset({own, DNS_TAG}))
         elif probe.fact == "service-endpoints":
             yield from self._strangers_behind(probe)
+        elif isinstance(probe.read, ObjectRead | ReadyRead):
+            yield from self._of_edge(observation, probe)
+
+    def _of_edge(self, observation: Observation, probe: FactProbe) -> Iterator[Finding]:
+        """A load balancer, a proxy and its routes: what does not come in goes by them."""
+        front, own = self.ir.traits.front, probe_tag(probe.id)
+        door = {f"service:{front.service.id}"} if front else set()
+        if isinstance(probe.read, ReadyRead):
+            tags = {own, f"workload:{probe.subject}"}
+            tags |= door if front and front.workload.id == probe.subject else set()
+            what = f"Deployment {probe.subject} has {observation.observed} ready pods, and must have {probe.expect}"
+            yield Finding(what, set_back(self.ir.stack), frozenset(tags))
+            return
+        missing = observation.observed is None
+        said = "it is not there" if missing else "; ".join(list(places(probe.expect, observation.observed))[:3])
+        made = {id_: route.id for route in self.ir.http if front for _, id_ in front.objects_of(route)}
+        if front and probe.fact == "ingress-route" and probe.subject in made:
+            what = f"{front.kind} {probe.subject} " + ("is missing" if missing else f"is not the spec's: {said}")
+            yield Finding(what, set_back(self.ir.stack), frozenset({own, f"route:{made[probe.subject]}"}))
+        elif probe.fact.startswith("load-balancer-"):
+            what = f"{probe.fact} of {probe.subject} is not as the spec has it: {said}"
+            yield Finding(what, set_back(self.ir.stack), frozenset({own, "ways:load-balancer", *door}))
 
     def _odd_nodes(self, observation: Observation, probe: FactProbe) -> Iterator[Finding]:
         """The nodes that gave another answer; all of them where they agree."""

@@ -47,6 +47,8 @@ class Readings:
                 found = self.objects[read]
                 if isinstance(found, str):
                     return Observation(probe, Status.CHECK_FAILED, None, found, "API server")
+                if read.name and not found:
+                    return Observation(probe, Status.WRONG, None, "it is not there", "API server")
                 return _compared(probe, _value(read, found, probe.expect), "API server")
         raise ValueError(f"{probe.id} says nothing of where it is read")
 
@@ -112,9 +114,11 @@ def _ask(site: Site, node: str, commands: Sequence[str]) -> dict[str, str] | str
 
 
 def _get(access: Access, read: ObjectRead) -> "list[dict[str, Any]] | str":
-    """The objects, or why they could not be read."""
+    """The objects, none where the one that is named is not there, or why they could not be read."""
     where = ["--namespace", read.namespace] if read.namespace else ["--all-namespaces"]
     done = access.kubectl("get", read.resource, *([read.name] if read.name else []), *where, "--output=json")
+    if read.name and "(NotFound)" in done.stderr:
+        return []
     if done.returncode:
         return last_line(done.stderr)
     answer = json.loads(done.stdout)

@@ -74,6 +74,19 @@ class Feature(StrEnum):
     HTTP_MIRROR = "http-mirror"
     HTTP_TRACING = "http-tracing"
     HTTP_OIDC = "http-oidc"
+    GATEWAYS = "gateways"
+    GATEWAY_HTTP = "gateway-http"
+    GATEWAY_GRPC = "gateway-grpc"
+    GATEWAY_TLS = "gateway-tls"
+    GATEWAY_TCP = "gateway-tcp"
+    GATEWAY_UDP = "gateway-udp"
+    GATEWAY_MATCHES = "gateway-matches"
+    GATEWAY_REDIRECT = "gateway-redirect"
+    GATEWAY_REWRITE = "gateway-rewrite"
+    GATEWAY_HEADERS = "gateway-headers"
+    GATEWAY_MIRROR = "gateway-mirror"
+    GATEWAY_CORS = "gateway-cors"
+    GATEWAY_TIMEOUTS = "gateway-timeouts"
 
     @property
     def summary(self) -> str:
@@ -149,4 +162,17 @@ SUMMARIES: dict[Feature, str] = {
     Feature.HTTP_MIRROR: "copies of requests for another Service",
     Feature.HTTP_TRACING: "traces for a collector (OTLP over gRPC)",
     Feature.HTTP_OIDC: "people who log in at a provider of OpenID Connect",
+    Feature.GATEWAYS: "Gateways of the spec, with HTTP and HTTPS listeners",
+    Feature.GATEWAY_HTTP: "HTTPRoutes",
+    Feature.GATEWAY_GRPC: "GRPCRoutes",
+    Feature.GATEWAY_TLS: "TLSRoutes: TLS passed through by the name that is asked for",
+    Feature.GATEWAY_TCP: "TCPRoutes",
+    Feature.GATEWAY_UDP: "UDPRoutes",
+    Feature.GATEWAY_MATCHES: "routes by method, headers and query",
+    Feature.GATEWAY_REDIRECT: "redirects by scheme, host, port and path",
+    Feature.GATEWAY_REWRITE: "another host or path for the backend",
+    Feature.GATEWAY_HEADERS: "headers set, added and removed",
+    Feature.GATEWAY_MIRROR: "copies of requests to another Service",
+    Feature.GATEWAY_CORS: "CORS, preflight requests included",
+    Feature.GATEWAY_TIMEOUTS: "timeouts of requests and backends",
 }

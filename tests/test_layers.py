@@ -32,7 +32,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "netspec.backends.registry": {"netspec.backends"},
     "netspec.backends.cni": {"netspec.backends.objects", "netspec.backends.cni.dialects", "netspec.backends.cni.vpc"},
     # What those that are told by Ingress objects, or have pods in front, have in common.
-    "netspec.backends.edge": {"netspec.backends.objects", "netspec.backends.edge.ingresses"},
+    "netspec.backends.edge": {
+        "netspec.backends.objects",
+        "netspec.backends.edge.ingresses",
+        "netspec.backends.edge.gatewayapi",
+    },
     "netspec.toolchain": {"netspec.toolchain", "airgap"},
     "netspec.deploy": {"netspec.toolchain", "netspec.deploy"},
     "netspec.verify": {"netspec.toolchain", "netspec.report", "netspec.verify"},

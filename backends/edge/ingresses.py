@@ -98,11 +98,11 @@ def read(obj: Manifest) -> tuple[dict[str, Any], ObjectRead]:
     return {"class": spec["ingressClassName"], "rules": spec["rules"]}, found
 
 
-def placed(obj: Manifest, *after: str) -> Node:
+def placed(obj: Manifest, *after: str, wait: bool = True) -> Node:
     """After its namespace too; Kubernetes makes `default` and its own itself."""
     name = obj["metadata"]["namespace"]
     made = () if name == "default" or name.startswith("kube-") else (f"namespace:{name}",)
-    return node(obj, *after, *made)
+    return node(obj, *after, *made, wait=wait)
 
 
 def port_number(ir: Ir, route: HttpRoute, backend: HttpBackend) -> int:

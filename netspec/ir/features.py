@@ -86,6 +86,11 @@ def required(ir: Ir) -> dict[Feature, Place]:
     for route in ir.http:
         for feature in route.features():
             need(feature, route.place)
+    for gateway in ir.gateways:
+        need(Feature.GATEWAYS, gateway.place)
+    for gateway_route in ir.gateway_routes:
+        for feature in gateway_route.features():
+            need(feature, gateway_route.place)
     for policy in ir.policies:
         _policy_features(policy, found)
     for intent in ir.intents:

@@ -16,6 +16,7 @@ from netspec.ir.base import IPAddress as IPAddress
 from netspec.ir.base import IPNetwork as IPNetwork
 from netspec.ir.base import Place as Place
 from netspec.ir.base import Protocol as Protocol
+from netspec.ir.gateways import CARRIED, Gateway, GatewayRoute
 from netspec.ir.grants import Grant as Grant
 from netspec.ir.grants import GrantRule as GrantRule
 from netspec.ir.grants import HttpRequest as HttpRequest
@@ -232,6 +233,8 @@ class Ir:
     grants: tuple[Grant, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     http: tuple[HttpRoute, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
+    gateway_routes: tuple[GatewayRoute, ...] = ()
 
     @property
     def cluster_name(self) -> str:
@@ -264,7 +267,7 @@ class Ir:
             self.traits.dialect,
             tuple(g.as_tier(Selector.of({NAME_LABEL: g.namespace})) for g in self.grants),
             slices=self.slices,
-            routes=tuple(map(_route, self.http)),
+            routes=(*map(_route, self.http), *map(_gateway_route, self.gateway_routes)),
             proxy=self.traits.front.workload.id if self.traits.front else "",
             cluster_domain=self.dns.cluster_domain,
         )
@@ -274,3 +277,8 @@ def _route(route: HttpRoute) -> Route:
     """As reachability has it: what its proxy calls."""
     backends = tuple(RouteBackend(route.namespace, b.service, b.port) for b in route.backends)
     return Route("Ingress", route.namespace, route.name, backends, place=route.place, sources=route.allow_from)
+
+
+def _gateway_route(route: GatewayRoute) -> Route:
+    backends = tuple(dict.fromkeys(RouteBackend(b.namespace, b.service, b.port) for b in route.backends))
+    return Route(route.kind, route.namespace, route.name, backends, CARRIED[route.kind], place=route.place)

@@ -1,46 +1,19 @@
 """Gateway API: routes, the Gateways that take them, and the grants that let them reach into other namespaces.
 
-A route leads the outside in only where a listener of one of its parents takes it (GEP-709, GEP-1709; the fields'
-descriptions in gateway-api, apis/v1).
+A route leads the outside in only where a listener of one of its parents takes it: netspec/analysis/attachment.py.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from netspec.analysis import attachment
+from netspec.analysis.attachment import NAMED, LabelsOf
 from netspec.diagnostics import Path
-from netspec.ir.model import NAME_LABEL, Place, Route, RouteBackend
-from netspec.ir.selectors import Labels, Selector
+from netspec.ir.gateways import Gateway, Listener, Parent
+from netspec.ir.model import Place, Route, RouteBackend
 from netspec.manifests.fields import Object, items, mapping, object_name, port_number, selector, text
 from netspec.manifests.kinds import GATEWAY_GROUP
 from netspec.manifests.services import GATEWAY_ROUTES
-
-_HTTP = frozenset(("HTTPRoute", "GRPCRoute"))
-#: What a listener's protocol carries where it does not say (ProtocolType, ListenerTLSConfig.mode). Others are the
-#: implementation's own.
-_CARRIES: dict[tuple[str, str], frozenset[str]] = {
-    ("HTTP", ""): _HTTP,
-    ("HTTPS", "Terminate"): _HTTP,
-    ("HTTPS", "Passthrough"): frozenset(("TLSRoute",)),
-    ("TLS", "Terminate"): frozenset(("TCPRoute", "TLSRoute")),
-    ("TLS", "Passthrough"): frozenset(("TLSRoute",)),
-    ("TCP", ""): frozenset(("TCPRoute",)),
-    ("UDP", ""): frozenset(("UDPRoute",)),
-}
-#: The routes that have hostnames.
-_NAMED = frozenset(("HTTPRoute", "GRPCRoute", "TLSRoute"))
-#: A namespace's labels; None where its object was not given.
-LabelsOf = Callable[[str], Labels | None]
-
-
-class Parent(NamedTuple):
-    """A parentRef. `section` and `port` pick listeners; "" and 0: any."""
-
-    group: str
-    kind: str
-    namespace: str
-    name: str
-    section: str
-    port: int
 
 
 class Attachable(NamedTuple):
@@ -49,26 +22,6 @@ class Attachable(NamedTuple):
     route: Route
     parents: tuple[Parent, ...]
     hostnames: tuple[str, ...]
-
-
-class Listener(NamedTuple):
-    """`kinds`: (group, kind) of the routes that it takes; None: those of its protocol. `allowed`: from which
-    namespaces; `selector` where that is Selector."""
-
-    name: str
-    port: int
-    protocol: str
-    mode: str
-    hostname: str
-    kinds: tuple[tuple[str, str], ...] | None
-    allowed: str
-    selector: Selector | None
-
-
-class Gateway(NamedTuple):
-    namespace: str
-    name: str
-    listeners: tuple[Listener, ...]
 
 
 def gateway(namespace: str, name: str, body: Object) -> Gateway:
@@ -122,7 +75,7 @@ def gateway_route(kind: str, namespace: str, name: str, body: Object, place: Pla
             if reference.get("weight") != 0:  # with weight 0 it gets no traffic
                 references += [(where, reference), *_of_filters(reference, where)]
         found += [b for where, reference in references if (b := _backend(namespace, reference, where))]
-    hostnames = items(spec.get("hostnames"), (*path, "hostnames")) if kind in _NAMED else []
+    hostnames = items(spec.get("hostnames"), (*path, "hostnames")) if kind in NAMED else []
     refs = (*path, "parentRefs")
     parents = enumerate(items(spec.get("parentRefs"), refs))
     return Attachable(
@@ -187,67 +140,6 @@ def grants(namespace: str, body: Object) -> set[tuple[str, str, str, str | None]
 
 
 def attached(found: Attachable, gateways: Mapping[tuple[str, str], Gateway], labels_of: LabelsOf) -> bool | None:
-    """Whether some Gateway takes the route; None where that depends on what was not given.
-
-    A Service as the parent is a mesh's: nothing comes from outside."""
-    return _any(_takes(parent, found, gateways, labels_of) for parent in found.parents)
-
-
-def _takes(
-    parent: Parent, found: Attachable, gateways: Mapping[tuple[str, str], Gateway], labels_of: LabelsOf
-) -> bool | None:
-    if parent.kind == "Service":
-        return False
-    known = gateways.get((parent.namespace, parent.name))
-    if (parent.group, parent.kind) != (GATEWAY_GROUP, "Gateway") or known is None:
-        return None
-    return _any(
-        _accepts(listener, known.namespace, found, labels_of)
-        for listener in known.listeners
-        if parent.section in ("", listener.name) and parent.port in (0, listener.port)
-    )
-
-
-def _accepts(listener: Listener, home: str, found: Attachable, labels_of: LabelsOf) -> bool | None:
-    kind = found.route.kind
-    carried = _CARRIES.get((listener.protocol, listener.mode))
-    if carried is not None and kind not in carried:
-        return False
-    if listener.kinds is not None and (GATEWAY_GROUP, kind) not in listener.kinds:
-        return False
-    both_named = kind in _NAMED and listener.hostname and found.hostnames
-    if both_named and not any(_meet(listener.hostname, name) for name in found.hostnames):
-        return False
-    allowed = _allows(listener, home, found.route.namespace, labels_of)
-    return None if allowed and carried is None and listener.kinds is None else allowed
-
-
-def _allows(listener: Listener, home: str, namespace: str, labels_of: LabelsOf) -> bool | None:
-    """From which namespaces it takes routes: its Gateway's alone where it does not say."""
-    if listener.allowed == "All":
-        return True
-    if listener.allowed == "Same":
-        return namespace == home
-    if listener.allowed != "Selector" or listener.selector is None:
-        return False
-    labels, wanted = labels_of(namespace), listener.selector
-    if labels is not None:
-        return wanted.matches(labels)
-    by_name = wanted.speaks_of(NAME_LABEL)
-    if not by_name.matches({NAME_LABEL: namespace}):
-        return False
-    return True if by_name == wanted else None
-
-
-def _meet(one: str, other: str) -> bool:
-    """Whether two hostnames have names in common; `*.` stands for one label or more."""
-    if one.startswith("*.") and other.startswith("*."):
-        return one.endswith(other[1:]) or other.endswith(one[1:])
-    if one.startswith("*."):
-        return other.endswith(one[1:])
-    return one.endswith(other[1:]) if other.startswith("*.") else one == other
-
-
-def _any(found: Iterable[bool | None]) -> bool | None:
-    listed = list(found)
-    return True if True in listed else None if None in listed else False
+    """Whether some Gateway takes the route; None where that depends on what was not given."""
+    route = found.route
+    return attachment.attached(route.kind, route.namespace, found.hostnames, found.parents, gateways, labels_of)

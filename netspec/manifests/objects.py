@@ -33,6 +33,7 @@ from netspec.manifests.policies import network_policy, tier_policy
 from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_workload
 
 if TYPE_CHECKING:
+    from netspec.ir.gateways import Gateway
     from netspec.manifests import cilium, gateways, slices
 
 #: The label of a namespace whose pods have a network of their own (OVN-Kubernetes, user-defined networks).
@@ -79,7 +80,7 @@ class Objects:
     _tiers: list[TierPolicy] = field(default_factory=list)
     _routes: list[Route] = field(default_factory=list)
     _attachable: list["gateways.Attachable"] = field(default_factory=list)
-    _gateways: dict[tuple[str, str], "gateways.Gateway"] = field(default_factory=dict)
+    _gateways: dict[tuple[str, str], "Gateway"] = field(default_factory=dict)
     _slices: list["slices.Slice"] = field(default_factory=list)
     _grants: set[tuple[str, str, str, str | None]] = field(default_factory=set)
     _nodes: list[tuple[Labels, tuple[IPNetwork, ...]]] = field(default_factory=list)

@@ -12,6 +12,7 @@ from netspec.passes.context import Context, Pass
 from netspec.passes.default_deny import default_deny
 from netspec.passes.dns import dns
 from netspec.passes.expectations import expectations
+from netspec.passes.gateways import gateways
 from netspec.passes.grants import grants
 from netspec.passes.http import behind_policies, http
 from netspec.passes.intents import intents
@@ -36,6 +37,7 @@ PASSES: tuple[Pass, ...] = (
     services,
     service_fields,
     http,
+    gateways,
     native_policies,
     references,
     default_deny,

@@ -12,6 +12,7 @@ from netspec.diagnostics import Path
 from netspec.ir.http import HttpBackend, HttpRoute
 from netspec.ir.model import Ir, Service, ServicePort
 from netspec.passes.context import Context
+from netspec.passes.gateways import backend_places, backend_port
 from netspec.spec.types import did_you_mean
 
 #: Option -> what comes of it where policies keep the controller from its Service.
@@ -46,15 +47,18 @@ def behind_policies(ir: Ir, context: Context) -> Ir:
     endpoints = Endpoints(ir.inventory)
     for route in ir.http:
         for backend, where in _backends(route):
-            _reached(ir, endpoints, route, backend, where, context)
+            _reached(ir, endpoints, service_port(ir, route, backend), where, context)
+    for gateway_route in ir.gateway_routes:
+        for to, where in backend_places(gateway_route):
+            if to.weight:
+                _reached(ir, endpoints, backend_port(ir, gateway_route, to), where, context)
     return ir
 
 
 def _reached(
-    ir: Ir, endpoints: Endpoints, route: HttpRoute, backend: HttpBackend, where: Path, context: Context
+    ir: Ir, endpoints: Endpoints, found: tuple[Service, ServicePort] | None, where: Path, context: Context
 ) -> None:
     front = ir.traits.front
-    found = service_port(ir, route, backend)
     if front is None or found is None:
         return
     source = PodEnd(front.workload.id)
@@ -63,7 +67,8 @@ def _reached(
             continue
         verdict = evaluate(ir.inventory, source, endpoint.end, endpoint.number, endpoint.protocol)
         if verdict.expected == "deny":
-            said = f"policies keep {front.workload.id} from {endpoint.workload.id} at {endpoint.number}/TCP"
+            at = f"{endpoint.number}/{endpoint.protocol}"
+            said = f"policies keep {front.workload.id} from {endpoint.workload.id} at {at}"
             hint = f"- {{name: ..., from: {{workload: {front.workload.id}}}, to: {{workload: {endpoint.workload.id}}}}}"
             then = _CUT_OFF.get(str(where[-1]), "the route would answer 504")
             context.report.error("NS845", where, f"{said}: {then}", f"add to policies: {hint}")

@@ -6,8 +6,9 @@ from ipaddress import IPv4Network, IPv6Network
 from netspec.diagnostics import Path
 from netspec.ir.model import Ir, NetworkPolicy
 from netspec.passes.context import Context
+from netspec.spec.selectors import LabelSelector
 from netspec.spec.types import network
-from netspec.spec.v1alpha1 import IpBlock, LabelSelector, NetworkPolicyPeer, NetworkPolicyPort
+from netspec.spec.v1alpha1 import IpBlock, NetworkPolicyPeer, NetworkPolicyPort
 
 
 def native_policies(ir: Ir, context: Context) -> Ir:

@@ -41,6 +41,12 @@ def objects(ir: Ir, context: Context) -> Ir:
         services=_unique(ir.services, "Service", context),
         intents=_unique(ir.intents, "policy", context),
         http=_unique(ir.http, "ingress route", context),
+        gateways=_unique(ir.gateways, "Gateway", context),
+        gateway_routes=tuple(
+            route
+            for kind in dict.fromkeys(r.kind for r in ir.gateway_routes)
+            for route in _unique([r for r in ir.gateway_routes if r.kind == kind], kind, context)
+        ),
         policies=_unique(ir.policies, "NetworkPolicy", context),
     )
     _known_namespaces(ir, context)
@@ -89,6 +95,8 @@ def _known_namespaces(ir: Ir, context: Context) -> None:
     used += [(s.namespace, s.place) for s in ir.services]
     used += [(p.namespace, p.place) for p in ir.policies]
     used += [(r.namespace, r.place) for r in ir.http]
+    used += [(g.namespace, g.place) for g in ir.gateways]
+    used += [(r.namespace, r.place) for r in ir.gateway_routes]
     for name, place in used:
         if name not in known and not context.loaded.may_have("namespaces", name):
             context.unknown("NS205", (*place.path, "namespace"), "namespace", name, known)

@@ -6,10 +6,11 @@ from typing import Literal
 from netspec.diagnostics import Path
 from netspec.ir import model as ir
 from netspec.ir.autoscale import Ladder, Linear
-from netspec.ir.selectors import Requirement, Selector
 from netspec.passes.context import Context
 from netspec.passes.endpoints import EVERY_PORT
+from netspec.passes.resolve_gateways import gateway, gateway_routes
 from netspec.passes.resolve_http import http_route
+from netspec.passes.resolve_selectors import resolved_selector as _selector
 from netspec.passes.resolve_services import endpoint_slice, service
 from netspec.passes.resolve_workloads import dns_configs, workload
 from netspec.spec import v1alpha1 as spec
@@ -38,6 +39,8 @@ def resolve(file: spec.NetworkSpec, context: Context) -> ir.Ir:
         intents=tuple(_intent(p, context, i) for i, p in enumerate(file.policies)),
         policies=tuple(_policy(p, context, i) for i, p in enumerate(file.network_policies)),
         http=tuple(http_route(r, context, i) for i, r in enumerate(file.ingress)),
+        gateways=tuple(gateway(g, context, i) for i, g in enumerate(file.gateways)),
+        gateway_routes=tuple(gateway_routes(file, context)),
         expectations=tuple(_expectation(e, context, i) for i, e in enumerate(file.expectations)),
     )
 
@@ -148,13 +151,6 @@ def _expectation(expectation: spec.Expectation, context: Context, index: int) ->
         expect=expectation.expect,
         place=context.place(context.loaded.path("expectations", index)),
     )
-
-
-def _selector(selector: spec.LabelSelector) -> Selector:
-    expressions = tuple(
-        Requirement(e.key, e.operator, tuple(dict.fromkeys(e.values))) for e in selector.match_expressions
-    )
-    return Selector(tuple(sorted(selector.match_labels.items())), expressions)
 
 
 def _policy(policy: spec.NetworkPolicy, context: Context, index: int) -> ir.NetworkPolicy:

@@ -17,7 +17,10 @@ from netspec.spec.source import MAX_BYTES, Source, parse
 from netspec.spec.types import did_you_mean
 from netspec.spec.v1alpha1 import API_VERSION, KIND, NetworkSpec
 
-_LISTS = ("namespaces", "workloads", "services", "ingress", "policies", "networkPolicies", "expectations")
+_LISTS = (
+    *("namespaces", "workloads", "services", "ingress", "gateways", "httpRoutes", "grpcRoutes", "tlsRoutes"),
+    *("tcpRoutes", "udpRoutes", "policies", "networkPolicies", "expectations"),
+)
 
 
 @dataclass(frozen=True, slots=True)

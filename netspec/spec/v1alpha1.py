@@ -8,17 +8,17 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from netspec.spec.dns import Dns
+from netspec.spec.gateways import Gateway, GrpcRoute, HttpRoute, TcpRoute, TlsRoute, UdpRoute
 from netspec.spec.http import IngressRoute
 from netspec.spec.model import Model
 from netspec.spec.peers import IntentPeer, Peer, PeerWithPort
+from netspec.spec.selectors import LabelSelector
 from netspec.spec.services import Service
 from netspec.spec.types import (
     Cidr,
     HeaderName,
     HeaderValue,
-    LabelKey,
     Labels,
-    LabelValue,
     Name,
     ObjectName,
     Port,
@@ -118,21 +118,6 @@ class Policy(Model):
     )
 
 
-class SelectorRequirement(Model):
-    """One condition on a label."""
-
-    key: LabelKey = Field(description="The label.")
-    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(description="What must hold of it.")
-    values: list[LabelValue] = Field(default_factory=list, description="For In and NotIn.")
-
-
-class LabelSelector(Model):
-    """Selects objects by label; an empty selector selects all."""
-
-    match_labels: Labels = Field(default_factory=dict, description="Labels that must be equal.")
-    match_expressions: list[SelectorRequirement] = Field(default_factory=list, description="Conditions; all must hold.")
-
-
 class IpBlock(Model):
     """A range of addresses, without parts of it."""
 
@@ -224,6 +209,14 @@ class NetworkSpec(Model):
     ingress: list[IngressRoute] = Field(
         default_factory=list, description="HTTP routes that the stack's ingress or gateway controller serves."
     )
+    gateways: list[Gateway] = Field(
+        default_factory=list, description="Gateways of the Gateway API: where the stack's gateway controller listens."
+    )
+    http_routes: list[HttpRoute] = Field(default_factory=list, description="HTTPRoutes of these Gateways.")
+    grpc_routes: list[GrpcRoute] = Field(default_factory=list, description="GRPCRoutes of these Gateways.")
+    tls_routes: list[TlsRoute] = Field(default_factory=list, description="TLSRoutes of these Gateways.")
+    tcp_routes: list[TcpRoute] = Field(default_factory=list, description="TCPRoutes of these Gateways.")
+    udp_routes: list[UdpRoute] = Field(default_factory=list, description="UDPRoutes of these Gateways.")
     policies: list[Policy] = Field(default_factory=list, description="Intents: what is open.")
     network_policies: list[NetworkPolicy] = Field(default_factory=list, description="NetworkPolicies as they are.")
     expectations: list[Expectation] = Field(

@@ -63,6 +63,45 @@ _OPTIONS: dict[Feature, dict[str, Any]] = {
 }
 
 
+_GATEWAY = {"name": "public", "namespace": "shop"}
+_RULE: dict[str, Any] = {"backendRefs": [{"name": "web", "port": 8080}]}
+
+
+def _listening(section: str, rule: dict[str, Any], *hosts: str, **listener: Any) -> dict[str, Any]:
+    """A Gateway with one listener, and one route that it takes."""
+    route = {"name": "web", "namespace": "shop", "parentRefs": [{"name": "public"}], "rules": [rule]}
+    return {
+        "services": [
+            _SERVICE | {"ports": [{"name": "tcp", "port": 8080}, {"name": "udp", "port": 8080, "protocol": "UDP"}]}
+        ],
+        "gateways": [_GATEWAY | {"listeners": [{"name": "web", "port": 80, "protocol": "HTTP"} | listener]}],
+        section: [route | ({"hostnames": list(hosts)} if hosts else {})],
+    }
+
+
+def _filtered(kind: str, **given: Any) -> dict[str, Any]:
+    return _listening("httpRoutes", _RULE | {"filters": [{"type": kind} | given]})
+
+
+_GATEWAYS: dict[Feature, dict[str, Any]] = {
+    Feature.GATEWAYS: {"gateways": [_GATEWAY | {"listeners": [{"name": "web", "port": 80, "protocol": "HTTP"}]}]},
+    Feature.GATEWAY_HTTP: _listening("httpRoutes", _RULE),
+    Feature.GATEWAY_GRPC: _listening("grpcRoutes", _RULE),
+    Feature.GATEWAY_TLS: _listening("tlsRoutes", _RULE, "web.example.com", protocol="TLS", tls={"mode": "Passthrough"}),
+    Feature.GATEWAY_TCP: _listening("tcpRoutes", _RULE, protocol="TCP"),
+    Feature.GATEWAY_UDP: _listening("udpRoutes", _RULE, protocol="UDP"),
+    Feature.GATEWAY_MATCHES: _listening("httpRoutes", _RULE | {"matches": [{"method": "GET"}]}),
+    Feature.GATEWAY_REDIRECT: _listening(
+        "httpRoutes", {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]}
+    ),
+    Feature.GATEWAY_REWRITE: _filtered("URLRewrite", urlRewrite={"hostname": "web.example.com"}),
+    Feature.GATEWAY_HEADERS: _filtered("RequestHeaderModifier", requestHeaderModifier={"remove": ["X-From"]}),
+    Feature.GATEWAY_MIRROR: _filtered("RequestMirror", requestMirror={"backendRef": {"name": "web", "port": 8080}}),
+    Feature.GATEWAY_CORS: _filtered("CORS", cors={"allowOrigins": ["https://app.example.com"]}),
+    Feature.GATEWAY_TIMEOUTS: _listening("httpRoutes", _RULE | {"timeouts": {"request": "10s"}}),
+}
+
+
 #: Feature -> what the base spec is changed by; a section given here replaces the base's.
 NEEDS: dict[Feature, dict[str, Any]] = {
     Feature.IPV4: {"network": {"ipFamily": "ipv4"}},
@@ -126,6 +165,7 @@ NEEDS: dict[Feature, dict[str, Any]] = {
         }
         for feature, option in _OPTIONS.items()
     },
+    **_GATEWAYS,
 }
 
 

@@ -42,14 +42,28 @@ def _controllers() -> Iterator[str]:
         yield f"| `{feature.value}` | {feature.summary} | {' | '.join(stages)} |\n"
 
 
-def test_the_table_of_controllers_is_current(request: pytest.FixtureRequest) -> None:
-    table = "\n" + "".join(_controllers()) + "\n"
-    text = EDGE.read_text()
-    if request.config.getoption("--update-golden", default=False):
-        text = CONTROLLERS.sub(lambda _: table, text)
-        EDGE.write_text(text)
-    found = CONTROLLERS.search(text)
-    assert found is not None and found[0] == table, "run `make golden`"
+GATEWAYS = re.compile(r"(?<=<!-- gateways -->\n).*(?=<!-- /gateways -->)", re.DOTALL)
+
+
+def _gateways() -> Iterator[str]:
+    """Features of Gateways against what serves them."""
+    chosen = list(REGISTRY.providers("gateway").values())
+    yield f"| feature | | {' | '.join(b.name for b in chosen)} |\n|---|---|{'---|' * len(chosen)}\n"
+    for feature in (f for f in Feature if f.value.startswith("gateway")):
+        asked = {b.name for b in chosen if b.name in SEEN and feature in SEEN[b.name]}
+        stages = ["asked" if b.name in asked else "compiled" if feature in b.supports else "" for b in chosen]
+        yield f"| `{feature.value}` | {feature.summary} | {' | '.join(stages)} |\n"
+
+
+def test_the_tables_of_controllers_are_current(request: pytest.FixtureRequest) -> None:
+    for pattern, rows in ((CONTROLLERS, _controllers()), (GATEWAYS, _gateways())):
+        table = "\n" + "".join(rows) + "\n"
+        text = EDGE.read_text()
+        if request.config.getoption("--update-golden", default=False):
+            text = pattern.sub(lambda _, table=table: table, text)
+            EDGE.write_text(text)
+        found = pattern.search(text)
+        assert found is not None and found[0] == table, "run `make golden`"
     assert all(SEEN[b.name] <= b.supports for b in REGISTRY.providers("ingress").values() if b.name in SEEN)
 
 

@@ -21,15 +21,18 @@ from netspec.backends.edge.envoy_gateway.install import (
 from netspec.backends.edge.envoy_gateway.routes import EXTENSION, GROUP, GRPC, NAME, NAMESPACE, objects
 from netspec.backends.edge.envoy_gateway.routes import HTTP as HTTP_ROUTE
 from netspec.backends.edge.envoy_gateway.settings import EnvoyGatewaySettings
+from netspec.backends.edge.gatewayapi import Bound, gateway_facts, gateway_ports, reserved, service_port
 from netspec.backends.edge.ingresses import own_namespace
 from netspec.catalogue import IMAGES
 from netspec.diagnostics import Report
 from netspec.ir.http import Front, UsersSecret
-from netspec.ir.model import ContainerPort, Ir, Place, Service, ServicePort, Workload
+from netspec.ir.model import Ir, Place, Service, Workload
 from netspec.ir.selectors import Selector
 from netspec.plan import Node
 from netspec.target import Backend, Fact, Feature, Field, Needs, ObjectRead, ReadyRead, Traits
 
+#: Where Envoy's pods listen for other things (readiness, statistics, administration).
+_OWN = dict.fromkeys((19000, 19001, 19002, 19003), "Envoy itself")
 #: Kind -> fact, kubectl's name of it, where those stand that have accepted it, and what they must say.
 _STATUS = {
     HTTP_ROUTE: ("gateway-route", f"httproutes.{GROUP}", "status.parents", ("Accepted", "ResolvedRefs")),
@@ -66,13 +69,27 @@ class EnvoyGateway(Backend):
             Feature.HTTP_MIRROR,
             Feature.HTTP_TRACING,
             Feature.HTTP_OIDC,
+            Feature.GATEWAYS,
+            Feature.GATEWAY_HTTP,
+            Feature.GATEWAY_GRPC,
+            Feature.GATEWAY_TLS,
+            Feature.GATEWAY_TCP,
+            Feature.GATEWAY_UDP,
+            Feature.GATEWAY_MATCHES,
+            Feature.GATEWAY_REDIRECT,
+            Feature.GATEWAY_REWRITE,
+            Feature.GATEWAY_HEADERS,
+            Feature.GATEWAY_MIRROR,
+            Feature.GATEWAY_CORS,
+            Feature.GATEWAY_TIMEOUTS,
         }
     )
 
     def traits(self, ir: Ir, settings: EnvoyGatewaySettings, traits: Traits) -> Traits:
         place = Place(("stacks", ir.stack, "gateway"))
-        ports = [(80, HTTP)] + ([(443, HTTPS)] if any(route.tls for route in ir.http) else [])
-        listens = tuple(ContainerPort(port + SHIFT, "TCP", name) for port, name in ports)
+        bounds = [Bound(port, protocol) for port, protocol in _taken(ir)] + gateway_ports(ir)
+        ports = [service_port(b, _target(b.number), f"{b.protocol.lower()}-{b.number}") for b in bounds]
+        listens = tuple(container for container, _ in ports)
         workload = Workload(NAMESPACE, PROXY, PODS, listens, settings.replicas, system=True, place=place)
         is_outward = settings.service != "ClusterIP"
         service = Service(
@@ -80,7 +97,7 @@ class EnvoyGateway(Backend):
             PROXY,
             settings.service,
             selector=Selector.of(PODS),
-            ports=tuple(ServicePort(port, port + SHIFT, "TCP", name) for port, name in ports),
+            ports=tuple(port for _, port in ports),
             external_traffic_policy=settings.external_traffic_policy if is_outward else "Cluster",
             system=True,
             place=place,
@@ -100,6 +117,7 @@ class EnvoyGateway(Backend):
     def check(self, ir: Ir, settings: EnvoyGatewaySettings, needs: Needs, report: Report) -> None:
         own_namespace(ir, NAMESPACE, "Envoy Gateway", report)
         check(ir, report)
+        reserved(ir, {port: "the spec's ingress" for port, _ in _taken(ir)} | _OWN, report)
 
     def lower(self, ir: Ir, settings: EnvoyGatewaySettings, needs: Needs) -> tuple[Node, ...]:
         return install(ir, settings)
@@ -109,17 +127,31 @@ class EnvoyGateway(Backend):
         return (IMAGES["envoy-gateway"], IMAGES["envoy"])
 
     def facts(self, ir: Ir, settings: EnvoyGatewaySettings) -> tuple[Fact, ...]:
-        gateway = ObjectRead(
-            f"gateways.{GROUP}", (("conditions", Field("status.conditions")),), NAME, NAMESPACE, parse="conditions"
-        )
         out = [
             Fact("gateway-controller", f"{NAMESPACE}/{CONTROLLER}", 1, ReadyRead()),
             Fact("gateway-proxy", f"{NAMESPACE}/{PROXY}", settings.replicas, ReadyRead()),
-            Fact("gateway", f"{NAMESPACE}/{NAME}", {"Accepted": "True", "Programmed": "True"}, gateway),
+            *gateway_facts(ir),
         ]
+        if ir.http:
+            fields = (("conditions", Field("status.conditions")),)
+            gateway = ObjectRead(f"gateways.{GROUP}", fields, NAME, NAMESPACE, parse="conditions")
+            good = {"Accepted": "True", "Programmed": "True"}
+            out.append(Fact("gateway", f"{NAMESPACE}/{NAME}", good, gateway))
         for obj in (o for route in ir.http for o in objects(ir, route) if o["kind"] in _STATUS):
             fact, resource, where, conditions = _STATUS[obj["kind"]]
             name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
             read = ObjectRead(resource, (("conditions", Field(where)),), name, namespace, parse="conditions")
             out.append(Fact(fact, f"{obj['kind']} {namespace}/{name}", dict.fromkeys(conditions, "True"), read))
         return tuple(out)
+
+
+def _taken(ir: Ir) -> list[tuple[int, str]]:
+    """The ports of the Gateway that serves the spec's `ingress`, and their protocols."""
+    if not ir.http:
+        return []
+    return [(80, "HTTP")] + ([(443, "HTTPS")] if any(route.tls for route in ir.http) else [])
+
+
+def _target(port: int) -> int:
+    """The pods' port for one of the Service: theirs may be none below 1024."""
+    return port + SHIFT if port < 1024 else port

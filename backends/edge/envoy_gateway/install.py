@@ -18,6 +18,7 @@ from netspec.backends.edge.envoy_gateway.routes import (
     objects,
 )
 from netspec.backends.edge.envoy_gateway.settings import EnvoyGatewaySettings
+from netspec.backends.edge.gatewayapi import RESOURCES, gateway_objects, grant_objects, route_objects
 from netspec.backends.edge.ingresses import placed, port_number, traced
 from netspec.backends.objects import Manifest, manifest, node, release
 from netspec.catalogue import ENVOY_GATEWAY, IMAGES
@@ -27,21 +28,21 @@ from netspec.plan import CLUSTER, CNI_READY, Condition, Node, ReadyNode
 
 CHART = "oci://docker.io/envoyproxy/gateway-helm"
 CONTROLLER = "envoy-gateway"
-#: Deployment and Service that it makes for the Gateway.
+#: Deployment and Service that it makes for the Gateways of the class, which share them.
 PROXY = "envoy"
 PODS = {
     "app.kubernetes.io/name": "envoy",
     "app.kubernetes.io/component": "proxy",
     "app.kubernetes.io/managed-by": "envoy-gateway",
-    f"{EXTENSION}/owning-gateway-name": NAME,
-    f"{EXTENSION}/owning-gateway-namespace": NAMESPACE,
+    f"{EXTENSION}/owning-gatewayclass": NAME,
 }
 #: Names of the proxy's ports; a port below 1024 is 10000 higher on the pods.
 HTTP, HTTPS = "http-80", "https-443"
 SHIFT = 10000
 READY = "envoy-gateway"
 _CRDS = (
-    *(f"{kind}.{GROUP}" for kind in ("gatewayclasses", "gateways", "httproutes", "grpcroutes", "referencegrants")),
+    *(f"{kind}.{GROUP}" for kind in ("gatewayclasses", "gateways", "referencegrants")),
+    *RESOURCES.values(),
     *(f"{kind}.{EXTENSION}" for kind in ("envoyproxies", "securitypolicies", "backendtrafficpolicies")),
     f"httproutefilters.{EXTENSION}",
 )
@@ -64,10 +65,13 @@ def install(ir: Ir, settings: EnvoyGatewaySettings) -> tuple[Node, ...]:
     )
     proxy = node(_proxy(ir, settings), ready.id)
     kind = node(_class(), proxy.id)
-    gateway = node(_gateway(ir), kind.id, wait=False)
-    grants = [placed(obj, ready.id) for obj in _grants(ir)]
-    routes = [placed(obj, gateway.id) for route in ir.http for obj in objects(ir, route)]
-    return (namespace, chart, ready, proxy, kind, *grants, gateway, *routes)
+    grants = [placed(obj, ready.id) for obj in (*_grants(ir), *grant_objects(ir))]
+    out = [namespace, chart, ready, proxy, kind, *grants]
+    if ir.http:
+        gateway = node(_gateway(ir), kind.id, wait=False)
+        out += [gateway, *(placed(obj, gateway.id) for route in ir.http for obj in objects(ir, route))]
+    gateways = [placed(obj, kind.id, wait=False) for obj in gateway_objects(ir, NAME)]
+    return (*out, *gateways, *(placed(obj, *(g.id for g in gateways)) for obj in route_objects(ir)))
 
 
 def secured(ir: Ir) -> dict[str, list[HttpRoute]]:
@@ -93,6 +97,7 @@ def _proxy(ir: Ir, settings: EnvoyGatewaySettings) -> Manifest:
     kubernetes = {"envoyDeployment": deployment, "envoyService": service}
     spec = {
         "provider": {"type": "Kubernetes", "kubernetes": kubernetes},
+        "mergeGateways": True,
         # Who may at all comes first: else an address that may not is asked for a password, or told what CORS allows.
         "filterOrder": [{"name": "envoy.filters.http.rbac", "before": "envoy.filters.http.cors"}],
         **_telemetry(ir),

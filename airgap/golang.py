@@ -14,7 +14,8 @@ from airgap.errors import AirgapError
 
 #: No cgo, no toolchain downloads; the checksum database stays on.
 GO_ENV = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod", "GOWORK": "off"}
-#: What the newest of the modules asks for: the `go` line of github.com/pulumi/pulumi/pkg/v3.
+#: What the newest of the modules that a default stack needs asks for: the `go` line of
+#: github.com/pulumi/pulumi/pkg/v3. A module that asks for more is refused by itself, where it is built.
 MINIMUM_GO = (1, 25, 11)
 
 

@@ -66,6 +66,10 @@ AUTOSCALER = Release(
 )
 #: `airgap` has a stand-in: its source is not on the Go module proxy.
 NODE_CACHE = Release("1.26.7", "1.26.7", "https://github.com/kubernetes/dns/releases/tag/1.26.7")
+#: On kind, for nodes that pretend to be EC2 instances; on EKS it is an add-on of the stack's version.
+VPC_CNI = Release("1.23.2", "1.23.2", "https://github.com/aws/amazon-vpc-cni-k8s/releases/tag/v1.23.2")
+#: Runs what plays an instance there. `airgap` takes the one that runs it.
+PYTHON = Release("3.13.9", "3.11", "https://github.com/python/cpython/releases/tag/v3.13.9")
 #: The last one: the project is archived.
 WEAVE = Release("2.8.1", "2.8.1", "https://github.com/weaveworks/weave/releases/tag/v2.8.1")
 TRAEFIK = Release("3.7.13", "3.7.12", "https://github.com/traefik/traefik/releases/tag/v3.7.13")
@@ -105,6 +109,9 @@ IMAGES: dict[str, str] = {
     "kube-network-policies": f"registry.k8s.io/networking/kube-network-policies:v{KUBE_NETWORK_POLICIES.official}",
     "antrea-agent": f"docker.io/antrea/antrea-agent-ubuntu:v{ANTREA.official}",
     "antrea-controller": f"docker.io/antrea/antrea-controller-ubuntu:v{ANTREA.official}",
+    "vpc-cni": f"public.ecr.aws/eks/amazon-k8s-cni:v{VPC_CNI.official}-eksbuild.1",
+    "vpc-cni-init": f"public.ecr.aws/eks/amazon-k8s-cni-init:v{VPC_CNI.official}-eksbuild.1",
+    "python": f"docker.io/library/python:{PYTHON.official}-alpine",
     "weave-kube": f"docker.io/weaveworks/weave-kube:{WEAVE.official}",
     "weave-npc": f"docker.io/weaveworks/weave-npc:{WEAVE.official}",
     "coredns": f"registry.k8s.io/coredns/coredns:v{COREDNS.official}",

@@ -30,6 +30,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "netspec.cli": set(ABOVE),
     "netspec.backends": {"netspec.backends.objects", "netspec.backends.corefile"},
     "netspec.backends.registry": {"netspec.backends"},
+    "netspec.backends.clusters": {
+        "netspec.backends.objects",
+        "netspec.backends.corefile",
+        "netspec.backends.instances",  # EC2's, which nodes of EKS are and those of kind may pretend to be
+    },
     "netspec.backends.cni": {"netspec.backends.objects", "netspec.backends.cni.dialects", "netspec.backends.cni.vpc"},
     # What those that are told by Ingress objects, or have pods in front, have in common.
     "netspec.backends.edge": {

@@ -1,7 +1,7 @@
 """Every component, needs before what needs them."""
 
 from airgap.component import Component
-from airgap.recipes import base, calico_bgp, cilium, dns, edge, flannel, images, node, programs
+from airgap.recipes import base, calico_bgp, cilium, dns, edge, flannel, images, node, programs, vpc
 from netspec import catalogue
 
 COMPONENTS: dict[str, Component] = {
@@ -14,6 +14,7 @@ COMPONENTS: dict[str, Component] = {
         *flannel.COMPONENTS,
         calico_bgp.COMPONENT,
         cilium.IMAGES,
+        *vpc.COMPONENTS,
     )
 }
 
@@ -25,4 +26,5 @@ EXTRAS: dict[str, frozenset[str]] = {
     **cilium.EXTRAS,
     **calico_bgp.EXTRAS,
     "flannel-images": frozenset(catalogue.IMAGES[name] for name in ("flannel", "flannel-cni-plugin")),
+    "vpc-cni-images": vpc.REFERENCES,
 }

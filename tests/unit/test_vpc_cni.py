@@ -8,8 +8,8 @@ from eks_support import cluster, compiled, group, plan_of, resources, said
 
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.verdict import PodEnd
-from netspec.backends.clusters.eks.instances import instances
 from netspec.backends.cni.vpc.arithmetic import Mode, Taken, Warm, pods, recommended, taken, usable
+from netspec.backends.instances import instances
 
 PODS = {"podSubnets": True}
 

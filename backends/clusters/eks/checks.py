@@ -7,9 +7,9 @@ from ipaddress import IPv4Network, ip_network
 from netspec.backends.clusters.eks.addons import wanted
 from netspec.backends.clusters.eks.addresses import LARGEST, SMALLEST, Subnet, of, path, subnets
 from netspec.backends.clusters.eks.groups import architecture
-from netspec.backends.clusters.eks.instances import instances
 from netspec.backends.clusters.eks.nodes import size
 from netspec.backends.clusters.eks.settings import EksSettings
+from netspec.backends.instances import instances
 from netspec.diagnostics import Path, Report
 from netspec.ir.model import Ir
 from netspec.spec.types import did_you_mean, network

@@ -1,7 +1,7 @@
 """What a group of nodes has room for, by its instance types: of several the least counts, for any may be started."""
 
-from netspec.backends.clusters.eks.instances import Instance, instances
 from netspec.backends.clusters.eks.settings import EksNodeGroup, EksSettings
+from netspec.backends.instances import Instance, instances
 from netspec.target import NodeGroup
 
 

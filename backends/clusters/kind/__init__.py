@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from netspec.backends.clusters.kind import pretended
 from netspec.backends.clusters.kind.settings import KindSettings
 from netspec.catalogue import IMAGES
 from netspec.diagnostics import Path, Report
@@ -75,7 +76,7 @@ class Kind(Backend):
         # The container network resolves the nodes' names.
         api_server = Address(f"{ir.cluster_name}-control-plane", API_PORT)
         workers = settings.workers or 1  # without any, the control plane takes pods
-        return replace(
+        found = replace(
             traits,
             nodes=settings.workers + 1,
             open_nodes=settings.workers or 1,
@@ -87,6 +88,9 @@ class Kind(Backend):
             groups=(NodeGroup("workers" if settings.workers else "control-plane", workers, workers),),
             node_pods=traits.node_pods + 1 + (0 if settings.workers else CONTROL_PLANE_PODS),  # kube-proxy
         )
+        if settings.vpc is None:
+            return found
+        return pretended.traits(found, _subnet(ir, settings), pretended.known(settings))
 
     def needs(self, ir: Ir, settings: KindSettings, needs: Needs) -> Needs:
         if ir.network.proxy_mode != "ipvs":
@@ -101,6 +105,8 @@ class Kind(Backend):
             message = f"the host beside the nodes cannot have {settings.outside_address}: {why}"
             hint = f"an address in the middle of {settings.network_cidr}"
             report.error("NS115", _path(ir, "outsideAddress"), message, hint)
+        if settings.vpc is not None:
+            pretended.check(ir, settings, _subnet(ir, settings), needs, report)
         version = kubernetes_of(settings)
         if ir.network.proxy_mode == "ipvs" and version is not None and IPVS_DEPRECATED <= version < IPVS_OFF:
             message = f"kube-proxy's ipvs mode is deprecated; Kubernetes {'.'.join(map(str, IPVS_OFF))} switches it off"
@@ -117,11 +123,14 @@ class Kind(Backend):
         return (Limit(room, "NS108", network.path, message, "a larger network", "node addresses", how=how),)
 
     def lower(self, ir: Ir, settings: KindSettings, needs: Needs) -> tuple[Node, ...]:
-        name = ir.cluster_name
+        name, network = ir.cluster_name, ir.network
+        parted, instance = (_subnet(ir, settings), pretended.known(settings)) if settings.vpc else (None, None)
+        if settings.vpc is not None:
+            network = replace(network, max_pods=pretended.max_pods(ir, needs))
         properties = {
             "name": name,
             "image": settings.node_image or IMAGES["node"],
-            "config": cluster_config(name, settings, ir.network, ir.dns, needs),
+            "config": cluster_config(name, settings, network, ir.dns, needs),
             "network": f"netspec-{name}",
             "networkCidr": settings.network_cidr,
             # Left out where nothing else gives out addresses of the network.
@@ -133,17 +142,18 @@ class Kind(Backend):
         }
         if needs.kernel:
             properties["kernel"] = {wanted.option: wanted.why for wanted in needs.kernel}
-        return (
-            ResourceNode(
-                CLUSTER,
-                TOKEN,
-                properties,
-                secrets=("kubeconfig",),
-                provides=(NODES,),
-                files={"config": "kind.yaml"},
-                found_again=True,  # by the labels of its network
-            ),
+        cluster = ResourceNode(
+            CLUSTER,
+            TOKEN,
+            properties,
+            secrets=("kubeconfig",),
+            provides=(NODES,),
+            files={"config": "kind.yaml"},
+            found_again=True,  # by the labels of its network
         )
+        if parted is None or instance is None:
+            return (cluster,)
+        return (cluster, *pretended.lower(parted, instance, needs, ir.traits.nodes))
 
     def facts(self, ir: Ir, settings: KindSettings) -> tuple[Fact, ...]:
         mode = ir.network.proxy_mode
@@ -166,16 +176,24 @@ def _given_range(ir: Ir, settings: KindSettings) -> IPNetwork | None:
     """The part of the container network that the engine gives out addresses of; None: all of it. What LoadBalancer
     Services take theirs from must not be given to a container."""
     network, balancing = Range(settings.network_cidr).network, ir.traits.balancing
+    parted = _subnet(ir, settings) if settings.vpc else None
+    if parted is not None:
+        network = parted.nodes.network
     taken = [found.network for found in balancing.addresses] if balancing else []
-    return largest_without(network, taken) if any(found.overlaps(network) for found in taken) else None
+    if any(found.overlaps(network) for found in taken):
+        return largest_without(network, taken)
+    return network if parted is not None else None
 
 
 def _taken(ir: Ir, settings: KindSettings) -> str:
     """Why the host beside the nodes cannot have the address that is given for it; "" where it can. The engine gives out
     the first addresses of the network, or of its part, one after the other."""
     address, network = ip_address(settings.outside_address or ""), Range(settings.network_cidr).network
+    parted = _subnet(ir, settings) if settings.vpc else None
     if address not in network:
         return f"it is not in the container network {network}"
+    if parted is not None and address not in parted.nodes.network:
+        return f"it is not among the nodes' addresses {parted.nodes.text}"
     balancing = ir.traits.balancing
     if any(address in found.network for found in (balancing.addresses if balancing else ())):
         return "it is one that LoadBalancer Services take"
@@ -186,13 +204,18 @@ def _taken(ir: Ir, settings: KindSettings) -> str:
     return ""
 
 
-def _path(ir: Ir, setting: str) -> Path:
+def _subnet(ir: Ir, settings: KindSettings) -> pretended.Subnet | None:
+    return pretended.subnet(ir, settings, _path(ir)[:-1], OTHER_ADDRESSES)
+
+
+def _path(ir: Ir, setting: str = "") -> Path:
     return ("stacks", ir.stack, "cluster", setting)
 
 
 def cluster_config(name: str, settings: KindSettings, network: Network, dns: Dns, needs: Needs) -> dict[str, Any]:
     """kind's Cluster object: one control-plane node and the workers, without kind's own CNI."""
-    patches = kubeadm_patches(network, dns, tainted(needs.taints, settings.workers), needs.kube_proxy)
+    shares = settings.vpc is None
+    patches = kubeadm_patches(network, dns, tainted(needs.taints, settings.workers), needs.kube_proxy, shares)
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -223,14 +246,19 @@ def tainted(taints: Sequence[Taint], workers: int) -> dict[str, dict[str, Any]]:
 
 
 def kubeadm_patches(
-    network: Network, dns: Dns, more: Mapping[str, dict[str, Any]] | None = None, kube_proxy: bool = True
+    network: Network,
+    dns: Dns,
+    more: Mapping[str, dict[str, Any]] | None = None,
+    kube_proxy: bool = True,
+    shares: bool = True,
 ) -> tuple[dict[str, Any], ...]:
     """Merge patches (RFC 7386) of the kubeadm config that kind writes, matched by `kind`; `more` goes into the patch of
-    the same kind.
+    the same kind. `shares`: each node is given a share of the pod CIDR.
 
     No apiVersion: kind picks kubeadm's (v1beta3 before Kubernetes 1.36) and converts `extraArgs` from this map form.
     """
     own_domain = dns.cluster_domain != CLUSTER_DOMAIN
+    arguments = {"node-cidr-mask-size": str(network.node_mask)} if shares else {"allocate-node-cidrs": "false"}
     patches: tuple[dict[str, Any], ...] = (
         {
             "kind": "InitConfiguration",
@@ -240,7 +268,7 @@ def kubeadm_patches(
         },
         {
             "kind": "ClusterConfiguration",
-            "controllerManager": {"extraArgs": {"node-cidr-mask-size": str(network.node_mask)}},
+            "controllerManager": {"extraArgs": arguments},
             **({"networking": {"dnsDomain": dns.cluster_domain}} if own_domain else {}),
         },
         {"kind": "KubeletConfiguration", "maxPods": network.max_pods, "clusterDNS": [dns.address]}

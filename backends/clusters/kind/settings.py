@@ -8,6 +8,14 @@ from netspec.spec.model import Settings
 from netspec.spec.types import Address, Cidr
 
 
+class KindVpc(Settings):
+    """Nodes that pretend to be EC2 instances, for the VPC CNI: the container network is the VPC's one subnet."""
+
+    instance_type: Annotated[str, Field(min_length=1, max_length=48)] = Field(
+        "m5.large", description="Whose number of interfaces and addresses every node has."
+    )
+
+
 class KindSettings(Settings):
     """A cluster of containers on this machine (kind)."""
 
@@ -23,3 +31,4 @@ class KindSettings(Settings):
         description="The address on it of the host beside the nodes, for dns.hosts and policies to name. Unset: one "
         "that the engine chooses.",
     )
+    vpc: KindVpc | None = Field(None, description="Nodes pretend to be EC2 instances, for the VPC CNI.")

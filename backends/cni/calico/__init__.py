@@ -92,5 +92,6 @@ class Calico(Backend):
         return tuple(f"{of_images}/calico/{name}:v{CALICO.official}" for name in _IMAGES) if of_images else ()
 
     def facts(self, ir: Ir, settings: CalicoSettings) -> tuple[Fact, ...]:
-        told = () if settings.vpc_cni is None else (addon.told(policy_only.values(settings.vpc_cni)),)
+        vpc = settings.vpc_cni
+        told = () if vpc is None else addon.facts(ir, vpc, policy_only.values(vpc))
         return (*told, *facts(ir, policy_only.effective(settings)))

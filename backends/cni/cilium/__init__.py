@@ -117,7 +117,8 @@ class Cilium(Backend):
     def facts(self, ir: Ir, settings: CiliumSettings) -> tuple[Fact, ...]:
         wanted = config(ir, settings)
         fields = tuple((key, Field(f'data."{key}"')) for key in wanted)
-        told = () if settings.vpc_cni is None else (addon.told(vpc.chained(settings.vpc_cni)),)
+        beneath = settings.vpc_cni
+        told = () if beneath is None else addon.facts(ir, beneath, vpc.chained(beneath))
         return (
             *told,
             Fact("cilium-config", "cilium", wanted, ObjectRead("configmaps", fields, "cilium-config", NAMESPACE)),

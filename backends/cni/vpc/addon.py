@@ -4,18 +4,20 @@ amazon-vpc-cni-k8s v1.23.2 (README, docs, charts), the EKS user guide and best p
 from dataclasses import replace
 from typing import Any, Literal
 
-from netspec.backends.cni.vpc.arithmetic import Mode, Warm
+from netspec.backends.cni.vpc.arithmetic import HOST_PODS, Mode, Warm, pods
 from netspec.backends.cni.vpc.capacity import Interfaces, max_pods
 from netspec.backends.cni.vpc.settings import VpcAddresses
 from netspec.backends.objects import manifest, node
 from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, Node
-from netspec.target import AddOn, Fact, Field, Needs, ObjectRead, Traits
+from netspec.target import AddOn, Fact, Field, Needs, NodeRead, ObjectRead, Traits
 
 Policies = Literal["off", "standard", "strict"]
 ADDON = "vpc-cni"
 AGENT = "aws-node"
 ENI_CONFIG = "crd.k8s.amazonaws.com/v1alpha1"
+#: The agent's own account (amazon-vpc-cni-k8s v1.23.2, pkg/ipamd/introspect.go), which only its node can ask for.
+_HELD = "curl -s --max-time 3 http://127.0.0.1:61679/v1/enis | grep -o '\"TotalIPs\":[0-9]*' | cut -d: -f2"
 #: A node's label that says which ENIConfig is its own: they are called as the zones.
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
@@ -30,8 +32,8 @@ def interfaces(settings: VpcAddresses) -> Interfaces:
 
 
 def with_addresses(traits: Traits, alone: bool) -> Traits:
-    """Pods in the pod subnets, `alone` or with those in their nodes'."""
-    own = traits.outputs.get("podRanges", ())
+    """Pods in the pod subnets, `alone` or with those in their nodes'; alone too where the cluster says so."""
+    own, alone = traits.outputs.get("podRanges", ()), alone or traits.outputs.get("podRangesAlone", False)
     return replace(traits, pod_networks=own if alone and own else (*own, *traits.node_networks))
 
 
@@ -48,11 +50,17 @@ def with_addon(ir: Ir, settings: VpcAddresses, values: dict[str, Any], needs: Ne
     return with_room(ir, replace(needs, addons=(*needs.addons, addon), before_nodes=before), interfaces(settings))
 
 
-def told(values: dict[str, Any]) -> Fact:
-    """The add-on's settings as they reached the agent."""
+def facts(ir: Ir, settings: VpcAddresses, values: dict[str, Any]) -> tuple[Fact, ...]:
+    """The add-on's settings as they reached the agent. Where every node has all that it may have from the start, how
+    many addresses for pods the agent says it holds: as many as `capacity` counts."""
     containers = (("env", Field("spec.template.spec.containers")),)
     read = ObjectRead("daemonsets", containers, AGENT, "kube-system", parse="env")
-    return Fact("cni-settings", ADDON, values["env"], read)
+    told = Fact("cni-settings", ADDON, values["env"], read)
+    if not ir.traits.outputs.get("attached"):
+        return (told,)
+    mode = interfaces(settings).mode
+    rooms = {pods(group.interfaces, group.addresses, mode) - HOST_PODS for group in ir.traits.groups}
+    return (told, *(Fact("cni-addresses", "nodes", str(room), NodeRead(_HELD)) for room in rooms))
 
 
 def configuration(settings: VpcAddresses, policies: Policies, *, annotate: bool = False) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def blocks(ir: Ir, report: Report, at: Path) -> None:
 
 def unused_pod_cidrs(ir: Ir, report: Report) -> None:
     """NS821: podCIDRs that no pod gets an address of."""
-    if not ir.traits.outputs.get("podSubnets") and ("network", "podCIDRs") in ir.given:
+    if not ir.traits.outputs.get("podRanges") and ("network", "podCIDRs") in ir.given:
         given = ", ".join(r.text for r in ir.traits.pod_networks)
         message = f"pods have addresses of their nodes' subnets, {given}, and not those of network.podCIDRs"
         hint = "set cluster.vpc.podSubnets: true, or remove podCIDRs"

@@ -51,7 +51,7 @@ class VpcCni(Backend):
         return (*vpc.eni_configs(ir, settings), ReadyNode(CNI_READY, (ready,), (f"addon:{vpc.ADDON}", NODES)))
 
     def facts(self, ir: Ir, settings: VpcCniSettings) -> tuple[Fact, ...]:
-        return (vpc.told(_values(settings)),)
+        return vpc.facts(ir, settings, _values(settings))
 
 
 def _values(settings: VpcCniSettings) -> dict[str, Any]:

@@ -4,15 +4,20 @@ knows. Nothing else of a plan is secret."""
 import base64
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterator
 
+from netspec.analysis.gateway_routes import Listening
 from netspec.backends.common.certificates import certificate_pem, key_pem
 from netspec.backends.common.namespaces import namespace_id
 from netspec.backends.objects import Manifest, manifest, node
+from netspec.ir.gateways import Listener
 from netspec.ir.http import UsersSecret
 from netspec.ir.model import Ir
 from netspec.plan import Node
 from netspec.probes import STAND_IN_PASSWORD, STAND_IN_USER
 
+#: The name in a certificate for no host in particular.
+_NOWHERE = "netspec.invalid"
 #: crypt(3) with SHA-512 of the password.
 _CRYPT = "$6$netspec$vveYO2NCQGHsYmVSvCkfZJvx2EufVfhUGjZISbA2M.lRBttJXSPiJgnReH.Q9Xy.5W21OhDkxI75xjf//IDDV0"
 
@@ -25,10 +30,22 @@ def secrets(ir: Ir) -> tuple[Node, ...]:
     for route in ir.http:
         if route.tls_stand_in and route.tls:
             hosts[route.namespace, route.tls] += route.hosts
+    for listener, host in _listening(ir):
+        for where in listener.stand_ins:
+            hosts[where].append(host)
     logins = {(r.namespace, r.basic_auth.secret) for r in ir.http if r.basic_auth and r.basic_auth.stand_in}
     made = [_certificate(*where, hosts[where]) for where in sorted(hosts)]
     made += [_users(*where, users) for where in sorted(logins)]
     return tuple(node(obj, *namespace_id(obj["metadata"]["namespace"])) for obj in made)
+
+
+def _listening(ir: Ir) -> Iterator[tuple[Listener, str]]:
+    """The listeners of Gateways with each host that they have, or that their routes have."""
+    listening = Listening.of(ir)
+    for _, listener in listening.listeners:
+        own = [e.host for e in listening.entries if e.listener is listener and e.host]
+        for host in dict.fromkeys([listener.hostname] if listener.hostname else own or [_NOWHERE]):
+            yield listener, host
 
 
 def _certificate(namespace: str, name: str, hosts: list[str]) -> Manifest:

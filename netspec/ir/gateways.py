@@ -25,7 +25,8 @@ OF_REQUESTS: frozenset[RouteKind] = frozenset(("HTTPRoute", "GRPCRoute"))
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """`mode` "" where there is no TLS. `certificates`: (namespace, Secret). `kinds`: (group, kind) of the routes that
+    """`mode` "" where there is no TLS. `certificates`: (namespace, Secret);
+    `stand_ins`: those that netspec makes. `kinds`: (group, kind) of the routes that
     it takes; None: those of its protocol. `allowed`: from which namespaces (Same, All, Selector, or none known)."""
 
     name: str
@@ -37,6 +38,7 @@ class Listener:
     allowed: str = "Same"
     selector: Selector | None = None
     certificates: tuple[tuple[str, str], ...] = ()
+    stand_ins: frozenset[tuple[str, str]] = frozenset()
     place: Place = field(default=Place(), compare=False)
 
 

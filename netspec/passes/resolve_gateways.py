@@ -24,6 +24,7 @@ def _listener(
 ) -> ir.Listener:
     allowed, tls = given.allowed_routes, given.tls
     selector = allowed.namespaces.selector
+    certificates = tls.certificate_refs if tls is not None else []
     return ir.Listener(
         given.name,
         given.port,
@@ -33,7 +34,8 @@ def _listener(
         tuple((GROUP, kind.kind) for kind in allowed.kinds) or None,
         allowed.namespaces.from_,
         None if selector is None else resolved_selector(selector),
-        tuple((c.namespace or gateway.namespace, c.name) for c in tls.certificate_refs) if tls is not None else (),
+        tuple((c.namespace or gateway.namespace, c.name) for c in certificates),
+        frozenset((c.namespace or gateway.namespace, c.name) for c in certificates if c.stand_in),
         context.place(path),
     )
 

@@ -20,7 +20,7 @@ from netspec.probing.flows import admits_outside, callers
 
 #: netexec's own paths.
 TELLS, HEADER, ECHO = "/hostname", "/header", "/echo"
-_DOES = frozenset(
+DOES = frozenset(
     f"/{name}"
     for name in [
         *("clientip", "dial", "echo", "exit", "header", "healthz", "hostName", "readyz", "redirect", "serverport"),
@@ -28,7 +28,7 @@ _DOES = frozenset(
     ]
 )
 #: A host that no route has, unless one takes any.
-_NOBODY = "nobody.netspec.invalid"
+NOBODY = "nobody.netspec.invalid"
 #: A limit per client that a few requests may reach tells nothing; nor is a body sent that is larger.
 BURST, _BODY = 20, 1 << 16
 
@@ -85,7 +85,7 @@ def is_reached(ir: Ir) -> bool:
 
 def host_of(rule: Rule) -> str:
     """A host that the rule takes."""
-    return f"netspec{rule.host[1:]}" if rule.host.startswith("*.") else rule.host or _NOBODY
+    return f"netspec{rule.host[1:]}" if rule.host.startswith("*.") else rule.host or NOBODY
 
 
 def _asked(found: list[Rule]) -> Iterator[HttpAsk]:
@@ -97,7 +97,7 @@ def _asked(found: list[Rule]) -> Iterator[HttpAsk]:
                 taken = chosen(found, ask.host, ask.path)
                 if taken is not None and taken.route.tls is not None:
                     yield ask
-    yield HttpAsk("GET", _NOBODY, "/")
+    yield HttpAsk("GET", NOBODY, "/")
 
 
 def _of_rule(rule: Rule, tls: bool) -> Iterator[HttpAsk]:
@@ -130,7 +130,7 @@ def _answer(ir: Ir, rule: Rule | None, ask: HttpAsk) -> dict[str, object] | None
         return {"status": 413}
     path = rewritten(rule, ask.path)
     behind = behind_rule(ir, rule)
-    if path in _DOES or not behind:
+    if path in DOES or not behind:
         return None
     return {"status": 200, "from": behind} if path == TELLS else {"status": 200}
 

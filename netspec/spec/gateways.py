@@ -61,6 +61,9 @@ class CertificateRef(Model):
     namespace: Name | None = Field(
         None, description="Unset: the Gateway's. Another one grants the Gateway the Secret, which netspec writes."
     )
+    stand_in: bool = Field(
+        False, description="Make that Secret, with a certificate whose key everybody knows, in place of the real one."
+    )
 
 
 class ListenerTls(Model):

@@ -17,6 +17,15 @@ from netspec.verify.model import Canary, CanaryCheck, Cause, Observation, Status
 from netspec.verify.state import State, pods_by_workload
 from netspec.verify.undeclared import Undeclared
 
+#: Facts of the Gateway API by what they are about, for a reader.
+_GATEWAY_FACTS = {
+    "gateway": "what the controller says of Gateway",
+    "gateway-listeners": "what the controller says of the listeners of Gateway",
+    "gateway-route": "what the controller says of",
+    "gateway-route-spec": "the object",
+    "reference-grant": "ReferenceGrant",
+}
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -124,9 +133,28 @@ class Evidence:
         if front and probe.fact == "ingress-route" and probe.subject in made:
             what = f"{front.kind} {probe.subject} " + ("is missing" if missing else f"is not the spec's: {said}")
             yield Finding(what, set_back(self.ir.stack), frozenset({own, f"route:{made[probe.subject]}"}))
+        elif probe.fact.startswith("gateway") or probe.fact == "reference-grant":
+            what = f"{_GATEWAY_FACTS.get(probe.fact, probe.fact)} {probe.subject} "
+            what += "is missing" if missing else f"is not as the spec has it: {said}"
+            yield Finding(what, set_back(self.ir.stack), frozenset({own, *(self._of_gateway(probe) or door)}))
         elif probe.fact.startswith("load-balancer-"):
             what = f"{probe.fact} of {probe.subject} is not as the spec has it: {said}"
             yield Finding(what, set_back(self.ir.stack), frozenset({own, "ways:load-balancer", *door}))
+
+    def _of_gateway(self, probe: FactProbe) -> set[str]:
+        """The routes that depend on an object of the Gateway API; none where all may."""
+        namespace = probe.subject.partition("/")[0]
+        if probe.fact == "reference-grant":
+            let_in = {(f["kind"], f["namespace"]) for f in probe.expect["from"]}
+            return {
+                f"route:{route.id}"
+                for route in self.ir.gateway_routes
+                if (route.kind, route.namespace) in let_in and namespace in {b.namespace for b in route.backends}
+            }
+        if probe.fact.startswith("gateway-route"):
+            return {f"route:{probe.subject.rpartition(' ')[2]}"}
+        parents = {r.id: {f"{p.namespace}/{p.name}" for p in r.parents} for r in self.ir.gateway_routes}
+        return {f"route:{id_}" for id_, known in parents.items() if probe.subject in known}
 
     def _odd_nodes(self, observation: Observation, probe: FactProbe) -> Iterator[Finding]:
         """The nodes that gave another answer; all of them where they agree."""

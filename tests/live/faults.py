@@ -1,6 +1,7 @@
 """The table of faults that a verification must catch: test_faults.py tests each row, `make faults` prints it."""
 
 import faults_edge
+import faults_gateways
 import faults_names
 import faults_objects
 import faults_paths
@@ -10,6 +11,6 @@ from live_cluster import STACK
 
 #: In the order in which they are made: nodes last, for they take longest to be as before. Those of names and of
 #: the front door need what the stacks of those names have.
-_OF_STACKS = {"names": (faults_names,), "edge": (faults_edge,)}
+_OF_STACKS = {"names": (faults_names,), "edge": (faults_edge,), "gateways": (faults_gateways,)}
 _MODULES = _OF_STACKS.get(STACK, (faults_objects, faults_ways, faults_paths))
 FAULTS: tuple[Fault, ...] = tuple(f for module in _MODULES for f in MADE if f.module == module.__name__)

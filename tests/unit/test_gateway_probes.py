@@ -1,0 +1,118 @@
+"""What is asked of a spec's Gateways, each with its negative; and what their objects explain."""
+
+from pathlib import Path
+
+import pytest
+
+from netspec.backends.registry import REGISTRY
+from netspec.compiler import compile_spec
+from netspec.ir.model import Ir
+from netspec.probes import FactProbe, FlowProbe, HttpAsk, Outcome, Probe
+from netspec.spec.load import load
+from netspec.verify.drift import Drift
+from netspec.verify.evidence import Evidence
+from netspec.verify.model import Observation, Status
+from netspec.verify.state import parse_state
+from netspec.verify.undeclared import Undeclared
+
+SPEC = Path(__file__).parent.parent.parent / "stacks" / "gateways.yaml"
+DOOR = "envoy-gateway-system/envoy"
+
+
+@pytest.fixture(scope="module")
+def found() -> tuple[Ir, dict[str, Probe]]:
+    result = compile_spec(load(SPEC), "gateways", REGISTRY)
+    assert result.plan is not None and result.ir is not None, [d.render() for d in result.diagnostics]
+    assert not result.diagnostics
+    return result.ir, {p.id: p for p in result.probes}
+
+
+def answers(found: tuple[Ir, dict[str, Probe]], listener: str) -> dict[str, object]:
+    start = f"fact:http-answer:{listener}:"
+    return {id_.removeprefix(start): p.expect for id_, p in found[1].items() if id_.startswith(start)}
+
+
+def test_each_match_is_asked_and_what_misses_it(found: tuple[Ir, dict[str, Probe]]) -> None:
+    of_shop = {k: v for k, v in answers(found, "edge/public/https").items() if "shop.example.com" in k}
+    bank = {"X-Of": "bank"}
+    assert of_shop == {
+        "GET:shop.example.com/": {"status": 200},
+        "GET:shop.example.com/hostname": {"status": 200, "from": ["shop/web"]},
+        "GET:shop.example.com/:x-version=next": {"status": 200},
+        "GET:shop.example.com/hostname:x-version=next": {"status": 200, "from": ["shop/next"]},
+        "GET:shop.example.com/beta?user=ann": {"status": 200},
+        "GET:shop.example.com/beta/hostname?user=ann": {"status": 200},
+        "GET:shop.example.com/betax?user=ann": {"status": 200},
+        "GET:shop.example.com/beta/hostname": {"status": 200},
+        "POST:shop.example.com/pay": {"status": 200, "headers": bank},
+        "POST:shop.example.com/pay/hostname": {"status": 200, "from": ["bank/ledger"], "headers": bank},
+        "POST:shop.example.com/payx": {"status": 200},
+        "GET:shop.example.com/pay/hostname": {"status": 200},
+    }
+
+
+def test_plain_http_is_redirected_and_a_wildcard_s_host_is_asked(found: tuple[Ir, dict[str, Probe]]) -> None:
+    assert answers(found, "edge/public/http") == {
+        **{
+            f"GET:shop.example.com{path}": {"status": 301, "location": f"https://shop.example.com{path}"}
+            for path in ("/", "/hostname")
+        },
+        "GET:netspec.preview.example.com/": {"status": 200},
+        "GET:netspec.preview.example.com/hostname": {"status": 200, "from": ["shop/next"]},
+    }
+
+
+def test_streams_and_certificates(found: tuple[Ir, dict[str, Probe]]) -> None:
+    tcp = found[1]["fact:http-answer:bank/streams/tcp:5000"]
+    assert isinstance(tcp, FactProbe) and (tcp.peer, tcp.port, tcp.expect) == (
+        DOOR,
+        5000,
+        {"status": 200, "from": ["bank/ledger"]},
+    )
+    udp = found[1]["flow:gateway:outside->bank/streams/udp:9000/UDP"]
+    assert isinstance(udp, FlowProbe)
+    assert (udp.destination, udp.port, udp.via, udp.expect) == (DOOR, 9000, "load-balancer", Outcome.CONNECTED)
+    certificate = found[1]["fact:certificate:443:netspec.example.com"]
+    assert isinstance(certificate, FactProbe)
+    assert certificate.expect == {"from": "Secret shop/example", "problem": ""}
+    assert certificate.request == HttpAsk("GET", "netspec.example.com", "/", tls=True)
+
+
+def test_the_stand_in_s_certificate_is_made_for_the_listener_s_host(found: tuple[Ir, dict[str, Probe]]) -> None:
+    plan = compile_spec(load(SPEC), "gateways", REGISTRY).plan
+    assert plan is not None
+    (secret,) = (m for m in plan.manifests() if m["kind"] == "Secret")
+    assert (secret["metadata"]["namespace"], secret["metadata"]["name"]) == ("shop", "example")
+
+
+@pytest.mark.parametrize(
+    ("id_", "observed", "what", "routes"),
+    [
+        (
+            "fact:reference-grant:bank/netspec-httproute-shop",
+            None,
+            "ReferenceGrant bank/netspec-httproute-shop is missing",
+            {"route:shop/shop"},
+        ),
+        (
+            "fact:gateway-route:HTTPRoute shop/shop",
+            {"Accepted": "True", "ResolvedRefs": "False"},
+            "what the controller says of HTTPRoute shop/shop is not as the spec has it: ResolvedRefs is 'False'",
+            {"route:shop/shop"},
+        ),
+        (
+            "fact:gateway:bank/streams",
+            {"Accepted": "True", "Programmed": "False"},
+            "what the controller says of Gateway bank/streams is not as the spec has it: Programmed is 'False'",
+            {"route:bank/ledger"},
+        ),
+    ],
+)
+def test_objects_of_the_api_explain_what_their_routes_answer(
+    found: tuple[Ir, dict[str, Probe]], id_: str, observed: object, what: str, routes: set[str]
+) -> None:
+    probe = found[1][id_]
+    seen = {id_: Observation(probe, Status.WRONG, observed)}
+    findings = Evidence(found[0], parse_state([]), Drift(), Undeclared(), seen).findings()
+    (finding,) = (f for f in findings if f.what.startswith(what))
+    assert {tag for tag in finding.tags if tag.startswith("route:")} == routes

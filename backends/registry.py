@@ -26,12 +26,13 @@ PROVIDERS: dict[str, dict[str, str]] = {
         "azure-cni": "cni.azure_cni:AzureCni",
         "gke-cni": "cni.gke_cni:GkeCni",
     },
-    "loadBalancer": {"metallb": "edge.metallb:Metallb"},
+    "loadBalancer": {"metallb": "edge.metallb:Metallb", "aws-nlb": "edge.aws_lbc:AwsNlb"},
     "ingress": {
         "traefik": "edge.traefik:Traefik",
         "haproxy": "edge.haproxy:Haproxy",
         "f5-nginx": "edge.f5_nginx:F5Nginx",
         "ingress-nginx": "edge.ingress_nginx:IngressNginx",
+        "aws-alb": "edge.aws_lbc:AwsAlb",
     },
     "gateway": {"envoy-gateway": "edge.envoy_gateway:EnvoyGateway"},
 }

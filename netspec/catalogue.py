@@ -84,6 +84,8 @@ INGRESS_NGINX = Release("1.15.1", "-", "https://github.com/kubernetes/ingress-ng
 INGRESS_NGINX_CHART = Release(
     "4.15.1", "-", "https://github.com/kubernetes/ingress-nginx/releases/tag/helm-chart-4.15.1"
 )
+#: Installed by its Helm chart, of the same version. `airgap` has none: it is of no use outside AWS.
+AWS_LBC = Release("3.5.0", "-", "https://github.com/kubernetes-sigs/aws-load-balancer-controller/releases/tag/v3.5.0")
 #: Installed by its Helm chart. `airgap` has none.
 ENVOY_GATEWAY = Release("1.9.2", "-", "https://github.com/envoyproxy/gateway/releases/tag/v1.9.2")
 #: The one that this release of Envoy Gateway runs by itself.
@@ -129,6 +131,7 @@ IMAGES: dict[str, str] = {
     "haproxy-ingress": f"quay.io/jcmoraisjr/haproxy-ingress:v{HAPROXY_INGRESS.official}",
     "f5-nginx": f"docker.io/nginx/nginx-ingress:{F5_NGINX.official}",
     "ingress-nginx": f"registry.k8s.io/ingress-nginx/controller:v{INGRESS_NGINX.official}",
+    "aws-load-balancer-controller": f"public.ecr.aws/eks/aws-load-balancer-controller:v{AWS_LBC.official}",
     "envoy-gateway": f"docker.io/envoyproxy/gateway:v{ENVOY_GATEWAY.official}",
     "envoy": f"docker.io/envoyproxy/envoy:distroless-v{ENVOY.official}",
     "agnhost": f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST.official}",

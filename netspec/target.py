@@ -20,7 +20,7 @@ from netspec.facts import ReadyRead as ReadyRead
 from netspec.feature import Feature as Feature
 
 if TYPE_CHECKING:
-    from netspec.ir.http import Front
+    from netspec.ir.http import FarFront, Front
     from netspec.ir.model import IPAddress, Ir
     from netspec.plan import Node, Ref
     from netspec.spec.model import Settings
@@ -103,6 +103,8 @@ class Balancing(NamedTuple):
     `addresses`: where it takes them from; none where that is not known. `answered`: whether a host on the nodes'
     network reaches such an address without further ado. `keeps_client`: what a node gets still has the client's address
     (else that of the balancer). `follows_pods`: with externalTrafficPolicy Local only a node that has a pod gets any.
+    `service_class`, `annotations`: what a Service says to get one of it, "" and {} for nothing; `node`: the plan node
+    that must be there as long as such a Service is, "" for none.
     """
 
     by: str
@@ -110,6 +112,9 @@ class Balancing(NamedTuple):
     answered: bool = True
     keeps_client: bool = True
     follows_pods: bool = True
+    service_class: str = ""
+    node: str = ""
+    annotations: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,8 @@ class Traits:
     on, `node_pods`: how many agents each of them runs by itself. `addons`: what the provider can install.
     `outputs`: values and Refs that other backends' nodes may use, by name. `shared_link`: the nodes and the host
     outside are on one link, where a node may answer for addresses that are not its own. `balancing`: how LoadBalancer
-    Services get in, None where that is not known. `front`: the proxy that serves HTTP routes, if there is one.
+    Services get in, None where that is not known. `front`: the pods that serve HTTP routes, if there are some;
+    `far_front`: what serves them outside the cluster.
     `service_networks`, `dns_address`: where Services have theirs and the DNS Service its own, where that is not what
     network says. `there`: None for a cluster that netspec makes. `remote`: one that it makes elsewhere than in
     containers of this machine, and whose kubeconfig is the stack's.
@@ -181,6 +187,7 @@ class Traits:
     shared_link: bool = False
     balancing: Balancing | None = None
     front: "Front | None" = None
+    far_front: "FarFront | None" = None
     pod_networks: tuple[Range, ...] = ()
     node_shares: bool = True
     nodes_wait: bool = False
@@ -216,12 +223,14 @@ class AddOn:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A ServiceAccount whose pods may call the provider: `actions`, by its names for them. `node` is the plan node that
-    stands for it; what makes its pods comes after that."""
+    """A ServiceAccount whose pods may call the provider: `actions`, by its names for them, on anything; `statements`:
+    what else, in the provider's own form, for rights on some things alone. `node` is the plan node that stands for it;
+    what makes its pods comes after that."""
 
     namespace: str
     name: str
     actions: tuple[str, ...]
+    statements: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def node(self) -> str:

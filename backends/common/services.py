@@ -1,5 +1,6 @@
 """Services: ClusterIP, headless, NodePort, LoadBalancer, ExternalName; the endpoints that a spec gives them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ from netspec.backends.common.namespaces import namespace_id
 from netspec.backends.objects import Manifest, manifest, node
 from netspec.ir.model import EndpointSlice, Ir, Service, ServicePort
 from netspec.plan import ManifestNode
+from netspec.target import Balancing
 
 #: What writes EndpointSlices by hand says so: Kubernetes' own controller leaves them alone (discovery/v1).
 MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
@@ -19,7 +21,7 @@ def services(ir: Ir) -> tuple[ManifestNode, ...]:
     return (
         *(
             replace(
-                node(service_manifest(s), *namespace_id(s.namespace), wait=False),
+                node(service_manifest(s, _annotations(ir, s)), *namespace_id(s.namespace), *_after(ir, s), wait=False),
                 outlives=ir.traits.balancers_stay and s.type == "LoadBalancer",
             )
             for s in own
@@ -47,7 +49,24 @@ def slice_manifest(service: Service, part: EndpointSlice) -> Manifest:
     )
 
 
-def service_manifest(service: Service) -> Manifest:
+def _balancing(ir: Ir, service: Service) -> Balancing | None:
+    """What gives the Service an address, where that is the stack's choice."""
+    balancing = ir.traits.balancing
+    is_its = balancing is not None and service.load_balancer_class == balancing.service_class
+    return balancing if is_its and service.type == "LoadBalancer" else None
+
+
+def _annotations(ir: Ir, service: Service) -> Mapping[str, str]:
+    balancing = _balancing(ir, service)
+    return {} if balancing is None else balancing.annotations
+
+
+def _after(ir: Ir, service: Service) -> tuple[str, ...]:
+    balancing = _balancing(ir, service)
+    return () if balancing is None or not balancing.node else (balancing.node,)
+
+
+def service_manifest(service: Service, annotations: Mapping[str, str] | None = None) -> Manifest:
     spec: dict[str, Any] = {"type": service.type}
     if service.type == "ExternalName":
         spec["externalName"] = service.external_name
@@ -68,7 +87,7 @@ def service_manifest(service: Service) -> Manifest:
     if service.publish_not_ready:
         spec["publishNotReadyAddresses"] = True
     spec |= service.others
-    return manifest("v1", "Service", service.name, service.namespace, spec=spec)
+    return manifest("v1", "Service", service.name, service.namespace, annotations=annotations, spec=spec)
 
 
 def _port(port: ServicePort) -> dict[str, Any]:

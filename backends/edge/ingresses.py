@@ -12,7 +12,7 @@ from netspec.diagnostics import Report
 from netspec.ir.http import Front, HttpBackend, HttpPath, HttpRoute, Tracing
 from netspec.ir.model import ContainerPort, Ir, Place, Service, ServicePort, Workload
 from netspec.ir.selectors import Selector
-from netspec.plan import Node
+from netspec.plan import ManifestNode
 from netspec.spec.model import Settings
 from netspec.target import Field as FieldRead
 from netspec.target import ObjectRead
@@ -98,7 +98,7 @@ def read(obj: Manifest) -> tuple[dict[str, Any], ObjectRead]:
     return {"class": spec["ingressClassName"], "rules": spec["rules"]}, found
 
 
-def placed(obj: Manifest, *after: str, wait: bool = True) -> Node:
+def placed(obj: Manifest, *after: str, wait: bool = True) -> ManifestNode:
     """After its namespace too; Kubernetes makes `default` and its own itself."""
     name = obj["metadata"]["namespace"]
     made = () if name == "default" or name.startswith("kube-") else (f"namespace:{name}",)

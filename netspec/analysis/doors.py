@@ -129,6 +129,8 @@ class Passing:
             end = PodEnd(door.workload.id)
             verdict = evaluate(self._reach.inventory, PodEnd(proxy), end, door.port, door.protocol)
             return {"allow": True, "deny": False}.get(verdict.expected or "")
+        if door.way == "routes" and self._reach.inventory.proxy_networks:
+            return self._from_outside(peer, bit, self._reach.inventory.proxy_networks)
         if door.way == "routes":
             known = self._of_any_pod(self._reach.ingress_keys[peer])
             if bit & known.every:
@@ -144,6 +146,8 @@ class Passing:
         """Whether the ingress of a class lets addresses of `sources` in: all (True), some or perhaps (None), none."""
         side = self._reach.ingress[peer]
         wanted = self._reach.externals_in(sources)
+        if not wanted:  # among the pods' own, of which some are no pod's
+            return None
         surely = possibly = 0
         for ports, peers in side.lower.items():
             surely |= peers if ports & bit else 0

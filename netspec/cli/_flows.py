@@ -161,6 +161,13 @@ class _Asking:
         title = f"{name} through {door.through} -> {end} {door.port}/{door.protocol}"
         if start is None and self._inventory.proxy:
             return Found(title, self._explainer.explain(PodEnd(self._inventory.proxy), end, *dialled), dialled)
+        if start is None and self._inventory.proxy_networks:
+            network = self._inventory.proxy_networks[0]
+            passes = Passing(Reachability(self._inventory))(door)
+            answer = "undefined" if passes is None else "allow" if passes else "deny"
+            note = f"from {', '.join(map(str, self._inventory.proxy_networks))}, where routes are served"
+            explanation = self._explainer.explain(AddressEnd(network[1]), end, *dialled)
+            return Found(title, explanation, dialled, note, answer)
         if start is None:
             explanation = self._explainer.explain_proxy(end, *dialled)
             about = self._evaluator.about(end)

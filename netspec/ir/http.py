@@ -230,3 +230,16 @@ class Front:
 
     def port(self, name: str) -> int:
         return next(p.port for p in self.service.ports if p.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class FarFront:
+    """A proxy outside the cluster that serves routes, and sees its clients itself. `sources`: the addresses from which
+    pods get its requests. `kind`, `suffixes`: as of a Front."""
+
+    sources: tuple[IPNetwork, ...]
+    kind: str = "Ingress"
+    suffixes: tuple[str, ...] = ("",)
+
+    def objects_of(self, route: HttpRoute) -> tuple[tuple[str, str], ...]:
+        return tuple((self.kind, f"{route.id}{suffix}") for suffix in self.suffixes)

@@ -150,7 +150,8 @@ class Unread:
 class Inventory:
     """What reachability is computed from. `dialect` is None where the CNI is unknown (plain manifests). Of a namespace
     that is not among `namespaces` nothing is known but its name, which is a label of it. `node_addresses`: those that
-    are known to be nodes'. `proxy`: the id of the workload that serves its routes, "" where that is not known."""
+    are known to be nodes'. `proxy`: the id of the workload that serves its routes, "" where that is not known;
+    `proxy_networks`: where what serves them has its addresses, outside the cluster."""
 
     namespaces: tuple[Namespace, ...] = ()
     workloads: tuple[Workload, ...] = ()
@@ -165,6 +166,7 @@ class Inventory:
     node_addresses: tuple[IPNetwork, ...] = ()
     cluster_domain: str = "cluster.local"
     proxy: str = ""
+    proxy_networks: tuple[IPNetwork, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +271,7 @@ class Ir:
             slices=self.slices,
             routes=(*map(_route, self.http), *map(_gateway_route, self.gateway_routes)),
             proxy=self.traits.front.workload.id if self.traits.front else "",
+            proxy_networks=self.traits.far_front.sources if self.traits.far_front else (),
             cluster_domain=self.dns.cluster_domain,
         )
 

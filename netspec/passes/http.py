@@ -42,6 +42,8 @@ def behind_policies(ir: Ir, context: Context) -> Ir:
     """Whether the policies let the controller's own pods through to the backends: the last of the checks, when all
     policies are there."""
     front = ir.traits.front
+    if ir.traits.far_front is not None and ir.http:
+        _reached_from_afar(ir, context)
     if front is None:
         return ir
     endpoints = Endpoints(ir.inventory)
@@ -73,6 +75,25 @@ def _reached(
             then = _CUT_OFF.get(str(where[-1]), "the route would answer 504")
             context.report.error("NS845", where, f"{said}: {then}", f"add to policies: {hint}")
             return
+
+
+def _reached_from_afar(ir: Ir, context: Context) -> None:
+    """As `_reached`, of a proxy outside: its addresses must all be let in."""
+    from netspec.analysis.doors import Passing, doors  # for stacks that have such a proxy
+    from netspec.analysis.engine import Reachability
+
+    networks, reach = ir.inventory.proxy_networks, Reachability(ir.inventory)
+    passes, sources = Passing(reach), ", ".join(map(str, networks))
+    if not reach.externals_in(networks):  # among the pods' own, of which it is not known which are whose
+        return
+    for door in doors(ir.inventory):
+        if door.way == "routes" and not (lets := passes(door)):
+            who = f"{'some of ' * (lets is None)}{sources}, from where routes are served,"
+            said = f"policies keep {who} from {door.workload.id} at {door.port}/TCP"
+            hint = f"- {{name: ..., from: {{cidr: {networks[0]}}}, to: {{workload: {door.workload.id}}}}}"
+            context.report.error(
+                "NS845", door.place.path, f"{said}: the route would answer 504", f"add to policies: {hint}"
+            )
 
 
 def service_port(ir: Ir, route: HttpRoute, backend: HttpBackend) -> tuple[Service, ServicePort] | None:

@@ -1,5 +1,7 @@
 """Checks Services: types and their fields, ports, and the pods behind them."""
 
+from dataclasses import replace
+
 from netspec.diagnostics import Path
 from netspec.ir.model import Ir, Service
 from netspec.passes.context import Context
@@ -23,7 +25,17 @@ def services(ir: Ir, context: Context) -> Ir:
         _ports(service, context)
         if service.type != "ExternalName":
             _backends(ir, service, context)
-    return ir
+    balancing = ir.traits.balancing
+    if balancing is None or not balancing.service_class:
+        return ir
+    chosen = balancing.service_class
+    told = (replace(s, load_balancer_class=chosen) if _is_default(s) else s for s in ir.services)
+    return replace(ir, services=tuple(told))
+
+
+def _is_default(service: Service) -> bool:
+    """Whether the stack's own load balancer gives it its address."""
+    return service.type == "LoadBalancer" and not service.load_balancer_class and not service.system
 
 
 def _type(service: Service, context: Context) -> None:

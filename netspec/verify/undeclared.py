@@ -70,7 +70,7 @@ def _services_and_routes(ir: Ir, own: set[str], items: Sequence[Item], state: St
     for service in strangers:
         yield Thing(service.namespace, f"Service {service.id}", "service", service.id, _doors(there, service, state))
     resources = {(i["kind"], id_of(i)): f"{i['kind'].lower()}.{of_group(i)}" for i in known if of_group(i)}
-    front = ir.traits.front
+    front = ir.traits.front or ir.traits.far_front
     ours = {made for route in ir.http for made in (front.objects_of(route) if front else ())}
     ours |= {(route.kind, route.id) for route in ir.gateway_routes}
     for unread in (u for u in reading.inventory.unread if "routes" in u.makes and u.namespace in own):

@@ -38,7 +38,7 @@ _OPTIONS: dict[Feature, dict[str, Any]] = {
     Feature.HTTP_WILDCARD: {"hosts": ["*.example.com"]},
     Feature.HTTP_REDIRECT: {"tls": {"secret": "web-tls"}, "redirectToHTTPS": True},
     Feature.HTTP_WEIGHTS: {"paths": [{"backends": _TWO}]},
-    Feature.HTTP_GRPC: {"protocol": "grpc", "tls": {"secret": "web-tls"}},
+    Feature.HTTP_GRPC: {"protocol": "grpc", "tls": {"secret": "web-tls"}, "redirectToHTTPS": True},
     Feature.HTTP_MAX_BODY: {"maxBodySize": "1Mi"},
     Feature.HTTP_RATE_LIMIT: {"rateLimit": {"requests": 10, "burst": 10}},
     Feature.HTTP_ALLOW_FROM: {"allowFrom": ["192.0.2.0/24"]},
@@ -49,7 +49,7 @@ _OPTIONS: dict[Feature, dict[str, Any]] = {
     Feature.HTTP_REWRITE: {"rewrite": {"prefix": "/v2"}},
     Feature.HTTP_ERROR_PAGES: {"errorPages": {"statuses": ["503"], "service": "web", "port": 8080}},
     Feature.HTTP_RETRIES: {"retries": 2},
-    Feature.HTTP_STICKY: {"sticky": {}},
+    Feature.HTTP_STICKY: {"sticky": {"cookie": "AWSALB"}},
     Feature.HTTP_WEB_SOCKET: {"webSocket": True},
     Feature.HTTP_FIRST_BYTE: {"timeouts": {"firstByteSeconds": 30}},
     Feature.HTTP_LAST_BYTE: {"timeouts": {"lastByteSeconds": 30}},
@@ -58,7 +58,13 @@ _OPTIONS: dict[Feature, dict[str, Any]] = {
     Feature.HTTP_OIDC: {
         "tls": {"secret": "web-tls"},
         "redirectToHTTPS": True,
-        "oidc": {"issuer": "https://login.example.com", "secret": "login"},
+        "oidc": {
+            "issuer": "https://login.example.com",
+            "authorizationEndpoint": "https://login.example.com/authorize",
+            "tokenEndpoint": "https://login.example.com/token",
+            "userInfoEndpoint": "https://login.example.com/user",
+            "secret": "login",
+        },
     },
 }
 

@@ -36,6 +36,10 @@ EXCLUDED = {
 }
 #: A CNI that is software of one cluster's provider -> that cluster.
 HOME = {"vpc-cni": "eks", "azure-cni": "aks", "gke-cni": "gke"}
+# Load balancers of AWS are for clusters there, and one of them for pods with addresses of the VPC.
+_AWS = {"aws-alb": "NS880", "aws-nlb": "NS880"}
+EXCLUDED |= {(name, of): code for name in TOYS.providers("cluster") if name != "eks" for of, code in _AWS.items()}
+EXCLUDED |= {(name, "aws-alb"): "NS880" for name in TOYS.providers("cni") if HOME.get(name) != "eks"}
 _OPTIONAL = [(layer.name, name) for layer in LAYERS if not layer.required for name in TOYS.providers(layer.name)]
 #: Every cluster with every CNI, with and without what else a stack may choose.
 STACKS: list[Stack] = [
@@ -43,7 +47,7 @@ STACKS: list[Stack] = [
     for cluster in TOYS.providers("cluster")
     for cni in TOYS.providers("cni")
     if not excluded(cluster, cni)
-    for more in [(), *((choice,) for choice in _OPTIONAL if (cluster, choice[1]) not in EXCLUDED)]
+    for more in [(), *((c,) for c in _OPTIONAL if not {(cluster, c[1]), (cni, c[1])} & EXCLUDED.keys())]
 ]
 #: What netspec has no backend for. A gap that closes must be taken out here.
 GAPS = {

@@ -229,6 +229,10 @@ STACK_OF: dict[str, str | dict[str, Any]] = {
     "cloud": {"type": "cloud", "zone": "north"},
     "flannel": {"provider": "flannel", "policy": "calico"},
     "weave": {"provider": "weave", "acceptArchived": True},
+    "aws-alb": {
+        "controller": "aws-alb",
+        "certificates": {"shop/web-tls": "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b2c3d"},
+    },
     "eks": {
         "type": "eks",
         "region": "eu-west-1",

@@ -1,6 +1,6 @@
 """Add-ons: what EKS installs, with the rights that its pods have in AWS, and the settings that the spec gives them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from netspec.backends.clusters.eks.control import NAME
@@ -71,7 +71,9 @@ def addons(ir: Ir, settings: EksSettings, chosen: Iterable[AddOn], needs: Needs)
         nodes += _identity(settings, given.namespace, given.service_account, given.policies, name)
     for account in needs.accounts:
         name = f"{account.namespace}-{account.name}"
-        nodes += _identity(settings, account.namespace, account.name, (), name, account.actions)
+        own = [{"Effect": "Allow", "Action": list(account.actions), "Resource": "*"}] if account.actions else []
+        own += [dict(statement) for statement in account.statements]
+        nodes += _identity(settings, account.namespace, account.name, (), name, own)
     return tuple(nodes)
 
 
@@ -94,16 +96,15 @@ def _identity(
     account: str,
     policies: Iterable[str],
     name: str,
-    actions: Iterable[str] = (),
+    own: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[ResourceNode, ...]:
-    """A role for the pods of a ServiceAccount, by the agent; the association is there before the pods are. `actions`:
-    what the role allows by a policy of its own."""
+    """A role for the pods of a ServiceAccount, by the agent; the association is there before the pods are. `own`: the
+    statements of a policy of its own."""
     roles = role(f"pods-{name}", "pods.eks.amazonaws.com", settings.region, policies)
-    if actions:
-        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    if own:
         allowed = {
             "role": Ref(f"role-pods-{name}", "name"),
-            "policy": Json({"Version": "2012-10-17", "Statement": [statement]}),
+            "policy": Json({"Version": "2012-10-17", "Statement": list(own)}),
         }
         roles = (*roles, resource(f"role-pods-{name}-own", "iam/rolePolicy:RolePolicy", allowed))
     properties = {

@@ -66,7 +66,7 @@ def install(ir: Ir, settings: EnvoyGatewaySettings) -> tuple[Node, ...]:
     proxy = node(_proxy(ir, settings), ready.id)
     kind = node(_class(), proxy.id)
     grants = [placed(obj, ready.id) for obj in (*_grants(ir), *grant_objects(ir))]
-    out = [namespace, chart, ready, proxy, kind, *grants]
+    out: list[Node] = [namespace, chart, ready, proxy, kind, *grants]
     if ir.http:
         gateway = node(_gateway(ir), kind.id, wait=False)
         out += [gateway, *(placed(obj, gateway.id) for route in ir.http for obj in objects(ir, route))]

@@ -39,11 +39,14 @@ REDIRECT, SUCCESS = "redirect", "success"
 #: Facts that take several requests to one route, or are of the connection below them.
 SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS = "http-weights", "http-sticky", "http-rate-limit", "certificate", "old-tls"
 
+#: The fact that a call of gRPC is answered: of gRPC's health checking protocol, workload's name -> what it says.
+GRPC, HEALTH = "grpc-answer", "/grpc.health.v1.Health/Check"
+
 #: Of a certificate that is not the one of its Secret.
 ELSEWHERE = "elsewhere"
 
 #: What the outside host asks the front door for.
-DOOR_FACTS = ("http-answer", SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS)
+DOOR_FACTS = ("http-answer", GRPC, SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS)
 
 #: Who may log in where a stand-in takes the place of the real users.
 STAND_IN_USER, STAND_IN_PASSWORD = "netspec", "netspec"

@@ -1,12 +1,14 @@
 """Stand-in workloads: agnhost serves each declared port and carries the tools that probes run with.
 
-Source of the arguments: agnhost's `netexec` and `pause` commands (k8s.io/kubernetes/test/images/agnhost).
+Source of the arguments: agnhost's `netexec`, `grpc-health-checking` and `pause` commands
+(k8s.io/kubernetes/test/images/agnhost).
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
+from netspec.analysis.callees import grpc_ports
 from netspec.backends.common.namespaces import namespace_id
 from netspec.backends.objects import Manifest, guards, manifest, node
 from netspec.catalogue import IMAGES
@@ -31,10 +33,11 @@ _STARTED = "Initialized"
 def stand_ins(ir: Ir) -> tuple[Node, ...]:
     """A pod gets its address from the CNI and is never up before the policies that guard it."""
     out: list[Node] = []
+    grpc = grpc_ports(ir)
     for workload in ir.workloads:
         if not workload.stand_in or workload.system:
             continue
-        made = controller(workload, ir.dns.ndots)
+        made = controller(workload, ir.dns.ndots, {number for id_, number in grpc if id_ == workload.id})
         ends = workload.kind != "Job" and workload.ready
         before = (*namespace_id(workload.namespace), CNI_READY, *guards(ir, workload))
         out.append(node(made, *before, wait=ends))
@@ -51,10 +54,10 @@ def _running(workload: Workload, id_: str) -> ReadyNode:
     return ReadyNode(f"running:{id_}", (condition,), (id_,))
 
 
-def controller(workload: Workload, ndots: int | None) -> Manifest:
-    """The object that makes the workload's pods."""
+def controller(workload: Workload, ndots: int | None, grpc: Set[int] = frozenset()) -> Manifest:
+    """The object that makes the workload's pods. `grpc`: the ports that speak gRPC."""
     selector = {WORKLOAD_LABEL: workload.name}
-    template = {"metadata": {"labels": selector | dict(workload.labels)}, "spec": pod_spec(workload, ndots)}
+    template = {"metadata": {"labels": selector | dict(workload.labels)}, "spec": pod_spec(workload, ndots, grpc)}
     spec: dict[str, Any] = {"selector": {"matchLabels": selector}, "template": template}
     match workload.kind:
         case "StatefulSet":
@@ -74,7 +77,7 @@ def controller(workload: Workload, ndots: int | None) -> Manifest:
     return manifest(version, workload.kind, workload.name, workload.namespace, spec=spec)
 
 
-def pod_spec(workload: Workload, ndots: int | None) -> dict[str, Any]:
+def pod_spec(workload: Workload, ndots: int | None, grpc: Set[int] = frozenset()) -> dict[str, Any]:
     selector = {WORKLOAD_LABEL: workload.name}
     pod: dict[str, Any] = {
         "automountServiceAccountToken": False,
@@ -92,9 +95,9 @@ def pod_spec(workload: Workload, ndots: int | None) -> dict[str, Any]:
                 ]
             }
         },
-        "containers": containers(workload),
+        "containers": containers(workload, grpc),
     }
-    if first := init_containers(workload):
+    if first := init_containers(workload, grpc):
         pod["initContainers"] = first
     if workload.host_network:
         # The cluster's DNS all the same; without this the pod would have its node's.
@@ -133,19 +136,19 @@ def _spread(workload: Workload) -> list[dict[str, Any]]:
     return given or [usual]
 
 
-def containers(workload: Workload) -> list[dict[str, Any]]:
+def containers(workload: Workload, grpc: Set[int] = frozenset()) -> list[dict[str, Any]]:
     """One container a port, under the container's name where the spec has some; without ports one that only waits.
     Every one of them holds the image's shell."""
     spare = _spare_ports(workload)
     main = [c for c in workload.containers if c.role == "main"]
     if main:
-        return [made for container in main for made in _of_container(container, workload, spare)]
+        return [made for container in main for made in _of_container(container, workload, spare, grpc)]
     beside = {p for c in workload.containers for p in c.ports}
-    own = [_server(port, spare[port], workload) for port in workload.ports if port not in beside]
+    own = [_server(port, spare[port], workload, grpc) for port in workload.ports if port not in beside]
     return own or [_container("pause", ["pause"])]
 
 
-def init_containers(workload: Workload) -> list[dict[str, Any]]:
+def init_containers(workload: Workload, grpc: Set[int] = frozenset()) -> list[dict[str, Any]]:
     """Those that end do so at once; a sidecar goes on (restartPolicy Always, KEP-753)."""
     spare = _spare_ports(workload)
     out: list[dict[str, Any]] = []
@@ -153,21 +156,25 @@ def init_containers(workload: Workload) -> list[dict[str, Any]]:
         if container.role == "init":
             out.append(_container(container.name, []) | {"command": ["sh", "-c", "exit 0"]})
         else:
-            served = _of_container(container, workload, spare)
+            served = _of_container(container, workload, spare, grpc)
             out += [made | {"restartPolicy": "Always"} for made in served]
     return out
 
 
-def _of_container(container: Container, workload: Workload, spare: Mapping[ContainerPort, int]) -> list[dict[str, Any]]:
+def _of_container(
+    container: Container, workload: Workload, spare: Mapping[ContainerPort, int], grpc: Set[int]
+) -> list[dict[str, Any]]:
     """agnhost serves one port of a protocol: a container of several is as many, the first one under its name."""
     if not container.ports:
         return [_container(container.name, ["pause"])]
-    made = [_server(port, spare[port], workload) for port in container.ports]
+    made = [_server(port, spare[port], workload, grpc) for port in container.ports]
     return [made[0] | {"name": container.name}, *(m | {"name": f"{container.name}-{m['name']}"} for m in made[1:])]
 
 
-def _server(port: ContainerPort, spare: int, workload: Workload) -> dict[str, Any]:
-    """netexec always serves HTTP: beside a UDP or SCTP port it listens on a port that the workload does not declare."""
+def _server(port: ContainerPort, spare: int, workload: Workload, grpc: Set[int]) -> dict[str, Any]:
+    """netexec always serves HTTP: beside a UDP or SCTP port it listens on a port that the workload does not declare. In
+    gRPC agnhost serves the health checking protocol, under the workload's name; what that is told by HTTP goes to such
+    a port too."""
     tcp = port.protocol == "TCP"
     # /healthz answers 200 only once the UDP server has started.
     ready: dict[str, Any] = (
@@ -178,6 +185,8 @@ def _server(port: ContainerPort, spare: int, workload: Workload) -> dict[str, An
     args = ["netexec", f"--http-port={port.port if tcp else spare}"]
     args.append(f"--udp-port={port.port if port.protocol == 'UDP' else -1}")
     args += [f"--sctp-port={port.port}"] if port.protocol == "SCTP" else []
+    if tcp and port.port in grpc:
+        args = ["grpc-health-checking", f"--port={port.port}", f"--http-port={spare}", f"--service={workload.name}"]
     declared: dict[str, Any] = {"name": port.name} if port.name else {}
     on_node = {"hostPort": port.port if workload.host_network else port.host_port}
     declared |= on_node if on_node["hostPort"] else {}

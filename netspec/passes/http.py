@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
+from netspec.analysis.callees import service_port
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.routes import Rule, bare, rules
 from netspec.analysis.services import Endpoints
@@ -94,15 +95,6 @@ def _reached_from_afar(ir: Ir, context: Context) -> None:
             context.report.error(
                 "NS845", door.place.path, f"{said}: the route would answer 504", f"add to policies: {hint}"
             )
-
-
-def service_port(ir: Ir, route: HttpRoute, backend: HttpBackend) -> tuple[Service, ServicePort] | None:
-    """The Service port that a backend names; None where there is none."""
-    service = ir.services_by_id.get(f"{backend.namespace or route.namespace}/{backend.service}")
-    if service is None:
-        return None
-    port = next((p for p in service.ports if backend.port in (p.port, p.name) and p.protocol == "TCP"), None)
-    return None if port is None else (service, port)
 
 
 def _backends(route: HttpRoute) -> Iterator[tuple[HttpBackend, Path]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from netspec.analysis.callees import grpc_ports
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import AddressEnd, PodEnd
@@ -19,7 +20,7 @@ def load_balancers(ir: Ir) -> Iterator[FlowProbe | FactProbe]:
     balancing = ir.traits.balancing
     if balancing is None or not balancing.answered or not ir.traits.outside:
         return
-    endpoints = Endpoints(ir.inventory)
+    endpoints, other = Endpoints(ir.inventory), grpc_ports(ir)
     for service, port in ordered(ir):
         behind = backends(endpoints, service, port)
         if service.type != "LoadBalancer" or not any(workload.replicas for workload, _ in behind):
@@ -38,7 +39,7 @@ def load_balancers(ir: Ir) -> Iterator[FlowProbe | FactProbe]:
             backends=tuple(workload.id for workload, _ in behind),
         )
         seen = _client(ir, service)
-        tells = port.protocol == "TCP" and all(workload.stand_in for workload, _ in behind)
+        tells = port.protocol == "TCP" and all(w.stand_in and (w.id, number) not in other for w, number in behind)
         if seen and tells and expect is Outcome.CONNECTED:
             name = f"fact:client-address:{OUTSIDE}->{service.id}:{port.port}"
             yield FactProbe(name, "client-address", OUTSIDE, seen, service.id, port.port)

@@ -4,11 +4,13 @@ CORS and error pages; each with its negative, where one request can show it.
 
 from collections.abc import Iterator
 
-from netspec.analysis.routes import Rule, bare, rules
+from netspec.analysis.routes import Rule, bare, chosen, rules
 from netspec.ir.http import HttpRoute
 from netspec.ir.model import Ir
 from netspec.probes import (
     CERTIFICATE,
+    GRPC,
+    HEALTH,
     KEPT,
     LIMIT,
     OLD_TLS,
@@ -52,6 +54,9 @@ def door_facts(ir: Ir) -> Iterator[FactProbe]:
         if headers is None:
             continue
         own = list(rules([route]))
+        if route.grpc:
+            yield from _grpc(ir, found, own, headers)
+            continue
         if _is_limited(route):
             yield from _limit(ir, own[0], headers)
             continue
@@ -174,6 +179,17 @@ def _limit(ir: Ir, rule: Rule, headers: tuple[tuple[str, str], ...]) -> Iterator
         yield door_fact(ir, LIMIT, ask, rule.route, expect)
 
 
+def _grpc(ir: Ir, found: list[Rule], own: list[Rule], headers: tuple[tuple[str, str], ...]) -> Iterator[FactProbe]:
+    """The health checking protocol of a stand-in that is alone behind the route, which answers for its own name."""
+    for rule in own:
+        pods, tls = behind_rule(ir, rule), rule.route.tls is not None
+        ask = HttpAsk("POST", host_of(rule), HEALTH, tls=tls, headers=headers)
+        if len(pods) == 1 and chosen(found, ask.host, ask.path) == rule and (rule.host or not tls):
+            name = pods[0].partition("/")[2]
+            yield door_fact(ir, GRPC, ask, rule.route, {name: "SERVING", "nobody": "NOT_FOUND"})
+            return
+
+
 def _client(ir: Ir, found: list[Rule]) -> Iterator[FactProbe]:
     """What backends are told of the client (X-Forwarded-For), by one route: it is the controller's."""
     front, balancing = ir.traits.front, ir.traits.balancing
@@ -183,7 +199,8 @@ def _client(ir: Ir, found: list[Rule]) -> Iterator[FactProbe]:
         return
     for rule in found:
         headers, ask = way_in(ir, rule.route), leading_to(found, rule, HEADER)
-        if headers is not None and ask is not None and not _is_limited(rule.route) and behind_rule(ir, rule):
+        is_open = headers is not None and not rule.route.grpc and not _is_limited(rule.route)
+        if is_open and headers is not None and ask is not None and behind_rule(ir, rule):
             ask = ask._replace(path=f"{ask.path}?key=X-Forwarded-For", headers=headers)
             yield answer(ir, ask, rule.route, {"status": 200, "client": KEPT})
             return

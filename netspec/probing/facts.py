@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from netspec.analysis.callees import grpc_ports
 from netspec.analysis.services import Endpoints
 from netspec.ir.model import Ir, Service, Workload
 from netspec.ir.pods import PodDns
@@ -65,8 +66,10 @@ def kept_addresses(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
     """No NAT between pods: on every allowed TCP flow to a stand-in, its server says which address it saw. What goes to
     a node's own network leaves the pods', and may be given the node's address."""
     stand_ins = {w.id for w in ir.inventory.workloads if w.stand_in and not w.host_network}
+    other = grpc_ports(ir)
     for flow in flows:
-        if flow.protocol == "TCP" and flow.expect is Outcome.CONNECTED and flow.destination in stand_ins:
+        is_open = flow.protocol == "TCP" and flow.expect is Outcome.CONNECTED
+        if is_open and flow.destination in stand_ins and (flow.destination, flow.port) not in other:
             yield FactProbe(
                 f"fact:source-address-kept:{flow.source}->{flow.destination}:{flow.port}",
                 "source-address-kept",
@@ -80,8 +83,10 @@ def kept_addresses(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
 def own_addresses(ir: Ir) -> Iterator[FactProbe]:
     """A pod sees itself as others see it (Kubernetes docs, The Kubernetes network model): by the address that others
     dial, and as the caller that others see. No policy is about it."""
+    other = grpc_ports(ir)
     for workload in sources(ir):
-        port = next((p.port for p in sorted(workload.ports, key=lambda p: p.port) if p.protocol == "TCP"), None)
+        ports = sorted(p.port for p in workload.ports if p.protocol == "TCP" and (workload.id, p.port) not in other)
+        port = next(iter(ports), None)
         if workload.stand_in and port is not None:
             id_, said = f"fact:{OWN_ADDRESS}:{workload.id}", "the pod's own address"
             yield FactProbe(id_, OWN_ADDRESS, workload.id, said, workload.id, port)

@@ -8,13 +8,13 @@ something is ever asked for (test/images/agnhost/netexec).
 import base64
 from collections.abc import Iterator
 
+from netspec.analysis.callees import grpc_ports, service_port
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.routes import Rule, bare, chosen, rewritten, rules
 from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.ir.http import HttpBackend, HttpRoute
 from netspec.ir.model import Ir, Workload
-from netspec.passes.http import service_port
 from netspec.probes import OUTSIDE, REDIRECT, STAND_IN_PASSWORD, STAND_IN_USER, FactProbe, HttpAsk
 from netspec.probing.flows import admits_outside, callers
 
@@ -137,7 +137,7 @@ def _answer(ir: Ir, rule: Rule | None, ask: HttpAsk) -> dict[str, object] | None
 
 def way_in(ir: Ir, route: HttpRoute) -> tuple[tuple[str, str], ...] | None:
     """The headers with which a request of the outside host gets through to a pod; None where that is not known."""
-    if admits_outside(ir, route.allow_from) is not True or route.external_auth is not None or route.grpc:
+    if admits_outside(ir, route.allow_from) is not True or route.external_auth is not None:
         return None
     if route.basic_auth is None:
         return ()
@@ -165,13 +165,14 @@ def behind_rule(ir: Ir, rule: Rule) -> list[str]:
 
 
 def behind(ir: Ir, route: HttpRoute, backends: list[HttpBackend]) -> list[str]:
-    endpoints = Endpoints(ir.inventory)
+    endpoints, other = Endpoints(ir.inventory), frozenset() if route.grpc else grpc_ports(ir)
     out: list[Workload] = []
     for backend in backends:
         named = service_port(ir, route, backend)
-        pods = [e.workload for e in endpoints.of_port(*named)] if named else []
-        live = [w for w in pods if w is not None and w.stand_in and w.ready and w.replicas]
-        if not live or len(live) < len(pods):
+        found = endpoints.of_port(*named) if named else ()
+        pods = [(e.workload, e.number) for e in found if e.workload is not None]
+        live = [w for w, number in pods if w.stand_in and w.ready and w.replicas and (w.id, number) not in other]
+        if not live or len(live) < len(found):
             return []
         out += live
     return sorted({w.id for w in out})

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 
+from netspec.analysis.callees import grpc_ports
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.services import Endpoints
 from netspec.analysis.spaces import samples
@@ -130,11 +131,15 @@ def _through_the_cache(ir: Ir, source: Workload, port: ServicePort) -> Expected:
 def answering_pods(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
     """Which pod answers, where a Service's own fields say so and a stand-in's server says which pod it is."""
     stand_ins = {w.id: w for w in ir.inventory.workloads if w.stand_in}
+    endpoints, other = Endpoints(ir.inventory), grpc_ports(ir)
     asked: Counter[tuple[str, str, int]] = Counter()
     for flow in flows:
         service = ir.services_by_id.get(flow.destination)
         is_open = flow.expect is Outcome.CONNECTED and flow.protocol == "TCP" and flow.via == "cluster-ip"
         if service is None or not is_open or not set(flow.backends) <= stand_ins.keys():
+            continue
+        behind = [e for p in service.ports if p.port == flow.port for e in endpoints.of_port(service, p)]
+        if any(e.workload is not None and (e.workload.id, e.number) in other for e in behind):
             continue
         pods = sum(stand_ins[w].replicas for w in flow.backends)
         facts = [SAME_POD] if service.affinity_seconds and pods > 1 else []

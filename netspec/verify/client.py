@@ -1,7 +1,7 @@
 """An HTTP client over a connection that somebody else makes: requests one after the other, each answer in full."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -76,11 +76,16 @@ class Client:
         self._open.close()
 
 
-def handshake(sock: socket, host: str, trusted: str = "", names: bool = False) -> ssl.SSLSocket:
-    """TLS to `host` (SNI). `trusted`: the one certificate (PEM) that is, else any; `names`: it must be the host's."""
+def handshake(
+    sock: socket, host: str, trusted: str = "", names: bool = False, protocols: Sequence[str] = ()
+) -> ssl.SSLSocket:
+    """TLS to `host` (SNI). `trusted`: the one certificate (PEM) that is, else any; `names`: it must be the host's.
+    `protocols`: those that are offered (ALPN)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = names
     context.verify_mode = ssl.CERT_REQUIRED if trusted else ssl.CERT_NONE
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
     if trusted:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=trusted)

@@ -19,6 +19,7 @@ from netspec.probes import (
     CERTIFICATE,
     DOOR_FACTS,
     ELSEWHERE,
+    GRPC,
     KEPT,
     LIMIT,
     OUTSIDE,
@@ -36,6 +37,7 @@ from netspec.verify.access import Access
 from netspec.verify.client import BROKEN, Answer, Client, Connect, handshake
 from netspec.verify.model import Observation, Status
 from netspec.verify.resolve import Resolver, Unresolved
+from netspec.verify.rpc import health
 from netspec.verify.state import State, pods_by_workload
 from netspec.verify.streams import Stream
 
@@ -146,6 +148,9 @@ class Door:
                 return self._stays(probe.expect, client, ask)
             case name if name == LIMIT:
                 return limited(probe.expect, lambda: client.ask(ask).status)
+            case name if name == GRPC:
+                said = health(connect, ask, list(probe.expect))
+                return said == probe.expect, said, ""
             case name if name == CERTIFICATE:
                 return self._certificate(probe.expect, ask.host, connect)
         return old_tls(probe.expect, ask.host, connect)

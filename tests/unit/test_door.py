@@ -7,16 +7,21 @@ import ssl
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent import futures
 from contextlib import closing
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
+from netspec.analysis.callees import grpc_ports
 from netspec.backends.common.certificates import certificate_pem, key_pem
-from netspec.probes import CERTIFICATE, LIMIT, OLD_TLS, SHARES, STAYS, FactProbe, HttpAsk
+from netspec.backends.common.standins import controller
+from netspec.probes import CERTIFICATE, GRPC, HEALTH, LIMIT, OLD_TLS, SHARES, STAYS, FactProbe, HttpAsk
+from netspec.probing import derive_probes
 from netspec.probing.door import door_facts
 from netspec.toolchain.programs import Done
 from netspec.verify.about import About
@@ -194,10 +199,12 @@ def secure(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int
         yield port, text
 
 
-def _look(port: int, fact: str, host: str, expect: Any, pem: str = "", tls: bool = False) -> Observation:
+def _look(
+    port: int, fact: str, host: str, expect: Any, pem: str = "", tls: bool = False, path: str = "/"
+) -> Observation:
     workloads = {"web-0": "shop/web", "web-1": "shop/web", "api-1": "shop/api"}
     door = Door(_Access(pem), _Resolver(port), _stream, "out", "127.0.0.1", workloads)  # type: ignore[arg-type]
-    probe = FactProbe("f", fact, "outside", expect, "p/p", 443, request=HttpAsk("GET", host, "/", tls=tls))
+    probe = FactProbe("f", fact, "outside", expect, "p/p", 443, request=HttpAsk("GET", host, path, tls=tls))
     return door.run([probe])["f"]
 
 
@@ -268,6 +275,52 @@ def test_certificates(secure: tuple[int, str]) -> None:
     versions = {"TLSv1.1": "refused", "TLSv1.2": "accepted"}
     assert _look(port, OLD_TLS, "a.test", versions, tls=True).status is Status.PASS
     assert _look(port, "http-answer", "a.test", {"status": 200}, tls=True).status is Status.PASS
+
+
+def test_grpc_routes_are_asked_by_the_health_checking_protocol() -> None:
+    assert _facts(_route(protocol="grpc"))["grpc-answer:a.test/grpc.health.v1.Health/Check"] == {
+        **{"web": "SERVING", "nobody": "NOT_FOUND"}
+    }
+    both = [{"service": "web", "port": 80}, {"service": "api", "port": 80}]
+    assert "grpc-answer" not in " ".join(_facts(_route(protocol="grpc", paths=[{"backends": both}])))
+    assert "grpc-answer" not in " ".join(_facts(_route(protocol="grpc", paths=[{"path": "/x.Y", "backends": WEB}])))
+
+
+def test_a_stand_in_behind_a_grpc_route_serves_grpc_and_is_not_asked_by_http() -> None:
+    ir = _ir(_route(protocol="grpc"))
+    web = ir.workloads_by_id["shop/web"]
+    (server,) = controller(web, 1, {8080})["spec"]["template"]["spec"]["containers"]
+    assert server["args"] == ["grpc-health-checking", "--port=8080", "--http-port=61000", "--service=web"]
+    said = [p.id for p in derive_probes(ir) if isinstance(p, FactProbe) and p.peer == "shop/web"]
+    assert grpc_ports(ir) == {("shop/web", 8080)} and said == []
+
+
+@pytest.fixture(params=[False, True], ids=["in clear", "TLS"])
+def rpc(request: pytest.FixtureRequest) -> Iterator[tuple[int, bool]]:
+    """A server of the health checking protocol for the service web."""
+
+    def check(message: bytes, context: Any) -> bytes:
+        if message != b"\x0a\x03web":
+            context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        return b"\x08\x01"
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    handlers = {"Check": grpc.unary_unary_rpc_method_handler(check)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", handlers),))
+    pair = [(key_pem().encode(), certificate_pem(["a.test"]).encode())]
+    where = "127.0.0.1:0"
+    tls = grpc.ssl_server_credentials(pair)
+    port = server.add_secure_port(where, tls) if request.param else server.add_insecure_port(where)
+    server.start()
+    yield port, request.param
+    server.stop(None)
+
+
+def test_calls_of_grpc(rpc: tuple[int, bool]) -> None:
+    port, tls = rpc
+    expect = {"web": "SERVING", "nobody": "NOT_FOUND"}
+    assert _look(port, GRPC, "a.test", expect, tls=tls, path=HEALTH).status is Status.PASS
+    assert _look(port, GRPC, "a.test", {"api": "SERVING"}, tls=tls, path=HEALTH).status is Status.WRONG
 
 
 def test_a_connection_through_another_host_s_program(secure: tuple[int, str]) -> None:

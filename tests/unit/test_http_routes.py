@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netspec.analysis.callees import service_port
 from netspec.analysis.exposure import exposures
 from netspec.analysis.routes import Rule, bare, chosen, rewritten, rules, takes_host, takes_path
 from netspec.backends.edge.traefik.routes import _middlewares, match
@@ -17,7 +18,6 @@ from netspec.cli import OK, main
 from netspec.compiler import compile_spec
 from netspec.ir.http import HttpBackend, HttpPath, HttpRoute, Rewrite
 from netspec.ir.model import Dns, Ir, Network
-from netspec.passes.http import service_port
 from netspec.spec.http import IngressRoute
 from netspec.spec.load import loads
 

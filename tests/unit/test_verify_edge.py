@@ -8,7 +8,7 @@ import pytest
 from netspec.backends.registry import REGISTRY
 from netspec.compiler import compile_spec
 from netspec.ir.model import Ir
-from netspec.probes import FactProbe, HttpAsk, Probe
+from netspec.probes import DOOR_FACTS, FactProbe, HttpAsk, Probe
 from netspec.spec.load import load
 from netspec.target import ObjectRead
 from netspec.verify.about import About
@@ -102,6 +102,6 @@ def test_certificates_that_are_refused_for_one_reason_are_one_cause(stack: tuple
 def test_what_the_stack_is_asked_at_its_door(stack: tuple[Ir, dict[str, Probe]]) -> None:
     _, probes = stack
     kinds = {p.fact for p in probes.values() if isinstance(p, FactProbe) and p.request}
-    assert kinds == {"http-answer", "http-weights", "http-sticky", "http-rate-limit", "certificate", "old-tls"}
+    assert kinds == set(DOOR_FACTS)
     asked = [p.request for p in probes.values() if isinstance(p, FactProbe) and p.request]
     assert {ask.tls for ask in asked} == {True, False} and all(isinstance(ask, HttpAsk) for ask in asked)

@@ -6,17 +6,19 @@ from typing import Any, NamedTuple
 class Field(NamedTuple):
     """A field of an object: `path` as in "spec.cidr" (a key that has a dot in it is quoted: 'data."a.b"'); `default` is
     what the API takes it to be where it is absent. `every`: the values of all objects, sorted, and not their one
-    common value."""
+    common value. `outside`: the values are addresses, and those are read that are in none of these ranges, sorted;
+    objects without one do not count."""
 
     path: str
     default: Any = None
     every: bool = False
+    outside: tuple[str, ...] = ()
 
 
 class ObjectRead(NamedTuple):
     """Fields of Kubernetes objects. `resource` is kubectl's name ("configmaps", "<plural>.<group>"); without a `name`
-    all of them, except those in which a field has a value of `without`. Read as {name in `fields`: value}. `parse`
-    names a way to take the text of the one field apart (netspec.verify.readers)."""
+    all in which each field of `where` has its value, except those in which a field has a value of `without`. Read as
+    {name in `fields`: value}. `parse` names a way to take the text of the one field apart (netspec.verify.readers)."""
 
     resource: str
     fields: tuple[tuple[str, Field], ...]
@@ -24,6 +26,7 @@ class ObjectRead(NamedTuple):
     namespace: str = ""
     without: tuple[tuple[str, Any], ...] = ()
     parse: str = ""
+    where: tuple[tuple[str, Any], ...] = ()
 
 
 class NodeRead(NamedTuple):

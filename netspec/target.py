@@ -5,7 +5,7 @@ what the prediction needs to know (`Traits`), what it wants of the cluster befor
 (`Limit`), what is to be made (plan nodes), and what must then be true of the running cluster (`Fact`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -21,7 +21,7 @@ from netspec.feature import Feature as Feature
 
 if TYPE_CHECKING:
     from netspec.ir.http import FarFront, Front
-    from netspec.ir.model import IPAddress, Ir
+    from netspec.ir.model import IPAddress, Ir, Place, TierPolicy
     from netspec.plan import Node, Ref
     from netspec.spec.model import Settings
 
@@ -337,9 +337,16 @@ class Backend:
         operator names."""
         return ()
 
+    def policies(
+        self, ir: "Ir", settings: Any, place: "Callable[[Path], Place]", report: Report
+    ) -> "tuple[TierPolicy, ...]":
+        """The policies of its own kind that its settings give, as they are judged. Reports what of them cannot be said
+        exactly. `ir` is what the file declares and the traits; `place`: where a path of the file is."""
+        return ()
+
     def grants(self, ir: "Ir", settings: Any) -> "tuple[Node, ...]":
-        """What opens the flows of `ir.grants`, for which the spec needs a feature of it. Made too where the backend's
-        own software is somebody else's."""
+        """What opens the flows of `ir.grants`, for which the spec needs a feature of it, and the policies of its own
+        kind. Made too where the backend's own software is somebody else's."""
         return ()
 
     def facts(self, ir: "Ir", settings: Any) -> tuple[Fact, ...]:

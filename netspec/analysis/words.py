@@ -51,6 +51,7 @@ _STAGES: dict[Stage, str] = {
     "deny": "denied before anything is allowed",
     "allow": "adds to what NetworkPolicies allow",
     "default": "denies what no rule allows",
+    "ordered": "asked in its order, before NetworkPolicies",
 }
 
 

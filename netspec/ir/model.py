@@ -217,7 +217,7 @@ class Dns:
 class Ir:
     """A spec resolved for one stack. `traits` are what its backends say of themselves, `providers` their names by
     layer. `given`: the paths of optional settings of `network` and `dns` that the spec gives, and does not leave to
-    the defaults."""
+    the defaults. `tiers`: the policies that a backend's settings give."""
 
     name: str
     stack: str
@@ -233,6 +233,7 @@ class Ir:
     intents: tuple[IntentPolicy, ...] = ()
     policies: tuple[NetworkPolicy, ...] = ()
     grants: tuple[Grant, ...] = ()
+    tiers: tuple[TierPolicy, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     http: tuple[HttpRoute, ...] = ()
     gateways: tuple[Gateway, ...] = ()
@@ -267,7 +268,7 @@ class Ir:
             self.policies,
             self.network.pod_cidrs,
             self.traits.dialect,
-            tuple(g.as_tier(Selector.of({NAME_LABEL: g.namespace})) for g in self.grants),
+            (*(g.as_tier(Selector.of({NAME_LABEL: g.namespace})) for g in self.grants), *self.tiers),
             slices=self.slices,
             routes=(*map(_route, self.http), *map(_gateway_route, self.gateway_routes)),
             proxy=self.traits.front.workload.id if self.traits.front else "",

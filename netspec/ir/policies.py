@@ -90,8 +90,9 @@ class NetworkPolicy:
 Action = Literal["Accept", "Deny", "Pass", "Unread"]
 Tier = Literal["Admin", "Baseline"]
 #: A policy whose rules have no order is three in the order in which they count: what it denies comes before what any
-#: policy allows; what it allows adds to what others, and NetworkPolicies, allow; the rest is denied by default.
-Stage = Literal["deny", "allow", "default"]
+#: policy allows; what it allows adds to what others, and NetworkPolicies, allow; the rest is denied by default. One
+#: whose rules have an order is two: what they say, at its own place, and the default.
+Stage = Literal["deny", "allow", "default", "ordered"]
 #: Where they stand: behind every Admin tier, and before every Baseline tier, of policies with priorities (0-1000).
 STAGES: dict[Stage, tuple[Tier, int]] = {
     "deny": ("Admin", 2000),

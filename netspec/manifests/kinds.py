@@ -15,6 +15,10 @@ from netspec.manifests.fields import Bad, Object
 
 TIER_GROUP, GATEWAY_GROUP = "policy.networking.k8s.io", "gateway.networking.k8s.io"
 CILIUM_GROUP = "cilium.io"
+#: Calico's objects as its API server shows them, and as the CRDs hold them.
+CALICO_GROUP, CALICO_STORED = "projectcalico.org", "crd.projectcalico.org"
+#: Its policies -> what they are called here, beside NetworkPolicies of Kubernetes.
+CALICO_KINDS = {"NetworkPolicy": "CalicoNetworkPolicy", "GlobalNetworkPolicy": "GlobalNetworkPolicy"}
 CILIUM_POLICIES = ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy")
 
 
@@ -58,6 +62,8 @@ _READ: dict[tuple[str, str], _Versions] = {
     (GATEWAY_GROUP, "UDPRoute"): _Versions(("v1alpha2", "v1")),
     **{(CILIUM_GROUP, kind): _Versions(("v2",)) for kind in CILIUM_POLICIES},
     (CILIUM_GROUP, "CiliumCIDRGroup"): _Versions(("v2", "v2alpha1")),
+    **{(CALICO_STORED, kind): _V1 for kind in CALICO_KINDS},
+    **{(CALICO_GROUP, kind): _Versions(("v3",)) for kind in CALICO_KINDS},
 }
 #: Where a kind of these old groups is now.
 _MOVED = {"NetworkPolicy": "networking.k8s.io", "Ingress": "networking.k8s.io"}
@@ -100,10 +106,6 @@ _HARMLESS = frozenset(
 #: Kinds that decide who reaches whom, in a language of their own -> the resource as `kubectl get` knows it, to ask a
 #: cluster for them. `_decides` knows them, and others, by their names.
 REFUSED = {
-    ("crd.projectcalico.org", "NetworkPolicy"): "networkpolicies.crd.projectcalico.org",
-    ("crd.projectcalico.org", "GlobalNetworkPolicy"): "globalnetworkpolicies.crd.projectcalico.org",
-    ("projectcalico.org", "NetworkPolicy"): "networkpolicies.projectcalico.org",
-    ("projectcalico.org", "GlobalNetworkPolicy"): "globalnetworkpolicies.projectcalico.org",
     (CILIUM_GROUP, "CiliumEgressGatewayPolicy"): "ciliumegressgatewaypolicies.cilium.io",
     ("crd.antrea.io", "NetworkPolicy"): "networkpolicies.crd.antrea.io",
     ("crd.antrea.io", "ClusterNetworkPolicy"): "clusternetworkpolicies.crd.antrea.io",
@@ -122,6 +124,7 @@ REFUSED = {
     ("policy.linkerd.io", "AuthorizationPolicy"): "authorizationpolicies.policy.linkerd.io",
     ("policy.linkerd.io", "Server"): "servers.policy.linkerd.io",
 }
+_CALICO_RESOURCES = ("networkpolicies", "globalnetworkpolicies")
 _POLICY_RESOURCES = (
     "networkpolicies.networking.k8s.io",
     "adminnetworkpolicies.policy.networking.k8s.io",
@@ -129,9 +132,9 @@ _POLICY_RESOURCES = (
     "clusternetworkpolicies.policy.networking.k8s.io",
     "ciliumnetworkpolicies.cilium.io",
     "ciliumclusterwidenetworkpolicies.cilium.io",
+    *(f"{kinds}.{group}" for group in (CALICO_STORED, CALICO_GROUP) for kinds in _CALICO_RESOURCES),
     *REFUSED.values(),
 )
-_CALICO, _CALICO_STORED = ".projectcalico.org", ".crd.projectcalico.org"
 
 # What decides, by its name
 
@@ -229,7 +232,7 @@ def _sorted(api_version: str, kind: str) -> Sort | Bad:
         if version in versions.once:
             own = _own(kind)
             return Sort(True, f"{api_version} is no longer served by Kubernetes: write {own}")
-        if group in (TIER_GROUP, GATEWAY_GROUP, CILIUM_GROUP):
+        if group in (TIER_GROUP, GATEWAY_GROUP, CILIUM_GROUP, CALICO_GROUP, CALICO_STORED):
             known = " and ".join(versions.now)
             return Refused(("apiVersion",), f"is a version of {kind} that is not known", f"known is {known}")
         return _wrong(api_version, kind)
@@ -354,5 +357,6 @@ def full_name(served: tuple[str, str, str]) -> str:
 
 def _once(wanted: list[str]) -> list[str]:
     """Calico's API server shows what its CRDs hold: they alone are asked for, where they are there."""
-    twice = {r.replace(_CALICO_STORED, _CALICO) for r in wanted if r.endswith(_CALICO_STORED)}
+    stored, shown = f".{CALICO_STORED}", f".{CALICO_GROUP}"
+    twice = {r.removesuffix(stored) + shown for r in wanted if r.endswith(stored)}
     return [r for r in wanted if r not in twice]

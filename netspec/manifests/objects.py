@@ -28,7 +28,18 @@ from netspec.ir.model import (
 from netspec.ir.selectors import Labels, Selector
 from netspec.manifests import services
 from netspec.manifests.fields import Bad, Missing, Object, address, items, labels, mapping, network, object_name
-from netspec.manifests.kinds import CILIUM_POLICIES, TIER_GROUP, Refused, Sort, holds_pods, lists_known, sort_of
+from netspec.manifests.kinds import (
+    CALICO_GROUP,
+    CALICO_KINDS,
+    CALICO_STORED,
+    CILIUM_POLICIES,
+    TIER_GROUP,
+    Refused,
+    Sort,
+    holds_pods,
+    lists_known,
+    sort_of,
+)
 from netspec.manifests.policies import network_policy, tier_policy
 from netspec.manifests.workloads import TEMPLATES, Found, collapse, found_workload
 
@@ -42,7 +53,7 @@ _PRIMARY_NETWORK = "k8s.ovn.org/primary-user-defined-network"
 DEFAULT = "default"
 #: A pod's address stands for its network of this length, by IP version: pods come and go in it.
 _AROUND = {4: 24, 6: 64}
-_CLUSTER_WIDE = ("Namespace", "Node", "CiliumClusterwideNetworkPolicy", "CiliumCIDRGroup")
+_CLUSTER_WIDE = ("Namespace", "Node", "CiliumClusterwideNetworkPolicy", "CiliumCIDRGroup", "GlobalNetworkPolicy")
 #: The Service that stands for the API server.
 _API_SERVER = "default/kubernetes"
 #: DaemonSets by which a CNI is known.
@@ -77,6 +88,7 @@ class Objects:
     _services: list[Service] = field(default_factory=list)
     _policies: list[NetworkPolicy] = field(default_factory=list)
     _late: list[tuple[str, str, str, Object, Place]] = field(default_factory=list)
+    _ordered: list[tuple[str, str, str, Object, Place]] = field(default_factory=list)
     _tiers: list[TierPolicy] = field(default_factory=list)
     _routes: list[Route] = field(default_factory=list)
     _attachable: list["gateways.Attachable"] = field(default_factory=list)
@@ -122,7 +134,10 @@ class Objects:
         key = (*kinds, called)
         if key in self._seen:
             raise Duplicate((), f"is declared twice; first at {self._seen[key].position}", "keep one of them")
-        self._add(kind, namespace, called, body, place)
+        if group in (CALICO_GROUP, CALICO_STORED):
+            self._ordered.append((kind, "" if cluster_wide else namespace, called, body, place))
+        else:
+            self._add(kind, namespace, called, body, place)
         self._seen[key] = place
         self.count += 1
 
@@ -239,6 +254,13 @@ class Objects:
                 found.append(bad)
             yield from (Failure(body, place, bad) for bad in found)
         self._late.clear()
+        if self._ordered:
+            from netspec.manifests.calico import read_all  # most input does without
+
+            tiers, bads = read_all(self._ordered, _place_in)
+            self._tiers += tiers
+            yield from (Failure(*bad) for bad in bads)
+            self._ordered.clear()
         if self._elsewhere:  # once, however many they are
             body, place = self._elsewhere[0]
             others = f" and {len(self._elsewhere) - 1} more" if len(self._elsewhere) > 1 else ""
@@ -327,7 +349,10 @@ class Objects:
     def cni(self) -> str | None:
         """What the cluster runs, told from the DaemonSets of the known CNIs, or from policies that one alone has."""
         names = {f.key.name for f in self._found if f.key.kind == "DaemonSet"}
-        of_one = "cilium" if any(t.kind in CILIUM_POLICIES for t in self._tiers) else None
+        kinds = {t.kind for t in self._tiers}
+        of_one = "cilium" if not kinds.isdisjoint(CILIUM_POLICIES) else None
+        if not kinds.isdisjoint(CALICO_KINDS.values()):
+            of_one = "calico"
         return next((cni for name, cni in _CNI_DAEMONSETS.items() if name in names), of_one)
 
     def _workloads(self) -> tuple[Workload, ...]:

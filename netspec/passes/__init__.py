@@ -75,6 +75,8 @@ def resolve_and_check(loaded: LoadedSpec, name: str, parts: Sequence[Part], repo
         )
     if traits.dns_address:
         ir = replace(ir, dns=replace(ir.dns, address=traits.dns_address))
+    tiers = [t for part in parts for t in part.backend.policies(ir, part.settings, context.place, report)]
+    ir = replace(ir, tiers=tuple(tiers))
     for step in PASSES:
         ir = step(ir, context)
     return ir

@@ -11,7 +11,15 @@ from netspec.analysis.matrix import ports_text
 from netspec.diagnostics import Severity
 from netspec.ir.model import NAME_LABEL, Ir, NetworkPolicy, Peer, Rule, TierPolicy
 from netspec.ir.selectors import Labels, Selector
-from netspec.manifests.kinds import CILIUM_POLICIES, REFUSED, TIER_GROUP, decides
+from netspec.manifests.kinds import (
+    CALICO_GROUP,
+    CALICO_KINDS,
+    CALICO_STORED,
+    CILIUM_POLICIES,
+    REFUSED,
+    TIER_GROUP,
+    decides,
+)
 from netspec.manifests.read import read_texts
 from netspec.probes import FactProbe
 from netspec.verify.findings import Finding, delete, probe_tag, set_back
@@ -81,7 +89,8 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
     subjects = [(w.namespace, w.labels) for w in ir.workloads] + [(p.namespace, p.labels) for p in pods]
     strangers = [found[name] for name in sorted(found.keys() - wanted.keys())]
     idle = [p.id for p in strangers if not _selects(p, subjects)]
-    granted = {g.id for g in ir.grants}  # what they say is a fact of their own
+    # What they say is a fact of their own.
+    granted = {*(g.id for g in ir.grants), *(t.object[1] for t in ir.tiers)}
     others = [t for t in live.tiers if not (t.stage and t.object[1] in granted)]
     tiers = {t.id: _governs(t, labels, own, subjects) for t in others}
     up = set_back(ir.stack)
@@ -98,7 +107,11 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
             if _meaning(wanted[name]) != _meaning(found[name])
         ),
         *(
-            Finding(f"{kind} {name} is not in the spec", delete(ir.stack, kind, name), frozenset({"cluster", _SAID}))
+            Finding(
+                f"{kind} {name} is not in the spec",
+                delete(ir.stack, _RESOURCES.get(kind, kind), name),
+                frozenset({"cluster", _SAID}),
+            )
             for kind, name in dict.fromkeys(t.object for t in others if tiers[t.id])
         ),
         *(_unread(ir.stack, i) for i in items if _is_refused(i) and i["metadata"].get("namespace", "") in ("", *own)),
@@ -112,6 +125,11 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
 _SAID = probe_tag(PROBE)
 #: What some policies are about, besides pods and namespaces. (Which addresses are nodes' a spec does not say either.)
 _AROUND = ("Service", "CiliumCIDRGroup")
+#: kubectl's names of kinds that have another one here.
+_RESOURCES = {
+    CALICO_KINDS[kind]: f"{kinds}.{CALICO_STORED}"
+    for kind, kinds in (("NetworkPolicy", "networkpolicies"), ("GlobalNetworkPolicy", "globalnetworkpolicies"))
+}
 _NETWORK_POLICY = "networkpolicy.networking.k8s.io"
 
 
@@ -159,6 +177,8 @@ def is_policy(item: Item) -> bool:
     group = of_group(item)
     if _is_refused(item) or group == TIER_GROUP or item["kind"] in CILIUM_POLICIES:
         return True
+    if group in (CALICO_GROUP, CALICO_STORED):
+        return item["kind"] in CALICO_KINDS
     return group == "networking.k8s.io" and "Policy" in item["kind"]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from difflib import ndiff
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netspec.probes import FactProbe, Probe
@@ -127,7 +128,12 @@ def _get(access: Access, read: ObjectRead) -> "list[dict[str, Any]] | str":
 
 def _value(read: ObjectRead, items: Sequence[Mapping[str, Any]], expect: Any) -> Any:
     """What the objects hold, in the shape of the expectation."""
-    kept = [item for item in items if not any(at(item, path) == v for path, v in read.without)]
+    kept = [
+        item
+        for item in items
+        if all(at(item, path) == v for path, v in read.where)
+        and not any(at(item, path) == v for path, v in read.without)
+    ]
     if read.parse:
         ((_, wanted),) = read.fields
         parsed = PARSERS[read.parse](at(kept[0], wanted.path, "") if kept else "")
@@ -142,6 +148,9 @@ def _together(wanted: Field, values: list[Any]) -> Any:
     """One value where all objects agree, else each as text."""
     if wanted.every:
         return sorted(values, key=str)
+    if wanted.outside:
+        ranges = [ip_network(cidr) for cidr in wanted.outside]
+        return sorted(v for v in values if v and not any(ip_address(v) in found for found in ranges))
     distinct = list(dict.fromkeys(json.dumps(value, sort_keys=True) for value in values))
     return json.loads(distinct[0]) if len(distinct) == 1 else sorted(distinct)
 

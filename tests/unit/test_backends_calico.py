@@ -14,7 +14,8 @@ from netspec.backends.common import Common
 from netspec.diagnostics import Report
 from netspec.ir.model import Dns, Ir, Namespace, Network
 from netspec.plan import CNI_READY, ManifestNode, Node, ReadyNode
-from netspec.target import Address, Needs, Range, Traits
+from netspec.target import Address, Needs, ObjectRead, Range, Traits
+from netspec.verify.readers import _value
 
 NETWORK = Network((IPv4Network("10.244.0.0/16"),), (IPv4Network("10.96.0.0/16"),))
 IR = Ir("shop", "dev", NETWORK, Dns(address="10.96.0.10"), Traits(nodes=3), {"cluster": "kind", "cni": "calico"})
@@ -200,6 +201,36 @@ def test_a_pool_for_namespaces_is_for_no_other_pod() -> None:
     (namespace, *_) = Common().lower(replace(IR, namespaces=(Namespace("shop", {}),)), None, needs)
     assert isinstance(namespace, ManifestNode)
     assert namespace.manifest["metadata"]["annotations"] == needs.annotations["shop"]
+
+
+def test_pods_have_addresses_of_their_pools() -> None:
+    pools = [
+        {"name": "all", "cidr": "10.244.0.0/17"},
+        {"name": "shop", "cidr": "10.244.128.0/18", "namespaces": ["shop"]},
+        {"name": "rack", "cidr": "10.244.192.0/19", "nodes": {"kubernetes.io/hostname": "a"}},
+        {"name": "zone", "cidr": "10.244.224.0/19", "nodes": {"zone": "b"}},
+    ]
+    facts = Calico().facts(IR, CalicoSettings.model_validate({"pools": pools}))
+    read = {fact.subject: fact.read for fact in facts if fact.name.startswith("pool-of")}
+    assert set(read) == {"shop", "a"}
+    of_shop, of_a = read["shop"], read["a"]
+    assert isinstance(of_shop, ObjectRead) and isinstance(of_a, ObjectRead)
+    assert of_shop.namespace == "shop" and of_shop.fields[0][1].outside == ("10.244.128.0/18",)
+    # Of a pool for labels whose nodes are not known, a pod may have one anywhere.
+    assert of_a.fields[0][1].outside == ("10.244.0.0/17", "10.244.128.0/18", "10.244.192.0/19", "10.244.224.0/19")
+
+    def pod(node: str, address: str | None, **spec: Any) -> dict[str, Any]:
+        return {"spec": {"nodeName": node, **spec}, "status": {"podIP": address} if address else {}}
+
+    pods = [
+        pod("a", "10.244.192.1"),
+        pod("b", "192.168.0.1"),
+        pod("a", None),
+        pod("a", "172.30.0.2", hostNetwork=True),
+        pod("a", "10.245.0.9"),
+    ]
+    assert _value(of_a, pods, {}) == {"elsewhere": ["10.245.0.9"]}
+    assert _value(of_a, pods[:4], {}) == {"elsewhere": []}
 
 
 def test_what_the_kernel_must_have() -> None:

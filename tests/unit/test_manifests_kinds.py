@@ -122,8 +122,7 @@ def test_a_version_of_old_is_read_and_a_warning_says_so(version: str, kind: str,
 
 DECIDE = rows(
     """
-        crd.projectcalico.org/v1                   GlobalNetworkPolicy
-        projectcalico.org/v3                       NetworkPolicy
+        crd.antrea.io/v1beta1                      ClusterNetworkPolicy
         cilium.io/v2                               CiliumEgressGatewayPolicy
         cilium.io/v2                               CiliumLocalRedirectPolicy
         crd.antrea.io/v1beta1                      Egress

@@ -102,8 +102,8 @@ def test_an_object_twice_is_an_error_that_names_both_places() -> None:
 @pytest.mark.parametrize(
     ("version", "kind"),
     [
-        ("crd.projectcalico.org/v1", "NetworkPolicy"),
-        ("projectcalico.org/v3", "GlobalNetworkPolicy"),
+        ("crd.antrea.io/v1beta1", "NetworkPolicy"),
+        ("projectcalico.org/v4", "GlobalNetworkPolicy"),
         ("cilium.io/v2", "CiliumEgressGatewayPolicy"),
         ("cilium.io/v3", "CiliumNetworkPolicy"),
         ("policy.networking.k8s.io/v1beta9", "AdminNetworkPolicy"),

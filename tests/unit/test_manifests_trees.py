@@ -113,9 +113,9 @@ def test_what_is_beside_a_kustomize_tree_keeps_its_errors(tmp_path: Path) -> Non
 
 
 def test_a_policy_that_is_refused_is_named_in_a_kustomize_tree_too(tmp_path: Path) -> None:
-    guard = "apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: {name: guard}\n"
+    guard = "apiVersion: crd.antrea.io/v1beta1\nkind: ClusterNetworkPolicy\nmetadata: {name: guard}\n"
     write(tmp_path, {**BASE, "base/guard.yaml": guard})
-    assert any("GlobalNetworkPolicy guard" in said for said in rendered(read([str(tmp_path)])))
+    assert any("ClusterNetworkPolicy guard" in said for said in rendered(read([str(tmp_path)])))
 
 
 # --namespace

@@ -1,9 +1,9 @@
 """Calico. Its pools are parts of the pod CIDR; nodes take blocks of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from netspec.backends.cni.calico import modes, policy_only, pools
+from netspec.backends.cni.calico import modes, policies, policy_only, pools
 from netspec.backends.cni.calico.facts import facts
 from netspec.backends.cni.calico.operator import DEPLOYED, OWN_NAMESPACES, operator
 from netspec.backends.cni.calico.settings import CalicoSettings
@@ -11,8 +11,8 @@ from netspec.backends.cni.dialects import DIALECTS
 from netspec.backends.cni.vpc import addon
 from netspec.backends.cni.vpc.capacity import node_limits, subnet_limits
 from netspec.catalogue import CALICO
-from netspec.diagnostics import Report
-from netspec.ir.model import Ir
+from netspec.diagnostics import Path, Report
+from netspec.ir.model import Ir, Place, TierPolicy
 from netspec.plan import Node
 from netspec.target import Backend, Fact, Feature, Limit, Needs, Traits
 
@@ -86,6 +86,14 @@ class Calico(Backend):
         configs = () if settings.vpc_cni is None else addon.eni_configs(ir, settings.vpc_cni)
         return (*configs, *operator(ir, policy_only.effective(settings)))
 
+    def policies(
+        self, ir: Ir, settings: CalicoSettings, place: Callable[[Path], Place], report: Report
+    ) -> tuple[TierPolicy, ...]:
+        return policies.tiers(ir, settings, place, report)
+
+    def grants(self, ir: Ir, settings: CalicoSettings) -> tuple[Node, ...]:
+        return policies.policies(settings)
+
     def images(self, ir: Ir, settings: CalicoSettings) -> tuple[str, ...]:
         """Those that the operator is told the registry of."""
         of_images = modes.registry(policy_only.effective(settings))
@@ -94,4 +102,4 @@ class Calico(Backend):
     def facts(self, ir: Ir, settings: CalicoSettings) -> tuple[Fact, ...]:
         vpc = settings.vpc_cni
         told = () if vpc is None else addon.facts(ir, vpc, policy_only.values(vpc))
-        return (*told, *facts(ir, policy_only.effective(settings)))
+        return (*told, *facts(ir, policy_only.effective(settings)), *policies.facts(settings))

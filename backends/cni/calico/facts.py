@@ -31,6 +31,10 @@ _MODES: dict[Encapsulation, tuple[str, str]] = {
     "ipipCrossSubnet": ("Never", "CrossSubnet"),
     "none": ("Never", "Never"),
 }
+#: The label that has a node's name (well-known).
+HOSTNAME = "kubernetes.io/hostname"
+#: Pods that have no address of a pool, or had one.
+_NO_POD = (("spec.hostNetwork", True), ("status.phase", "Succeeded"), ("status.phase", "Failed"))
 #: What of a pool is checked, with what the API takes where a field is absent (projectcalico/api IPPoolSpec).
 _POOL = (
     ("blockSize", Field("spec.blockSize", 26)),
@@ -51,7 +55,7 @@ def facts(ir: Ir, settings: CalicoSettings) -> tuple[Fact, ...]:
     if data_plane(ir, settings) == "ebpf":
         read = ObjectRead(_FELIX, (("bpfEnabled", Field("spec.bpfEnabled", False)),), name="default")
         found.append(Fact("calico-ebpf", "calico", {"bpfEnabled": True}, read))
-    return (*found, *_bgp(ir, settings))
+    return (*found, *_addresses(settings), *_bgp(ir, settings))
 
 
 def _pools(ir: Ir, settings: CalicoSettings) -> list[Fact]:
@@ -76,6 +80,23 @@ def _pools(ir: Ir, settings: CalicoSettings) -> list[Fact]:
             for pool in pools
         ),
     ]
+
+
+def _addresses(settings: CalicoSettings) -> list[Fact]:
+    """That pods have their addresses in the pools that are theirs. Of nodes only those are told apart that the spec
+    has the name of."""
+    found = []
+    for name in sorted({name for pool in settings.pools for name in pool.namespaces}):
+        own = tuple(pool.cidr for pool in settings.pools if name in pool.namespaces)
+        read = ObjectRead("pods", (("elsewhere", Field("status.podIP", outside=own)),), namespace=name, without=_NO_POD)
+        found.append(Fact("pool-of-namespace", name, {"elsewhere": []}, read))
+    for node in sorted({pool.nodes[HOSTNAME] for pool in settings.pools if set(pool.nodes) == {HOSTNAME}}):
+        # Pods of namespaces with pools of their own are on every node.
+        own = tuple(pool.cidr for pool in settings.pools if pool.nodes.get(HOSTNAME, node) == node)
+        fields = (("elsewhere", Field("status.podIP", outside=own)),)
+        read = ObjectRead("pods", fields, without=_NO_POD, where=(("spec.nodeName", node),))
+        found.append(Fact("pool-of-node", node, {"elsewhere": []}, read))
+    return found
 
 
 def _of_pool(pool: CalicoPool, settings: CalicoSettings) -> dict[str, Any]:

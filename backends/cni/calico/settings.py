@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
+from netspec.backends.cni.calico.policy_settings import CalicoPolicy
 from netspec.backends.cni.vpc.settings import VpcAddresses
 from netspec.spec.model import MayBeThere, Settings
 from netspec.spec.types import Address, Cidr, Labels, Name, ObjectName, problem
@@ -91,6 +92,9 @@ class CalicoSettings(MayBeThere):
     bgp: CalicoBgp = Field(default_factory=CalicoBgp, description="Routes between nodes, and with others.")
     pools: list[CalicoPool] = Field(
         default_factory=list, max_length=25, description="Parts of the pod CIDR. Unset: one pool, all of it."
+    )
+    policies: list[CalicoPolicy] = Field(
+        default_factory=list, max_length=500, description="Policies of Calico's own: ordered, and rules that deny."
     )
     block_size: BlockSize = Field(26, description="The prefix length of the blocks that nodes take from the pool.")
     mtu: Annotated[int, Field(ge=576, le=65535)] | None = Field(

@@ -1,0 +1,376 @@
+"""NetworkPolicy and GlobalNetworkPolicy of Calico, as far as they are about pods.
+
+Policies have an order, the lowest first, and names where that is equal; NetworkPolicies of Kubernetes stand among them
+at 1000. The first rule that matches decides. A pod that some policy selects is isolated in that policy's directions:
+what no rule matches is denied. That is what tier policies say:
+
+- before 1000: rules of the Admin tier, in this order; Pass leaves the tier, behind which a namespace allows everything;
+- behind 1000, what NetworkPolicies allow is allowed already, and the rest is denied in the end: so a Deny only keeps
+  the rules behind it from allowing, which is a Pass, and rules that allow may stand before NetworkPolicies as well;
+- isolation: a Baseline tier that denies, asked for pods that no NetworkPolicy isolates.
+
+Sources: projectcalico/calico 3.28 to 3.32, api/pkg/apis/projectcalico/v3 (fields, defaults), felix/calc
+(policy_sorter.go: order), felix/rules/endpoints.go (end of a tier, profiles), libcalico-go/lib/backend/k8s/conversion
+(NetworkPolicies).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from ipaddress import ip_network
+from typing import Any, NamedTuple
+
+from netspec.diagnostics import Path
+from netspec.ir.model import (
+    Action,
+    Direction,
+    IpBlock,
+    IPNetwork,
+    Peer,
+    Place,
+    PolicyPort,
+    Protocol,
+    Tier,
+    TierPolicy,
+    TierRule,
+)
+from netspec.ir.policies import STAGES
+from netspec.ir.selectors import Selector
+from netspec.manifests.calico_selectors import Of, alternatives, both, of_namespace
+from netspec.manifests.fields import Bad, Missing, Object, items, known, network, port, port_number, text
+from netspec.manifests.kinds import CALICO_KINDS, Refused
+from netspec.manifests.policies import At, Complain
+
+#: Where NetworkPolicies of Kubernetes stand.
+KUBERNETES_ORDER = 1000
+#: Behind other ordered policies (ClusterNetworkPolicy has priorities up to 1000) and those without an order.
+_FIRST = 4000
+#: Calico's copies of Kubernetes' own NetworkPolicies, which its API server shows.
+_COPIES = ("knp.", "kanp.", "kbanp.", "kcnp.")
+
+_SPEC = frozenset(
+    (
+        *("order", "tier", "selector", "namespaceSelector", "serviceAccountSelector", "types", "ingress", "egress"),
+        *("doNotTrack", "preDNAT", "applyOnForward", "performanceHints"),
+    )
+)
+_RULE = frozenset(
+    (
+        *("action", "ipVersion", "protocol", "notProtocol", "icmp", "notICMP", "source", "destination", "http"),
+        "metadata",
+    )
+)
+_ENTITY = frozenset(
+    (
+        *("nets", "notNets", "selector", "notSelector", "namespaceSelector", "ports", "notPorts"),
+        *("serviceAccounts", "services", "domains"),
+    )
+)
+_SIDES: dict[Direction, tuple[str, str]] = {"Ingress": ("source", "destination"), "Egress": ("destination", "source")}
+_ACTIONS: dict[str, Action | None] = {"Allow": "Accept", "Deny": "Deny", "Pass": "Pass", "Log": None}
+_PROTOCOLS: dict[str, Protocol] = {"TCP": "TCP", "UDP": "UDP", "SCTP": "SCTP", "6": "TCP", "17": "UDP", "132": "SCTP"}
+_WHOLE: tuple[IPNetwork, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+_EVERYONE, _LAST = Peer(entity="all"), 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A policy with its place among the others. `order` None: behind all. `subjects`: it is about any of them."""
+
+    kind: str
+    name: str
+    order: float | None
+    subjects: tuple[Peer, ...]
+    rules: Mapping[Direction, tuple[TierRule, ...]]
+    place: Place
+
+    @property
+    def is_late(self) -> bool:
+        return self.order is None or self.order > KUBERNETES_ORDER
+
+
+def calico_policy(kind: str, namespace: str, name: str, body: Object, at: At, complain: Complain) -> Ordered | None:
+    """What a policy says; `namespace` is "" for a global one. None: it is a copy of another object. Raises Bad for one
+    that Calico does not take, Refused for one that is about hosts or in a tier of its own. A rule of which something
+    cannot be read may match whatever the rest leaves open."""
+    if name.startswith(_COPIES):
+        return None
+    path: Path = ("spec",)
+    spec = known(body.get("spec"), path, _SPEC)
+    if (tier := spec.get("tier")) not in (None, "", "default"):
+        raise Refused((*path, "tier"), f"is another tier than default ({tier}), which is not analysed", _WITHOUT)
+    for field in ("doNotTrack", "preDNAT"):
+        if spec.get(field):
+            raise Refused((*path, field), "is about hosts, which are not analysed", _WITHOUT)
+    reader = _Reader(namespace, at, complain)
+    lists = {d: items(spec.get(d.lower()), (*path, d.lower())) for d in _SIDES}
+    return Ordered(
+        CALICO_KINDS[kind],
+        f"{namespace}/{name}" if namespace else name,
+        _order(spec.get("order"), (*path, "order")),
+        reader.subjects(spec, path),
+        {d: reader.rules(lists[d], (*path, d.lower()), d) for d in _types(spec, path, lists)},
+        at(()),
+    )
+
+
+_WITHOUT = "what is said holds without it"
+
+
+def read_all(
+    given: Iterable[tuple[str, str, str, Object, Place]], place_in: Callable[[Place, Path], Place]
+) -> tuple[list[TierPolicy], list[tuple[Object, Place, Bad]]]:
+    """All policies of a cluster (kind, namespace or "", name, object, place), and what is wrong with some."""
+    read: list[Ordered] = []
+    wrong: list[tuple[Object, Place, Bad]] = []
+    for kind, namespace, name, body, place in given:
+        found: list[Bad] = []
+        try:
+            policy = calico_policy(kind, namespace, name, body, partial(place_in, place), found.append)
+            read += [] if policy is None else [policy]
+        except Bad as bad:
+            found.append(bad)
+        wrong += [(body, place, bad) for bad in found]
+    return list(ranked(read)), wrong
+
+
+def ranked(policies: Iterable[Ordered]) -> Iterator[TierPolicy]:
+    """As they are judged, each behind the one before it."""
+    ordered = sorted(policies, key=lambda p: (p.order is None, p.order or 0, p.name))
+    rank = _FIRST
+    for policy in ordered:
+        rules = {d: _late(found) if policy.is_late else _early(found) for d, found in policy.rules.items()}
+        closed = {d: (TierRule("Deny", (_EVERYONE,), place=policy.place),) for d in policy.rules}
+        for number, subject in enumerate(policy.subjects):
+            name = f"{policy.name} selector[{number}]" if len(policy.subjects) > 1 else policy.name
+            if any(rules.values()):
+                yield _tier(policy, name, ("Admin", rank), subject, rules)
+            yield replace(_tier(policy, name, STAGES["default"], subject, closed), stage="default")
+            rank += 1
+
+
+def _tier(
+    policy: Ordered,
+    name: str,
+    where: tuple[Tier, int],
+    subject: Peer,
+    rules: Mapping[Direction, tuple[TierRule, ...]],
+) -> TierPolicy:
+    ingress, egress = rules.get("Ingress", ()), rules.get("Egress", ())
+    return TierPolicy(policy.kind, name, *where, subject, ingress, egress, policy.place, "ordered")
+
+
+def _early(rules: tuple[TierRule, ...]) -> tuple[TierRule, ...]:
+    """Behind the last tier a namespace's profile allows everything."""
+    return tuple(replace(r, action="Accept") if r.action == "Pass" else r for r in rules)
+
+
+def _late(rules: tuple[TierRule, ...]) -> tuple[TierRule, ...]:
+    actions: dict[Action, Action] = {"Deny": "Pass", "Pass": "Accept"}
+    return tuple(replace(r, action=actions.get(r.action, r.action)) for r in rules)
+
+
+def _order(value: Any, path: Path) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Bad(path, "is not a number")
+    if value == KUBERNETES_ORDER:
+        hint = "give one below or above: before NetworkPolicies, or behind them"
+        raise Refused(path, "is that of NetworkPolicies, among which names decide, and is not analysed", hint)
+    return float(value)
+
+
+def _types(spec: Object, path: Path, lists: Mapping[Direction, list[Any]]) -> tuple[Direction, ...]:
+    """types; where there are none, the directions that have rules, and Ingress where none has."""
+    given = items(spec.get("types"), (*path, "types"))
+    for i, kind in enumerate(given):
+        if kind not in _SIDES:
+            raise Bad((*path, "types", i), "is neither Ingress nor Egress")
+    wanted = given or [d for d in _SIDES if lists[d]] or ["Ingress"]
+    if rest := [d for d in _SIDES if lists[d] and d not in wanted]:
+        raise Bad((*path, "types"), f"has no {rest[0]}, for which there are rules")
+    return tuple(d for d in _SIDES if d in wanted)
+
+
+class _Reader(NamedTuple):
+    namespace: str
+    at: At
+    complain: Complain
+
+    def subjects(self, spec: Object, path: Path) -> tuple[Peer, ...]:
+        found = [of_namespace(self.namespace)] if self.namespace else [_EVERY_POD]
+        if self.namespace and spec.get("namespaceSelector"):
+            raise Bad((*path, "namespaceSelector"), "is for global policies")
+        for field, of in _SELECTORS:
+            if not spec.get(field):
+                continue
+            at = (*path, field)
+            try:
+                more = alternatives(text(spec[field], at), at, of)
+                found = [both(one, other) for one in found for other in more]
+            except Missing as missing:
+                self.complain(missing)
+                found = [replace(p, unsure=True, because=f"what its {field} asks for") for p in found]
+        if spec.get("serviceAccountSelector"):
+            self.complain(Missing((*path, "serviceAccountSelector"), *_ACCOUNTS))
+            found = [replace(p, unsure=True, because="certain service accounts") for p in found]
+        return tuple(dict.fromkeys(found))
+
+    def rules(self, given: list[Any], path: Path, direction: Direction) -> tuple[TierRule, ...]:
+        return tuple(r for i, value in enumerate(given) if (r := self._rule(value, (*path, i), direction)) is not None)
+
+    def _rule(self, value: Any, path: Path, direction: Direction) -> TierRule | None:
+        """None: it decides nothing."""
+        found = known(value, path, _RULE)
+        given = text(found.get("action"), (*path, "action"))
+        if given not in _ACTIONS:
+            raise Bad((*path, "action"), f"is not one of {', '.join(_ACTIONS)}")
+        action = _ACTIONS[given]
+        if action is None:
+            return None
+        side, own = _SIDES[direction]
+        peer, subject = (known(found.get(s), (*path, s), _ENTITY) for s in (side, own))
+        to, to_path = (peer, (*path, side)) if direction == "Egress" else (subject, (*path, own))
+        ports = _Ports(found, path, to, to_path).read()
+        peers = self._peers(peer, (*path, side), found.get("ipVersion")) if ports is not None else []
+        extra = [(*path, side, f) for f in ("ports", "notPorts") if direction == "Ingress" and peer.get(f)]
+        extra += [(*path, own, f) for f in sorted(subject) if subject[f] and (direction == "Egress" or not _is_port(f))]
+        for at in extra:  # the caller's port, or more about whom the policy is about
+            self.complain(Missing(at, "narrows a rule in a way that is not analysed", _LEFT_OPEN))
+        peers = [_perhaps(p, "more that the rule asks for") for p in peers] if extra else peers
+        return TierRule(action, tuple(dict.fromkeys(peers)), tuple(ports or ()), place=self.at(path))
+
+    def _peers(self, found: Object, path: Path, version: Any) -> list[Peer]:
+        """The rule's peers; none: it matches nobody."""
+        asked = [f for f in _UNKNOWN if found.get(f)]
+        for field in asked:
+            self.complain(Missing((*path, field), "is not in the manifests, or not analysed", _LEFT_OPEN))
+        nets, excluded = (
+            [network(n, (*path, f, i)) for i, n in enumerate(items(found.get(f), (*path, f)))]
+            for f in ("nets", "notNets")
+        )
+        pods = self._pods(found, path)
+        if pods is not None:
+            narrowed = bool(nets or excluded or asked or version is not None)
+            return [_perhaps(p, "an address that the rule asks for") for p in pods] if narrowed else pods
+        if nets or excluded or version is not None:
+            whole = [n for n in nets or _WHOLE if version in (None, n.version)]
+            blocks = [Peer(ip_block=IpBlock(n, _inside(excluded, n))) for n in whole if not _covered(n, excluded)]
+            return [_perhaps(p, "more that the rule asks for") for p in blocks] if asked else blocks
+        return [_perhaps(_EVERYONE, f"what {asked[0]} asks for")] if asked else [_EVERYONE]
+
+    def _pods(self, found: Object, path: Path) -> list[Peer] | None:
+        """The pods that selectors describe; None: there is no selector."""
+        given = [(f, of) for f, of in _SELECTORS if found.get(f)]
+        if not given:
+            return None
+        within = self.namespace and "namespaceSelector" not in dict(given)
+        peers = [of_namespace(self.namespace)] if within else [_EVERY_POD]
+        for field, of in given:
+            at = (*path, field)
+            try:
+                more = alternatives(text(found[field], at), at, of)
+                peers = [both(one, other) for one in peers for other in more]
+            except Missing as missing:
+                self.complain(missing)
+                peers = [_perhaps(p, f"what {field} asks for") for p in peers]
+        return peers
+
+
+_EVERY_POD = Peer(Selector(), Selector())
+_SELECTORS: tuple[tuple[str, Of], ...] = (("selector", "pods"), ("namespaceSelector", "namespaces"))
+_UNKNOWN = ("notSelector", "serviceAccounts", "services", "domains")
+_LEFT_OPEN = "what the rule decides for certain flows is left open; the other rules count"
+_ACCOUNTS = ("asks for service accounts, which are not analysed", _LEFT_OPEN)
+
+
+def _is_port(field: str) -> bool:
+    return field in ("ports", "notPorts")
+
+
+def _perhaps(peer: Peer, because: str) -> Peer:
+    """One that it only may be. An address may be anybody's then."""
+    if peer.ip_block is not None or peer.entity is not None:
+        return Peer(unread="anything", because=because)
+    return replace(peer, unsure=True, because=because)
+
+
+def _inside(excluded: list[IPNetwork], whole: IPNetwork) -> tuple[IPNetwork, ...]:
+    return tuple(e for e in excluded if e.version == whole.version and e != whole and e.overlaps(whole))
+
+
+def _covered(whole: IPNetwork, excluded: list[IPNetwork]) -> bool:
+    return any(e.version == whole.version and e.overlaps(whole) and e.prefixlen <= whole.prefixlen for e in excluded)
+
+
+class _Ports(NamedTuple):
+    """Reads the ports that a rule is about: `to` is the called, the peer of egress rules."""
+
+    rule: Object
+    path: Path
+    to: Object
+    to_path: Path
+
+    def read(self) -> list[PolicyPort] | None:
+        """None: of protocols that are not analysed (ICMP). Empty: every port."""
+        protocol, other = (self._protocol(f) for f in ("protocol", "notProtocol"))
+        l7 = "http" if self.rule.get("http") else ""
+        ports, excluded = (items(self.to.get(f), (*self.to_path, f)) for f in ("ports", "notPorts"))
+        if l7 and protocol not in (None, "TCP"):
+            raise Bad((*self.path, "http"), "is for protocol TCP")
+        if protocol is None and other is None:
+            if ports or excluded:
+                raise Bad(self.to_path, "has ports, for which the rule must have a protocol: TCP, UDP or SCTP")
+            return [PolicyPort("TCP", l7=l7)] if l7 else []
+        if protocol is None:
+            return [PolicyPort(p) for p in ("TCP", "UDP", "SCTP") if p != other]
+        if protocol not in _PROTOCOLS.values():
+            return None
+        kind = _PROTOCOLS[protocol]
+        if excluded:
+            return [PolicyPort(kind, low, high, l7=l7) for low, high in self._gaps(ports, excluded)] or None
+        if not ports:
+            return [PolicyPort(kind, l7=l7)]
+        return [PolicyPort(kind, *each, l7=l7) for each in self._each(ports, "ports")]
+
+    def _protocol(self, field: str) -> str | None:
+        """A protocol's own name, or that of one without ports; None: there is none."""
+        value = self.rule.get(field)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise Bad((*self.path, field), "is neither a protocol's name nor its number")
+        return _PROTOCOLS.get(str(value).upper(), str(value))
+
+    def _each(self, given: list[Any], field: str) -> Iterator[tuple[int | str, int | None]]:
+        for i, value in enumerate(given):
+            at = (*self.to_path, field, i)
+            if isinstance(value, str) and ":" in value and value.replace(":", "").isdigit():
+                low, _, high = value.partition(":")
+                first, last = port_number(int(low), at), port_number(int(high), at)
+                if last < first:
+                    raise Bad(at, "ends before it begins")
+                yield first, last
+            elif isinstance(value, str) and value.isdigit():
+                yield port_number(int(value), at), None
+            else:
+                yield port(value, at), None
+
+    def _gaps(self, given: list[Any], excluded: list[Any]) -> Iterator[tuple[int, int]]:
+        """The ports that are given, or all, without those that are not meant."""
+        out: list[tuple[int, int]] = []
+        for low, high in self._each(excluded, "notPorts"):
+            if isinstance(low, str):
+                raise Bad((*self.to_path, "notPorts"), "is a name, which is not analysed")
+            out.append((low, high or low))
+        for low, high in self._each(given, "ports") if given else [(1, _LAST)]:
+            if isinstance(low, str):
+                raise Bad((*self.to_path, "ports"), "is a name beside notPorts, which is not analysed")
+            last = high or low
+            for first, end in sorted(out):
+                if low < first:
+                    yield low, min(first - 1, last)
+                low = max(low, end + 1)
+            if low <= last:
+                yield low, last

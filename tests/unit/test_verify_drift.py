@@ -125,8 +125,8 @@ def test_labels_of_a_namespace_count_where_a_policy_looks_at_them() -> None:
 @pytest.mark.parametrize(
     ("kind", "namespace", "said"),
     [
-        ("GlobalNetworkPolicy", None, ("GlobalNetworkPolicy x is not in the spec, and not analysed",)),
-        ("NetworkPolicy", "shop", ("NetworkPolicy shop/x is not in the spec, and not analysed",)),
+        ("GlobalNetworkPolicy", None, ("GlobalNetworkPolicy x is not in the spec",)),
+        ("NetworkPolicy", "shop", ("CalicoNetworkPolicy shop/x is not in the spec",)),
         ("NetworkPolicy", "calico-system", ()),
     ],
 )

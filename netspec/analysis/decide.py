@@ -34,6 +34,11 @@ def may(decided: Decided, best: bool) -> Decided:
     return (accepted if best else 0), (0 if best else denied), 0, passed | perhaps
 
 
+def open_again(decided: Decided) -> Decided:
+    """Behind a group of policies: what it passed is decided by the next, as what it did not decide is."""
+    return decided[0], decided[1], 0, 0
+
+
 def then(best: bool) -> Callable[[Decided, Decided], Decided]:
     """The first keeps what it decided. Where a Pass of it may have matched, and the second leaves it open, it did."""
 

@@ -173,7 +173,7 @@ def _side(flow: _Flow, direction: Direction) -> Iterator[Step]:
             if selecting:
                 return  # NetworkPolicy decides; the Baseline tier is not asked
             continue
-        for tier_policy in sorted((t for t in flow.about.tiers if t.tier == tier), key=lambda t: t.priority):
+        for tier_policy in sorted((t for t in flow.about.tiers if t.tier == tier), key=lambda t: t.place_in_tier):
             selects, why = _selected(flow, None, tier_policy.subject, subject)
             if tier_policy.rules(direction) and not subject.host_network and selects != "no":
                 about = stage_text(tier_policy) + (f"; {why}" if why else "")

@@ -123,11 +123,10 @@ def _sides(flow: _Flow, direction: Direction, subject: Party, peer: Party) -> li
     ):
         return [Side(direction)]  # policies are about pods; a node and its own pods always reach each other
     sides = []
-    for admin in _tier_steps(flow, "Admin", direction, subject, peer):
-        if admin is not None and admin.action != "Pass":
-            sides.append(Side(direction, tiers=(admin,)))
+    for before in _before(flow, direction, subject, peer):
+        if before and before[-1].action != "Pass":
+            sides.append(Side(direction, tiers=before))
             continue
-        before = () if admin is None else (admin,)
         isolating = [p for p in flow.inventory.policies if _isolates(p, direction, subject, flow.world)]
         if isolating:
             matching: dict[bool | None, list[RuleRef]] = {True: [], False: [], None: []}
@@ -141,15 +140,35 @@ def _sides(flow: _Flow, direction: Direction, subject: Party, peer: Party) -> li
                 flow.doubts.update(_doubt(flow, rule, peer) for rule in matching[None])
                 sides.append(Side(direction, names, tuple(matching[None]), before))
             continue
-        for baseline in _tier_steps(flow, "Baseline", direction, subject, peer):
+        for baseline in _tier_steps(flow, _of_tier(flow, "Baseline"), direction, subject, peer):
             sides.append(Side(direction, tiers=before if baseline is None else (*before, baseline)))
     return sides
 
 
-def _tier_steps(flow: _Flow, tier: Tier, direction: Direction, subject: Party, peer: Party) -> list[TierStep | None]:
+def _of_tier(flow: _Flow, tier: Tier) -> list[TierPolicy]:
+    return [policy for policy in flow.inventory.tiers if policy.tier == tier]
+
+
+def _before(flow: _Flow, direction: Direction, subject: Party, peer: Party) -> list[tuple[TierStep, ...]]:
+    """What the Admin tier may say: group by group, until one decides."""
+    policies = _of_tier(flow, "Admin")
+    found: list[tuple[TierStep, ...]] = [()]
+    for group in sorted({p.group for p in policies}):
+        own = [p for p in policies if p.group == group]
+        more = _tier_steps(flow, own, direction, subject, peer)
+        found = [
+            (*steps, step) if step is not None else steps
+            for steps in found
+            for step in ([None] if steps and steps[-1].action != "Pass" else more)
+        ]
+    return found
+
+
+def _tier_steps(
+    flow: _Flow, policies: list[TierPolicy], direction: Direction, subject: Party, peer: Party
+) -> list[TierStep | None]:
     """The first matching rule in priority order; of several policies with one priority, any may be it. Every rule that
     may match before one that does may be the first too, and so may none (None) where none surely does."""
-    policies = [p for p in flow.inventory.tiers if p.tier == tier]
     out: list[TierStep | None] = []
     for priority in sorted({p.priority for p in policies}):
         found = [_first_steps(flow, p, direction, subject, peer) for p in policies if p.priority == priority]

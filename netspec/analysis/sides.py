@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from netspec.analysis.bits import Partition, cover, product, to_members
-from netspec.analysis.decide import NOTHING, Decided, either, hit, may, may_hit, then
+from netspec.analysis.decide import NOTHING, Decided, either, hit, may, may_hit, open_again, then
 from netspec.analysis.pods import PodIndex, PortName
 from netspec.analysis.rules import CompiledRule, RuleCompiler
 from netspec.analysis.spaces import WHOLE, AddressSpace, PortSpace, families, pod_ranges
@@ -289,13 +289,18 @@ class Sides:
         state: dict[Decided, int] = {NOTHING: world.space}
         policies = sorted((i for i in key.tiers if self._inventory.tiers[i].tier == tier), key=self._priority)
         after, resolve = then(optimistic), either(optimistic)
-        for _, tied in groupby(policies, key=self._priority):
-            decided = [self._first_match(i, key, world, optimistic) for i in tied]
-            state = product(state, reduce(lambda a, b: product(a, b, resolve), decided), after)
+        for _, group in groupby(policies, key=lambda i: self._priority(i)[0]):
+            left: dict[Decided, int] = {}
+            for decided, peers in state.items():
+                left[open_again(decided)] = left.get(open_again(decided), 0) | peers
+            state = left
+            for _, tied in groupby(group, key=self._priority):
+                found = [self._first_match(i, key, world, optimistic) for i in tied]
+                state = product(state, reduce(lambda a, b: product(a, b, resolve), found), after)
         return state
 
-    def _priority(self, tier: int) -> int:
-        return self._inventory.tiers[tier].priority
+    def _priority(self, tier: int) -> tuple[int, int]:
+        return self._inventory.tiers[tier].place_in_tier
 
     def first_matches(self, policy: TierPolicy, key: SideKey) -> dict[Decided, int]:
         """What the first rules of a policy that surely match say -> peers. An address stands for the pods at it too."""

@@ -40,11 +40,14 @@ def unknown_reach(reach: Reachability, key: SideKey) -> Reach:
 def _tier(reach: Reachability, key: SideKey, tier: str, following: Reach) -> Reach:
     """From the last rule to the first: a rule that surely matches overrides what follows, another may."""
     tiers = reach.inventory.tiers
-    numbers = sorted((i for i in key.tiers if tiers[i].tier == tier), key=lambda i: tiers[i].priority, reverse=True)
+    places = {i: tiers[i].place_in_tier for i in key.tiers if tiers[i].tier == tier}
     every, some = following.every, following.some
-    for number in numbers:
+    group = None
+    for number in sorted(places, key=places.__getitem__, reverse=True):
         policy = tiers[number]
-        unsure = number in key.perhaps or sum(tiers[i].priority == policy.priority for i in numbers) > 1
+        if policy.group != group:
+            group, following = policy.group, Reach(every, some)
+        unsure = number in key.perhaps or list(places.values()).count(policy.place_in_tier) > 1
         for rule in reversed(policy.rules(key.direction)):
             ports, sure = rule_ports(reach, key, rule, True), 0
             low = {"Accept": ports, "Deny": 0, "Pass": ports & following.every, "Unread": 0}[rule.action]

@@ -50,14 +50,14 @@ def ranks(reach: Reachability, key: SideKey) -> Iterator[tuple[str, list[AnyPoli
     that is the node to its CNI; no Baseline tier for one that NetworkPolicies isolate."""
     if reach.sides.is_node(key):
         return
-    tiers = sorted((reach.inventory.tiers[i] for i in key.tiers), key=lambda p: p.priority)
+    tiers = sorted((reach.inventory.tiers[i] for i in key.tiers), key=lambda p: p.place_in_tier)
     for tier in ("Admin", "NetworkPolicy", "Baseline"):
         if tier == "NetworkPolicy":
             if key.policies:
                 yield tier, [reach.inventory.policies[i] for i in key.policies]
                 return
         else:
-            for _, tied in groupby((p for p in tiers if p.tier == tier), key=lambda p: p.priority):
+            for _, tied in groupby((p for p in tiers if p.tier == tier), key=lambda p: p.place_in_tier):
                 yield tier, list(tied)
 
 
@@ -68,12 +68,18 @@ def numbered(policy: AnyPolicy, direction: Direction) -> Iterator[tuple[RuleRef,
         yield RuleRef(policy.id, direction, index), rule
 
 
+def _group(rank: tuple[str, list[AnyPolicy]]) -> tuple[str, int]:
+    """Behind which a Pass leads on."""
+    tier, (first, *_) = rank
+    return tier, first.group if isinstance(first, TierPolicy) else 0
+
+
 def walk(reach: Reachability, key: SideKey, matched: Callable[[AnyPolicy, int, AnyRule], tuple[int, int]]) -> Walk:
     """The side towards one peer. `matched` gives the ports on which a rule surely, and possibly, matches it."""
     asked: list[Asked] = []
     final = 0
     unsure = {reach.inventory.tiers[i].id for i in key.perhaps}
-    for tier, group in groupby(ranks(reach, key), key=lambda rank: rank[0]):
+    for (tier, _), group in groupby(ranks(reach, key), key=_group):
         settled, passed = final, 0
         for _, policies in group:
             below = settled

@@ -117,7 +117,7 @@ class TierRule:
 class TierPolicy:
     """ClusterNetworkPolicy v1alpha2, AdminNetworkPolicy or BaselineAdminNetworkPolicy v1alpha1: ordered rules around
     NetworkPolicy, lower `priority` first; a Baseline tier decides for pods that no NetworkPolicy isolates. `stage`:
-    which part it is of a policy whose rules have no order."""
+    which part it is of a policy that is several. `group`: lower ones are asked before, and Pass leads to the next."""
 
     kind: str
     name: str
@@ -128,6 +128,12 @@ class TierPolicy:
     egress: tuple[TierRule, ...] = ()
     place: Place = field(default=Place(), compare=False)
     stage: Stage | None = None
+    group: int = 0
+
+    @property
+    def place_in_tier(self) -> tuple[int, int]:
+        """What comes first is asked first."""
+        return self.group, self.priority
 
     @property
     def id(self) -> str:

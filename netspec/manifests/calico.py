@@ -1,8 +1,10 @@
 """NetworkPolicy and GlobalNetworkPolicy of Calico, as far as they are about pods.
 
-Policies have an order, the lowest first, and names where that is equal; NetworkPolicies of Kubernetes stand among them
-at 1000. The first rule that matches decides. A pod that some policy selects is isolated in that policy's directions:
-what no rule matches is denied. That is what tier policies say:
+Policies are in tiers, which have an order too. NetworkPolicies of Kubernetes are in the last one, `default`, at 1000.
+In a tier the first rule that matches decides, the lowest order first, and names where that is equal; Pass leads on to
+the next tier. A pod that some policy of a tier selects is isolated in that policy's directions: what no rule of the
+tier matches is denied, unless the tier passes it on. For the tiers before `default` that is a group of the Admin tier
+each, with a last policy that denies; for `default` it is:
 
 - before 1000: rules of the Admin tier, in this order; Pass leaves the tier, behind which a namespace allows everything;
 - behind 1000, what NetworkPolicies allow is allowed already, and the rest is denied in the end: so a Deny only keeps
@@ -30,6 +32,7 @@ from netspec.ir.model import (
     Place,
     PolicyPort,
     Protocol,
+    Stage,
     Tier,
     TierPolicy,
     TierRule,
@@ -43,8 +46,8 @@ from netspec.manifests.policies import At, Complain
 
 #: Where NetworkPolicies of Kubernetes stand.
 KUBERNETES_ORDER = 1000
-#: Behind other ordered policies (ClusterNetworkPolicy has priorities up to 1000) and those without an order.
-_FIRST = 4000
+#: The tier that NetworkPolicies are in, its order, and that of the tier of AdminNetworkPolicies.
+DEFAULT, _DEFAULT_ORDER, _ADMIN_ORDER = "default", 1_000_000, 1000
 #: Calico's copies of Kubernetes' own NetworkPolicies, which its API server shows.
 _COPIES = ("knp.", "kanp.", "kbanp.", "kcnp.")
 
@@ -79,6 +82,7 @@ class Ordered:
 
     kind: str
     name: str
+    tier: str
     order: float | None
     subjects: tuple[Peer, ...]
     rules: Mapping[Direction, tuple[TierRule, ...]]
@@ -89,16 +93,45 @@ class Ordered:
         return self.order is None or self.order > KUBERNETES_ORDER
 
 
+@dataclass(frozen=True, slots=True)
+class OrderedTier:
+    """A tier besides `default`. `denies`: what no rule of it matches; else that is passed on."""
+
+    name: str
+    order: float
+    denies: bool
+
+
+def calico_tier(name: str, body: Object) -> OrderedTier | None:
+    """None: the tier `default`, or one that Calico has for copies of other objects. Raises Bad, and Refused for a tier
+    behind `default`."""
+    path: Path = ("spec",)
+    spec = known(body.get("spec"), path, frozenset(("order", "defaultAction")))
+    if name in (DEFAULT, *_TIERS_OF_COPIES):
+        return None
+    if (action := spec.get("defaultAction") or "Deny") not in ("Deny", "Pass"):
+        raise Bad((*path, "defaultAction"), "is neither Deny nor Pass")
+    order = _number(spec.get("order"), (*path, "order"))
+    if order is None or order >= _DEFAULT_ORDER:
+        raise Refused(
+            (*path, "order"), f"is not before {_DEFAULT_ORDER}, the default tier's, and is not analysed", _WITHOUT
+        )
+    return OrderedTier(name, order, action == "Deny")
+
+
+#: Of AdminNetworkPolicies and ClusterNetworkPolicies, and of those of the Baseline tier.
+_TIERS_OF_COPIES = ("adminnetworkpolicy", "baselineadminnetworkpolicy", "kube-admin", "kube-baseline")
+
+
 def calico_policy(kind: str, namespace: str, name: str, body: Object, at: At, complain: Complain) -> Ordered | None:
     """What a policy says; `namespace` is "" for a global one. None: it is a copy of another object. Raises Bad for one
-    that Calico does not take, Refused for one that is about hosts or in a tier of its own. A rule of which something
-    cannot be read may match whatever the rest leaves open."""
+    that Calico does not take, Refused for one that is about hosts. A rule of which something cannot be read may match
+    whatever the rest leaves open."""
     if name.startswith(_COPIES):
         return None
     path: Path = ("spec",)
     spec = known(body.get("spec"), path, _SPEC)
-    if (tier := spec.get("tier")) not in (None, "", "default"):
-        raise Refused((*path, "tier"), f"is another tier than default ({tier}), which is not analysed", _WITHOUT)
+    tier = text(spec.get("tier") or DEFAULT, (*path, "tier"))
     for field in ("doNotTrack", "preDNAT"):
         if spec.get(field):
             raise Refused((*path, field), "is about hosts, which are not analysed", _WITHOUT)
@@ -107,7 +140,8 @@ def calico_policy(kind: str, namespace: str, name: str, body: Object, at: At, co
     return Ordered(
         CALICO_KINDS[kind],
         f"{namespace}/{name}" if namespace else name,
-        _order(spec.get("order"), (*path, "order")),
+        tier,
+        _order(spec.get("order"), (*path, "order"), tier),
         reader.subjects(spec, path),
         {d: reader.rules(lists[d], (*path, d.lower()), d) for d in _types(spec, path, lists)},
         at(()),
@@ -122,42 +156,66 @@ def read_all(
 ) -> tuple[list[TierPolicy], list[tuple[Object, Place, Bad]]]:
     """All policies of a cluster (kind, namespace or "", name, object, place), and what is wrong with some."""
     read: list[Ordered] = []
+    tiers: list[OrderedTier] = []
     wrong: list[tuple[Object, Place, Bad]] = []
-    for kind, namespace, name, body, place in given:
+    # Tiers first: a policy is in one that is known.
+    for kind, namespace, name, body, place in sorted(given, key=lambda each: each[0] != "Tier"):
         found: list[Bad] = []
         try:
+            if kind == "Tier":
+                tier = calico_tier(name, body)
+                tiers += [] if tier is None else [tier]
+                continue
             policy = calico_policy(kind, namespace, name, body, partial(place_in, place), found.append)
+            if policy is not None and policy.tier not in (DEFAULT, *(t.name for t in tiers)):
+                hint = "add it: kubectl get tiers.crd.projectcalico.org -o yaml"
+                raise Refused(("spec", "tier"), f"is a tier that is not known ({policy.tier})", hint)
             read += [] if policy is None else [policy]
         except Bad as bad:
             found.append(bad)
         wrong += [(body, place, bad) for bad in found]
-    return list(ranked(read)), wrong
+    return list(ranked(read, tiers)), wrong
 
 
-def ranked(policies: Iterable[Ordered]) -> Iterator[TierPolicy]:
-    """As they are judged, each behind the one before it."""
-    ordered = sorted(policies, key=lambda p: (p.order is None, p.order or 0, p.name))
-    rank = _FIRST
-    for policy in ordered:
+def ranked(policies: Iterable[Ordered], tiers: Iterable[OrderedTier] = ()) -> Iterator[TierPolicy]:
+    """As they are judged, each behind the one before it; those of a tier that is not among `tiers` are left out."""
+    by_tier: dict[str, list[Ordered]] = {}
+    for policy in sorted(policies, key=lambda p: (p.order is None, p.order or 0, p.name)):
+        by_tier.setdefault(policy.tier, []).append(policy)
+    # AdminNetworkPolicies are group 0.
+    before = sorted(tiers, key=lambda t: (t.order, t.name))
+    early = sum(tier.order < _ADMIN_ORDER for tier in before)
+    for number, tier in enumerate(before):
+        group = number - early + (1 if number >= early else 0)
+        own = by_tier.get(tier.name, [])
+        for rank, policy in enumerate(own):
+            yield from _made(policy, "Admin", rank, policy.rules, "ordered", group)
+        for policy in own if tier.denies else ():
+            yield from _made(policy, "Admin", len(own), _closed(policy), "default", group)
+    last = len(before) - early + 1
+    for rank, policy in enumerate(by_tier.get(DEFAULT, [])):
         rules = {d: _late(found) if policy.is_late else _early(found) for d, found in policy.rules.items()}
-        closed = {d: (TierRule("Deny", (_EVERYONE,), place=policy.place),) for d in policy.rules}
-        for number, subject in enumerate(policy.subjects):
-            name = f"{policy.name} selector[{number}]" if len(policy.subjects) > 1 else policy.name
-            if any(rules.values()):
-                yield _tier(policy, name, ("Admin", rank), subject, rules)
-            yield replace(_tier(policy, name, STAGES["default"], subject, closed), stage="default")
-            rank += 1
+        yield from _made(policy, "Admin", rank, rules, "ordered", last)
+        yield from _made(policy, *STAGES["default"], _closed(policy), "default", 0)
 
 
-def _tier(
+def _closed(policy: Ordered) -> dict[Direction, tuple[TierRule, ...]]:
+    return {d: (TierRule("Deny", (_EVERYONE,), place=policy.place),) for d in policy.rules}
+
+
+def _made(
     policy: Ordered,
-    name: str,
-    where: tuple[Tier, int],
-    subject: Peer,
+    tier: Tier,
+    rank: int,
     rules: Mapping[Direction, tuple[TierRule, ...]],
-) -> TierPolicy:
+    stage: Stage,
+    group: int,
+) -> Iterator[TierPolicy]:
+    """One for each of the subjects: for pods that are several of them, they say the same."""
     ingress, egress = rules.get("Ingress", ()), rules.get("Egress", ())
-    return TierPolicy(policy.kind, name, *where, subject, ingress, egress, policy.place, "ordered")
+    for number, subject in enumerate(policy.subjects if ingress or egress else ()):
+        name = f"{policy.name} selector[{number}]" if len(policy.subjects) > 1 else policy.name
+        yield TierPolicy(policy.kind, name, tier, rank, subject, ingress, egress, policy.place, stage, group)
 
 
 def _early(rules: tuple[TierRule, ...]) -> tuple[TierRule, ...]:
@@ -170,14 +228,19 @@ def _late(rules: tuple[TierRule, ...]) -> tuple[TierRule, ...]:
     return tuple(replace(r, action=actions.get(r.action, r.action)) for r in rules)
 
 
-def _order(value: Any, path: Path) -> float | None:
+def _order(value: Any, path: Path, tier: str) -> float | None:
+    order = _number(value, path)
+    if order == KUBERNETES_ORDER and tier == DEFAULT:
+        hint = "give one below or above: before NetworkPolicies, or behind them"
+        raise Refused(path, "is that of NetworkPolicies, among which names decide, and is not analysed", hint)
+    return order
+
+
+def _number(value: Any, path: Path) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Bad(path, "is not a number")
-    if value == KUBERNETES_ORDER:
-        hint = "give one below or above: before NetworkPolicies, or behind them"
-        raise Refused(path, "is that of NetworkPolicies, among which names decide, and is not analysed", hint)
     return float(value)
 
 

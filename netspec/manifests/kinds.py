@@ -62,8 +62,8 @@ _READ: dict[tuple[str, str], _Versions] = {
     (GATEWAY_GROUP, "UDPRoute"): _Versions(("v1alpha2", "v1")),
     **{(CILIUM_GROUP, kind): _Versions(("v2",)) for kind in CILIUM_POLICIES},
     (CILIUM_GROUP, "CiliumCIDRGroup"): _Versions(("v2", "v2alpha1")),
-    **{(CALICO_STORED, kind): _V1 for kind in CALICO_KINDS},
-    **{(CALICO_GROUP, kind): _Versions(("v3",)) for kind in CALICO_KINDS},
+    **{(CALICO_STORED, kind): _V1 for kind in (*CALICO_KINDS, "Tier")},
+    **{(CALICO_GROUP, kind): _Versions(("v3",)) for kind in (*CALICO_KINDS, "Tier")},
 }
 #: Where a kind of these old groups is now.
 _MOVED = {"NetworkPolicy": "networking.k8s.io", "Ingress": "networking.k8s.io"}
@@ -124,7 +124,7 @@ REFUSED = {
     ("policy.linkerd.io", "AuthorizationPolicy"): "authorizationpolicies.policy.linkerd.io",
     ("policy.linkerd.io", "Server"): "servers.policy.linkerd.io",
 }
-_CALICO_RESOURCES = ("networkpolicies", "globalnetworkpolicies")
+_CALICO_RESOURCES = ("networkpolicies", "globalnetworkpolicies", "tiers")
 _POLICY_RESOURCES = (
     "networkpolicies.networking.k8s.io",
     "adminnetworkpolicies.policy.networking.k8s.io",

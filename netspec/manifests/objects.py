@@ -53,7 +53,14 @@ _PRIMARY_NETWORK = "k8s.ovn.org/primary-user-defined-network"
 DEFAULT = "default"
 #: A pod's address stands for its network of this length, by IP version: pods come and go in it.
 _AROUND = {4: 24, 6: 64}
-_CLUSTER_WIDE = ("Namespace", "Node", "CiliumClusterwideNetworkPolicy", "CiliumCIDRGroup", "GlobalNetworkPolicy")
+_CLUSTER_WIDE = (
+    "Namespace",
+    "Node",
+    "CiliumClusterwideNetworkPolicy",
+    "CiliumCIDRGroup",
+    "GlobalNetworkPolicy",
+    "Tier",
+)
 #: The Service that stands for the API server.
 _API_SERVER = "default/kubernetes"
 #: DaemonSets by which a CNI is known.
@@ -306,7 +313,7 @@ class Objects:
             tuple(sorted(self._services, key=lambda s: s.id)),
             tuple(sorted(self._policies, key=lambda p: p.id)),
             tuple(sorted(self._pod_networks(), key=lambda n: (n.version, n))),
-            tiers=tuple(sorted(self._tiers, key=lambda t: (t.tier, t.priority, t.id))),
+            tiers=tuple(sorted(self._tiers, key=lambda t: (t.tier, t.place_in_tier, t.id))),
             routes=tuple(sorted(routes, key=lambda r: (r.id, r.kind))),
             slices=self._behind(workloads),
             unread=tuple(sorted(self._unread, key=lambda u: (u.namespace, u.name, u.kind, u.makes))),

@@ -178,7 +178,7 @@ def is_policy(item: Item) -> bool:
     if _is_refused(item) or group == TIER_GROUP or item["kind"] in CILIUM_POLICIES:
         return True
     if group in (CALICO_GROUP, CALICO_STORED):
-        return item["kind"] in CALICO_KINDS
+        return item["kind"] in (*CALICO_KINDS, "Tier")
     return group == "networking.k8s.io" and "Policy" in item["kind"]
 
 

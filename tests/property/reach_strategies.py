@@ -131,12 +131,20 @@ def tier_rules(with_networks: bool) -> st.SearchStrategy[TierRule]:
 
 
 tiers = st.builds(
-    lambda name, tier, priority, subject, ingress, egress: TierPolicy(
-        "ClusterNetworkPolicy", name, tier, priority, subject, tuple(ingress), tuple(egress)
+    lambda name, tier, priority, group, subject, ingress, egress: TierPolicy(
+        "ClusterNetworkPolicy",
+        name,
+        tier,
+        priority,
+        subject,
+        tuple(ingress),
+        tuple(egress),
+        group=group if tier == "Admin" else 0,
     ),
     st.sampled_from(("t1", "t2", "t3")),
     st.sampled_from(("Admin", "Baseline")),
     st.sampled_from((1, 1, 2)),
+    st.sampled_from((0, 0, 1)),
     st.one_of(cluster_peers, cluster_peers, cluster_peers, st.just(Peer(unread="anything"))),
     st.lists(tier_rules(False), max_size=3),
     st.lists(tier_rules(True), max_size=3),

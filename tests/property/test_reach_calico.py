@@ -23,6 +23,8 @@ from netspec.manifests.read import read_texts
 #: How many; more with NETSPEC_REACH_EXAMPLES.
 CLUSTERS = int(os.environ.get("NETSPEC_REACH_EXAMPLES", "60"))
 NAMESPACES = {"one": {"team": "a"}, "two": {"team": "b"}}
+#: Name -> order, and what happens to what no rule matches.
+TIERS = {"first": (100, "Deny"), "second": (2000, "Pass")}
 PORTS = (("http", "TCP", 80), ("dns", "UDP", 53), ("alt", "TCP", 8080))
 
 
@@ -118,7 +120,10 @@ def policy(draw: random.Random, number: int) -> dict[str, Any]:
     spec["types"] = draw.sample(["Ingress", "Egress"], draw.randint(1, 2))
     for kind in spec["types"]:
         spec[kind.lower()] = [rule(draw, kind.lower()) for _ in range(draw.randint(0, 3))]
-    name = f"default.{draw.choice('abcd')}{number}"
+    tier = draw.choice(["default", "default", *TIERS])
+    if tier != "default" or draw.random() < 0.5:
+        spec["tier"] = tier
+    name = f"{tier}.{draw.choice('abcd')}{number}"
     if draw.random() < 0.4:
         if draw.random() < 0.5:
             spec["namespaceSelector"] = draw.choice(list(NAMESPACE_SELECTORS))
@@ -218,7 +223,19 @@ def in_order(objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def allowed_on(objects: list[dict[str, Any]], direction: str, pod: Host, peer: Host, to: Host, port: Any) -> bool:
-    """One side: the first rule that matches; then nothing, where a policy selects the pod; else its profile."""
+    """One side: tier by tier; behind the last a pod's profile allows."""
+    for tier in (*sorted(TIERS, key=lambda name: TIERS[name][0]), "default"):
+        own = [o for o in objects if o["spec"].get("tier", "default") == tier]
+        found = said_by_tier(own, direction, pod, peer, to, port)
+        if found in ("Allow", "Deny"):
+            return found == "Allow"
+        if found == "unmatched" and TIERS.get(tier, (0, "Deny"))[1] == "Deny":
+            return False
+    return True
+
+
+def said_by_tier(objects: list[dict[str, Any]], direction: str, pod: Host, peer: Host, to: Host, port: Any) -> str:
+    """The action of the first rule that matches; "unmatched" where a policy selects the pod, "" where none does."""
     isolated = False
     for thing in in_order(objects):
         spec, namespace = thing["spec"], thing["metadata"].get("namespace", "")
@@ -230,15 +247,15 @@ def allowed_on(objects: list[dict[str, Any]], direction: str, pod: Host, peer: H
                 continue
             isolated = True
             if any(kubernetes_matches(r, direction, namespace, peer) for r in spec.get(direction, [])):
-                return True
+                return "Allow"
             continue
         if direction.capitalize() not in spec["types"] or not selects(spec, namespace, pod):
             continue
         isolated = True
         for each in spec.get(direction, []):
             if each["action"] != "Log" and rule_matches(each, direction, namespace, peer, to, port):
-                return each["action"] in ("Allow", "Pass")
-    return not isolated
+                return str(each["action"])
+    return "unmatched" if isolated else ""
 
 
 def decide(objects: list[dict[str, Any]], source: Host, to: Host, port: Any) -> bool:
@@ -265,7 +282,16 @@ def read(objects: list[dict[str, Any]]) -> Inventory:
         }
         for p in PODS
     ]
-    items = [*spaces, *pods, *objects]
+    tiers = [
+        {
+            "apiVersion": "projectcalico.org/v3",
+            "kind": "Tier",
+            "metadata": {"name": name},
+            "spec": {"order": order, "defaultAction": action},
+        }
+        for name, (order, action) in TIERS.items()
+    ]
+    items = [*spaces, *pods, *objects, *tiers]
     reading = read_texts([("x.json", json.dumps({"kind": "List", "apiVersion": "v1", "items": items}))])
     assert [d.render() for d in reading.diagnostics] == []
     return replace(reading.inventory, dialect=DIALECTS["calico"])

@@ -18,7 +18,7 @@ from netspec.verify.drift import compare
 from netspec.verify.objects import Objects
 
 SPEC = Path(__file__).parents[1] / "golden" / "calico-policies" / "spec.yaml"
-NAMES = ["default.no-lab", "default.rest"]
+NAMES = ["default.no-lab", "default.rest", "security.lab-stays"]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_the_objects_say_what_is_predicted(result: CompileResult) -> None:
     assert result.ir is not None
     text = json.dumps({"kind": "List", "items": manifests(result)})
     stated = read_texts([("plan", text)]).inventory
-    assert stated.tiers == tuple(sorted(result.ir.tiers, key=lambda t: (t.tier, t.priority, t.id)))
+    assert stated.tiers == tuple(sorted(result.ir.tiers, key=lambda t: (t.tier, t.place_in_tier, t.id)))
     assert {t.object[1].rpartition("/")[2] for t in stated.tiers} == set(NAMES)
 
 
@@ -55,18 +55,21 @@ def test_each_comes_after_its_namespace_and_is_a_fact(result: CompileResult) -> 
     assert "namespace:shop" in nodes["networkpolicy:shop/default.rest"].depends_on
     assert "cni-ready" in nodes["globalnetworkpolicy:default.no-lab"].depends_on
     facts = {f.subject: f for f in result.facts if f.name == "calico-policy"}
-    assert sorted(facts) == ["default.no-lab", "shop/default.rest"]
-    made = {m["metadata"]["name"]: m for m in manifests(result) if m["kind"].endswith("NetworkPolicy")}
+    assert sorted(facts) == ["default.no-lab", "lab/security.lab-stays", "security", "shop/default.rest"]
+    assert "tier:security" in nodes["networkpolicy:lab/security.lab-stays"].depends_on
+    kinds = ("NetworkPolicy", "GlobalNetworkPolicy", "Tier")
+    made = {m["metadata"]["name"]: m for m in manifests(result) if m["kind"] in kinds}
     for fact in facts.values():
         assert isinstance(fact.read, ObjectRead)
         assert fact.expect == {"spec": made[fact.read.name]["spec"]}
     resources = {f.read.resource for f in facts.values() if isinstance(f.read, ObjectRead)}
-    assert resources == {f"{kinds}.crd.projectcalico.org" for kinds in ("networkpolicies", "globalnetworkpolicies")}
+    wanted = ("networkpolicies", "globalnetworkpolicies", "tiers")
+    assert resources == {f"{each}.crd.projectcalico.org" for each in wanted}
 
 
 def test_a_policy_of_somebody_else_is_a_difference_and_the_stack_s_own_are_none(result: CompileResult) -> None:
     assert result.ir is not None
-    own = [m for m in manifests(result) if m["kind"] in ("Namespace", "NetworkPolicy", "GlobalNetworkPolicy")]
+    own = [m for m in manifests(result) if m["kind"] in ("Namespace", "NetworkPolicy", "GlobalNetworkPolicy", "Tier")]
     assert [f.what for f in compare(result.ir, Objects(tuple(own))).findings] == []
     stranger = {
         "apiVersion": "crd.projectcalico.org/v1",

@@ -132,7 +132,7 @@ def test_network_policies_stand_at_1000() -> None:
 @pytest.mark.parametrize(
     ("header", "spec", "said"),
     [
-        (OWN, "{tier: security}", "spec.tier is another tier than default (security), which is not analysed [NM004]"),
+        (OWN, "{tier: security}", "spec.tier is a tier that is not known (security) [NM004]"),
         (OWN, "{order: 1000}", "spec.order is that of NetworkPolicies"),
         (GLOBAL, "{doNotTrack: true}", "spec.doNotTrack is about hosts, which are not analysed [NM004]"),
         (OWN, "{order: first}", "spec.order is not a number [NM002]"),

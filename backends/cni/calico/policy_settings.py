@@ -29,7 +29,7 @@ class CalicoRule(Settings):
     """What happens to flows of one direction that it matches."""
 
     action: Literal["Allow", "Deny", "Log", "Pass"] = Field(
-        description="Pass leaves Calico's and Kubernetes' policies behind: the flow is allowed."
+        description="Pass leads on to the next tier; behind the last one, NetworkPolicies' own, all is allowed."
     )
     protocol: Literal["TCP", "UDP", "SCTP"] | None = Field(None, description="Unset: all.")
     not_protocol: Literal["TCP", "UDP", "SCTP"] | None = Field(None, description="All but this one.")
@@ -49,12 +49,23 @@ class CalicoRule(Settings):
         return data
 
 
+class CalicoTier(Settings):
+    """A tier of policies that is asked before the one that NetworkPolicies are in."""
+
+    name: ObjectName = Field(description="Its name.")
+    order: int | float = Field(description="Lower comes first; below 1000 before AdminNetworkPolicies.")
+    default_action: Literal["Deny", "Pass"] = Field(
+        "Deny", description="What happens to flows of pods that its policies select and no rule of them matches."
+    )
+
+
 class CalicoPolicy(Settings):
     """A NetworkPolicy or GlobalNetworkPolicy of Calico's own. The first rule that matches decides, in the order of the
     policies; it isolates the pods that it selects. NetworkPolicies stand at 1000."""
 
     name: ObjectName = Field(description="Its name, without the tier's.")
     namespace: Name | None = Field(None, description="Its namespace. Unset: it is global.")
+    tier: ObjectName | None = Field(None, description="One of `tiers`. Unset: the one that NetworkPolicies are in.")
     order: int | float | None = Field(
         None, description="Lower comes first: below 1000 before NetworkPolicies, above behind them. Unset: last."
     )
@@ -65,11 +76,3 @@ class CalicoPolicy(Settings):
     )
     ingress: list[CalicoRule] = Field(default_factory=list, description="What happens to what comes in.")
     egress: list[CalicoRule] = Field(default_factory=list, description="What happens to what goes out.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_tier(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "tier" in data:
-            message = "policies here are in Calico's tier default, which is the one that NetworkPolicies are in"
-            raise problem("NS925", message, "leave tier out; order says who comes first")
-        return data

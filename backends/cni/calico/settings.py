@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
-from netspec.backends.cni.calico.policy_settings import CalicoPolicy
+from netspec.backends.cni.calico.policy_settings import CalicoPolicy, CalicoTier
 from netspec.backends.cni.vpc.settings import VpcAddresses
 from netspec.spec.model import MayBeThere, Settings
 from netspec.spec.types import Address, Cidr, Labels, Name, ObjectName, problem
@@ -93,6 +93,7 @@ class CalicoSettings(MayBeThere):
     pools: list[CalicoPool] = Field(
         default_factory=list, max_length=25, description="Parts of the pod CIDR. Unset: one pool, all of it."
     )
+    tiers: list[CalicoTier] = Field(default_factory=list, max_length=50, description="Tiers of its own policies.")
     policies: list[CalicoPolicy] = Field(
         default_factory=list, max_length=500, description="Policies of Calico's own: ordered, and rules that deny."
     )

@@ -15,7 +15,7 @@ def shadowed_tier_rules(context: Context) -> Iterator[Finding]:
         before = [
             other
             for other in context.inventory.tiers
-            if other.tier == tier.tier
+            if (other.tier, other.group) == (tier.tier, tier.group)
             and other.priority < tier.priority
             and not subject & ~context.reach.pods.peer(other.subject, None)
         ]
@@ -45,7 +45,7 @@ def ties(context: Context) -> Iterator[Finding]:
     tiers = context.inventory.tiers
     for i, one in enumerate(tiers):
         for other in tiers[i + 1 :]:
-            if (one.tier, one.priority) != (other.tier, other.priority) or one.stage:
+            if (one.tier, one.place_in_tier) != (other.tier, other.place_in_tier) or one.stage:
                 continue
             for direction in DIRECTIONS:
                 if _disagree(context, one, other, direction):

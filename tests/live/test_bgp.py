@@ -1,0 +1,165 @@
+"""Routes by BGP on the running cluster: sessions that break, a daemon that is gone, and a router outside.
+
+Not run where the running stack has no BGP (NETSPEC_LIVE_STACK=dev-bgp). The router is the nodes' own daemon, started in
+the network of the host beside the cluster.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from faulting import on_node, undone, worker
+from live_cluster import STACK, Live
+
+from netspec.backends.registry import REGISTRY
+from netspec.compiler import CompileResult, compile_spec
+from netspec.spec.load import loads
+from netspec.verify.model import Answer, Run, Status, explain
+from netspec.verify.sites import addresses_of, site_of
+
+SPEC = Path(__file__).resolve().parents[2] / "stacks" / "boutique.yaml"
+SESSIONS, ROUTES = "fact:bgp-sessions:nodes", "fact:bgp-routes:nodes"
+#: What the router announces: of a documentation range (RFC 5737).
+ANNOUNCED, PEER_AS = "198.51.100.0/24", 65000
+#: Seconds for a session to come up: both ends try again after 5.
+UP = 60.0
+_SHOW = "{ echo 'show protocols'; sleep 0.5; } | socat -t 1 - UNIX-CONNECT:/var/run/calico/bird.ctl"
+
+pytestmark = pytest.mark.usefixtures("of_bgp")
+
+
+@pytest.fixture(scope="module")
+def of_bgp(live: Live) -> None:
+    if SESSIONS not in {probe.id for probe in live.probes}:
+        pytest.skip("not run: the running stack has no BGP")
+
+
+def seen(run: Run, id_: str) -> tuple[Status, str]:
+    (found,) = (o for o in run.observations if o.probe.id == id_)
+    return found.status, explain(found)
+
+
+def green(live: Live) -> Run:
+    """Sessions take a moment to come back."""
+    limit = time.monotonic() + UP
+    while (run := live.verify()).answer is not Answer.GREEN and time.monotonic() < limit:
+        time.sleep(2)
+    assert run.answer is Answer.GREEN, [explain(o) for o in run.unexpected]
+    return run
+
+
+def test_every_node_is_in_session_with_every_other(live: Live) -> None:
+    run = green(live)
+    assert seen(run, SESSIONS)[0] is Status.PASS
+    assert seen(run, ROUTES)[0] is Status.PASS
+
+
+def test_a_session_that_breaks_is_named(live: Live) -> None:
+    node = worker(live)
+    rule = "OUTPUT -p tcp -m multiport --ports 179 -j REJECT --reject-with tcp-reset"
+    broken = on_node(live, node, f"iptables -w -I {rule} && sleep 12", f"iptables -w -D {rule} || true")
+    with undone(lambda: green(live) and None), broken:
+        status, said = seen(live.verify(), SESSIONS)
+    assert status is Status.WRONG
+    assert "Mesh_" in said and node in said
+
+
+def test_a_daemon_that_is_gone_is_named(live: Live) -> None:
+    """Its program is taken away, for it is started again. Routes stay: other nodes wait for it to come back."""
+    node = worker(live)
+    program = "/proc/$(pgrep -o -f '[s]tart-calico')/root/usr/sbin/bird"
+    gone = f"mv {program} {program}.away && pkill -KILL -x bird; sleep 2"
+    with undone(lambda: green(live) and None), on_node(live, node, gone, f"mv {program}.away {program} || true"):
+        run = live.verify()
+        status, said = seen(run, SESSIONS)
+    assert status is Status.WRONG
+    assert "0 established" in said and node in said
+    assert run.answer is not Answer.GREEN
+
+
+# A router outside
+
+
+@contextmanager
+def router(live: Live, folder: Path) -> Iterator[Path]:
+    """A BGP speaker in the outside host's network, with a session to every node; its control socket."""
+    site = site_of(live.ir)
+    nodes = live.kubectl("get", "nodes", "-o", "name").replace("node/", "").split()
+    host = site.node(nodes[0])
+    assert host is not None
+    program = folder / "bird"
+    name = f"{live.ir.cluster_name}-outside"
+    copied = subprocess.run(
+        ["docker", "exec", nodes[0], "sh", "-c", "cat /proc/$(pgrep -o -x bird)/root/usr/sbin/bird"],
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    program.write_bytes(copied.stdout)
+    program.chmod(0o755)
+    own = addresses_of(name)[0]
+    lines = [f"router id {own};", "protocol device {}", f"protocol static {{ route {ANNOUNCED} blackhole; }}"]
+    for number, node in enumerate(nodes):
+        lines.append(
+            f"protocol bgp node{number} {{ local {own} as {PEER_AS}; neighbor {addresses_of(node)[0]} as 64512; "
+            "connect retry time 5; connect delay time 2; error wait time 5,10; import all; export all; }"
+        )
+    (folder / "bird.conf").write_text("\n".join(lines) + "\n")
+    inspect = ["docker", "inspect", "--format", "{{.State.Pid}}", name]
+    pid = subprocess.run(inspect, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+    enter = ["nsenter", f"--net=/proc/{pid}/ns/net", "--"]
+    socket = folder / "bird.ctl"
+    argv = [*enter, str(program), "-f", "-c", str(folder / "bird.conf"), "-s", str(socket), "-P", str(folder / "pid")]
+    process = subprocess.Popen(argv)
+    try:
+        yield socket
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def with_router(live: Live) -> CompileResult:
+    """The stack with a peer outside: as its spec would say it."""
+    spec = yaml.safe_load(SPEC.read_text())
+    peer = {"name": "outside", "address": addresses_of(f"{live.ir.cluster_name}-outside")[0], "asNumber": PEER_AS}
+    spec["stacks"][STACK]["cni"]["bgp"] = {"peers": [peer]}
+    return compile_spec(loads(yaml.safe_dump(spec), "boutique.yaml"), STACK, REGISTRY)
+
+
+def test_a_router_outside_learns_and_announces_routes(live: Live, tmp_path: Path) -> None:
+    result = with_router(live)
+    assert result.plan is not None and result.ir is not None
+    (peer,) = (m for m in result.plan.manifests() if m["kind"] == "BGPPeer")
+    peered = replace(live, ir=result.ir, probes=result.probes)
+    name = ("bgppeers.crd.projectcalico.org", peer["metadata"]["name"])
+
+    def removed() -> None:
+        live.kubectl("delete", *name, "--ignore-not-found")
+        green(live)
+
+    with undone(removed), router(live, tmp_path) as socket:
+        live.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump(peer))
+        run = green(peered)
+        assert seen(run, SESSIONS)[0] is Status.PASS
+        learnt = subprocess.run(
+            ["sh", "-c", f"{{ echo 'show route'; sleep 0.5; }} | socat -t 1 - UNIX-CONNECT:{socket}"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        ).stdout
+        assert sum(line.lstrip("-01237 ").startswith("10.244.") for line in learnt.splitlines()) >= 2, learnt
+        nodes = live.kubectl("get", "nodes", "-o", "name").replace("node/", "").split()
+        for node in nodes:
+            live.on_node(node, f"ip -4 route show proto bird | grep -q '^{ANNOUNCED} via '")
+        # And when it goes, each node says so.
+        subprocess.run(["pkill", "-TERM", "-F", str(tmp_path / "pid")], check=True)
+        limit = time.monotonic() + UP
+        while (found := seen(peered.verify(), SESSIONS))[0] is Status.PASS and time.monotonic() < limit:
+            time.sleep(2)
+        assert found[0] is Status.WRONG and "Global_" in found[1]

@@ -7,17 +7,20 @@ after the other, rule by rule in Calico's order, and knows nothing of tiers befo
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from itertools import product
 from typing import Any, NamedTuple
 
 import pytest
 
+from netspec.analysis.engine import Reachability
 from netspec.analysis.evaluate import evaluate
+from netspec.analysis.explain import Explainer
 from netspec.analysis.verdict import AddressEnd, Answer, End, PodEnd
 from netspec.backends.cni.dialects import DIALECTS
-from netspec.ir.model import Inventory
+from netspec.ir.model import Inventory, Protocol
 from netspec.manifests.read import read_texts
 
 #: How many; more with NETSPEC_REACH_EXAMPLES.
@@ -25,7 +28,7 @@ CLUSTERS = int(os.environ.get("NETSPEC_REACH_EXAMPLES", "60"))
 NAMESPACES = {"one": {"team": "a"}, "two": {"team": "b"}}
 #: Name -> order, and what happens to what no rule matches.
 TIERS = {"first": (100, "Deny"), "second": (2000, "Pass")}
-PORTS = (("http", "TCP", 80), ("dns", "UDP", 53), ("alt", "TCP", 8080))
+PORTS: tuple[tuple[str, Protocol, int], ...] = (("http", "TCP", 80), ("dns", "UDP", 53), ("alt", "TCP", 8080))
 
 
 class Host(NamedTuple):
@@ -297,17 +300,35 @@ def read(objects: list[dict[str, Any]]) -> Inventory:
     return replace(reading.inventory, dialect=DIALECTS["calico"])
 
 
+def allowed(inventory: Inventory) -> Callable[[Host, Host, Protocol, int], bool]:
+    """Of all pods at once."""
+    reach = Reachability(inventory)
+    ids = [w.id for w in reach.workloads]
+    ports = {(ids[i], c.destination): c for i in range(len(ids)) for c in reach.connections(i)}
+
+    def is_allowed(source: Host, to: Host, protocol: Protocol, number: int) -> bool:
+        found = ports.get((f"{source.namespace}/{source.name}", ids.index(f"{to.namespace}/{to.name}")))
+        assert found is None or not reach.ports.holds(found.undefined, protocol, number)
+        return found is not None and reach.ports.holds(found.allow, protocol, number)
+
+    return is_allowed
+
+
 @pytest.mark.parametrize("seed", range(CLUSTERS))
 def test_the_first_rule_in_calicos_order_decides(seed: int) -> None:
     draw = random.Random(seed)
     objects = [policy(draw, n) for n in range(draw.randint(1, 5))]
     objects += [kubernetes_policy(draw, n) for n in range(draw.randint(0, 2))]
     inventory = read(objects)
-    for source in HOSTS:
-        for to in HOSTS:
-            if source is to or not (source.namespace or to.namespace):
-                continue
-            port = draw.choice(PORTS)
-            found = evaluate(inventory, source.end, to.end, port[2], port[1])
-            wanted = Answer.ALLOW if decide(objects, source, to, port) else Answer.DENY
-            assert found.answer is wanted, (source, to, port, json.dumps(objects, indent=1))
+    is_allowed, explainer = allowed(inventory), Explainer(inventory)
+    for source, to in product(HOSTS, HOSTS):
+        if source is to or not (source.namespace or to.namespace):
+            continue
+        name, protocol, number = draw.choice(PORTS)
+        wanted = decide(objects, source, to, (name, protocol, number))
+        answer = Answer.ALLOW if wanted else Answer.DENY
+        assert evaluate(inventory, source.end, to.end, number, protocol).answer is answer
+        if source.namespace and to.namespace:
+            assert is_allowed(source, to, protocol, number) is wanted
+            explained = explainer.explain(source.end, to.end, number, protocol)
+            assert explained.answer(number, protocol) == answer.value

@@ -104,6 +104,8 @@ def _ingresses(texts: Iterator[tuple[str, str | Broken]], out: Migrated) -> Iter
                         if isinstance(body, Mapping) and body.get("kind") == "Ingress":
                             yield _Ingress(body, loaded.document, path)
             except Broken as broken:
+                if "Ingress" not in document.text:
+                    continue
                 at = Position(file, broken.line)
                 out.accounts.append(Account(at, file, "document", "lost", f"it {broken.message}"))
         if isinstance(text, Broken):
@@ -246,6 +248,9 @@ class _Reader:
 
     def _backend(self, backend: Any, where: Path) -> Route | None:
         service = backend.get("service") if isinstance(backend, Mapping) else None
+        if isinstance(backend, Mapping) and "serviceName" in backend:  # as before networking.k8s.io/v1
+            port = backend.get("servicePort")
+            service = {"name": backend["serviceName"], "port": {"number" if isinstance(port, int) else "name": port}}
         port = service.get("port") if isinstance(service, Mapping) else None
         number = (port.get("number") or port.get("name")) if isinstance(port, Mapping) else None
         if not isinstance(service, Mapping) or not service.get("name") or number is None:

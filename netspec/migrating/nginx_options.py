@@ -27,6 +27,7 @@ _CORS_HEADERS = (
 _CORS_AGE, _LONGEST_AGE = 1728000, 86400
 #: A year, with subdomains (ConfigMap hsts: true).
 HSTS = "max-age=31536000; includeSubDomains"
+_SECONDS, _LONGEST_TIMEOUT = re.compile(r"(\d+)s?\Z"), 3600
 _SERVICE_HOST = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)(\.svc(\.cluster\.local)?)?\Z")
 
 
@@ -246,6 +247,39 @@ def retries(given: Mapping[str, str], route: Route, tell: Told) -> None:
         tell("proxy-next-upstream-tries", "changed", "no retries" if text == "1" else "retries are at most 10: none")
 
 
+def read_timeout(given: Mapping[str, str], route: Route, tell: Told) -> None:
+    """Between two reads of an answer, of which the first is what a spec has a word for."""
+    text = given.get("proxy-read-timeout")
+    if text is None:
+        return
+    found = _SECONDS.match(text)
+    if found is None or not int(found[1]):
+        tell("proxy-read-timeout", "lost", f"{text!r} is not a number of seconds")
+        return
+    seconds = min(int(found[1]), _LONGEST_TIMEOUT)
+    route["timeouts"] = {"firstByteSeconds": seconds}
+    more = "" if seconds == int(found[1]) else f"; {_LONGEST_TIMEOUT} is the most"
+    note = "what an answer or a WebSocket that has begun may pause is the controller's"
+    tell("proxy-read-timeout", "changed", f"timeouts.firstByteSeconds: {seconds}{more}; {note}")
+
+
+def mirror(given: Mapping[str, str], route: Route, tell: Told) -> None:
+    url, names = given.get("mirror-target"), ("mirror-target", "mirror-request-body", "mirror-host")
+    plain = url.removesuffix("$request_uri") if url is not None else ""
+    parts = urlsplit(plain)
+    host = _SERVICE_HOST.match(parts.hostname or "") if "$" not in plain else None
+    is_service = host is not None and parts.scheme == "http" and parts.path in ("", "/") and url != plain
+    if url is None:
+        fate, why = "dropped", "without mirror-target nothing is copied"
+    elif host is None or not is_service or host[2] != route["namespace"]:
+        fate, why = "lost", "copies go to a Service of the route's namespace, with the request's own path: mirror"
+    else:
+        route["mirror"] = {"service": host[1], "port": parts.port or 80}
+        fate, why = "changed", "mirror; the copy's Host and its body are the controller's"
+    for name in (n for n in names if n in given):
+        tell(name, "lost" if fate == "lost" else "dropped" if fate == "dropped" else "changed", why)
+
+
 def prefix_header(given: Mapping[str, str], route: Route, tell: Told) -> None:
     text = given.get("x-forwarded-prefix")
     if text is None:
@@ -288,6 +322,8 @@ OPTIONS = (
         prefix_header,
         errors,
         retries,
+        read_timeout,
+        mirror,
         sticky,
     ),
     satisfy,
@@ -300,6 +336,7 @@ READ = frozenset(
         *("auth-secret", "auth-secret-type", "auth-realm", "auth-url", "auth-response-headers", "enable-cors"),
         *("cors-allow-origin", "cors-allow-methods", "cors-allow-headers", "cors-expose-headers", "cors-max-age"),
         *("cors-allow-credentials", "x-forwarded-prefix", "custom-http-errors", "default-backend", "satisfy"),
-        *("proxy-next-upstream-tries", "affinity", "session-cookie-name"),
+        *("proxy-next-upstream-tries", "affinity", "session-cookie-name", "proxy-read-timeout"),
+        *("mirror-target", "mirror-request-body", "mirror-host"),
     )
 )

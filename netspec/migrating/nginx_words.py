@@ -8,17 +8,18 @@ from netspec.migrating.account import Fate
 _TUNING = "it tunes nginx, and no answer depends on it"
 _LOG = "it is about nginx's logs"
 _SNIPPET = "configuration of nginx itself, which let whoever writes an Ingress read the controller's Secrets"
-_TIMEOUT = "time-outs are not in the spec: the controller's own hold"
+_TIMEOUT = "the controller's own time holds"
+_TRIES = "retries are of requests that no pod took, however long that is"
 _CLIENT_CERT = "certificates of clients are not in the spec"
 _TO_TLS = "HTTPS to the pods is not in the spec"
 _WAF = "a web application firewall is not in the spec"
-_TRACES = "traces are not in the spec"
-_MIRROR = "mirrored requests are not in the spec"
+_TRACES = "which collector is in the controller's ConfigMap: name its Service in tracing"
 _COOKIE = "the cookie's other attributes are the controller's"
 _CANARY = "a canary by header or cookie is not in the spec: by weight is"
 _HASH = "which pod gets a request is the controller's choice"
 _REDIRECT = "a redirect to somewhere else than HTTPS is not in the spec"
 _AUTH = "what the question carries, and how it is kept, is the controller's"
+_LOGIN = "where one logs in is what the asked Service answers; with OpenID Connect, oidc needs no Service"
 _GLOBAL_RATE = "limits over all of the controller's pods are not in the spec"
 _RATE = "this limit is not in the spec: requests per second, minute or hour of one client are"
 
@@ -41,13 +42,8 @@ WORDS: dict[str, tuple[Fate, str]] = {
         ),
         ("lost", _SNIPPET),
     ),
-    **dict.fromkeys(
-        (
-            *("proxy-connect-timeout", "proxy-send-timeout", "proxy-read-timeout", "proxy-next-upstream-timeout"),
-            "proxy-next-upstream",
-        ),
-        ("lost", _TIMEOUT),
-    ),
+    **dict.fromkeys(("proxy-connect-timeout", "proxy-send-timeout"), ("changed", _TIMEOUT)),
+    **dict.fromkeys(("proxy-next-upstream-timeout", "proxy-next-upstream"), ("changed", _TRIES)),
     **dict.fromkeys(
         (
             *("auth-tls-secret", "auth-tls-verify-depth", "auth-tls-verify-client", "auth-tls-error-page"),
@@ -73,7 +69,6 @@ WORDS: dict[str, tuple[Fate, str]] = {
         ),
         ("lost", _TRACES),
     ),
-    **dict.fromkeys(("mirror-target", "mirror-request-body", "mirror-host"), ("lost", _MIRROR)),
     **dict.fromkeys(
         (
             *("session-cookie-path", "session-cookie-domain", "session-cookie-change-on-failure"),
@@ -99,11 +94,12 @@ WORDS: dict[str, tuple[Fate, str]] = {
     ),
     **dict.fromkeys(
         (
-            *("auth-cache-key", "auth-cache-duration", "auth-proxy-set-headers", "auth-method", "auth-signin"),
-            *("auth-signin-redirect-param", "auth-request-redirect", "auth-always-set-cookie", "enable-global-auth"),
+            *("auth-cache-key", "auth-cache-duration", "auth-proxy-set-headers", "auth-method"),
+            *("auth-request-redirect", "auth-always-set-cookie", "enable-global-auth"),
         ),
         ("lost", _AUTH),
     ),
+    **dict.fromkeys(("auth-signin", "auth-signin-redirect-param"), ("lost", _LOGIN)),
     **dict.fromkeys(
         (
             *("global-rate-limit", "global-rate-limit-window", "global-rate-limit-key"),

@@ -180,8 +180,55 @@ def test_a_route_whose_protection_is_lost_is_left_out(annotations: dict[str, str
 
 
 def test_what_protects_nobody_is_lost_and_the_route_stays() -> None:
-    found = read(ingress({"proxy-read-timeout": "60", "configuration-snippet": "more_set_headers 'X: y';"}))
-    assert len(found.routes) == 1 and fates(found)["proxy-read-timeout"] == "lost"
+    found = read(ingress({"upstream-hash-by": "$uri", "configuration-snippet": "more_set_headers 'X: y';"}))
+    assert len(found.routes) == 1 and fates(found)["upstream-hash-by"] == "lost"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "fate"),
+    [
+        ("300", 300, "changed"),
+        ("30s", 30, "changed"),
+        ("86400", 3600, "changed"),
+        ("0", None, "lost"),
+        ("x", None, "lost"),
+    ],
+)
+def test_the_time_until_an_answer_begins(text: str, seconds: int | None, fate: str) -> None:
+    found = read(ingress({"proxy-read-timeout": text, "proxy-send-timeout": text}))
+    assert fates(found)["proxy-read-timeout"] == fate and fates(found)["proxy-send-timeout"] == "changed"
+    assert found.routes[0].get("timeouts") == (None if seconds is None else {"firstByteSeconds": seconds})
+
+
+@pytest.mark.parametrize(
+    ("target", "port"),
+    [
+        ("http://copy.shop.svc.cluster.local:8080$request_uri", 8080),
+        ("http://copy.shop$request_uri", 80),
+        ("http://copy.shop", None),
+        ("http://copy.else$request_uri", None),
+        ("https://test.example.com$request_uri", None),
+        ("http://$host$request_uri", None),
+    ],
+)
+def test_copies_go_to_a_service_of_the_namespace(target: str, port: int | None) -> None:
+    found = read(ingress({"mirror-target": target, "mirror-host": "x"}))
+    assert found.routes[0].get("mirror") == (None if port is None else {"service": "copy", "port": port})
+    assert {fates(found)[n] for n in ("mirror-target", "mirror-host")} == {"lost" if port is None else "changed"}
+
+
+def test_backends_as_they_were_before_the_api_s_first_version() -> None:
+    old = ingress()
+    old["spec"]["rules"][0]["http"]["paths"] = [{"path": "/", "backend": {"serviceName": "web", "servicePort": 80}}]
+    assert read(old).routes[0]["paths"][0]["backends"] == [{"service": "web", "port": 80}]
+
+
+def test_what_cannot_be_read_and_has_no_ingress_is_passed_over() -> None:
+    texts = [
+        ("a.yaml", "kind: Deployment\n{{- toYaml .Values }}: ["),
+        ("b.yaml", "kind: Ingress\n{{- toYaml .Values }}: ["),
+    ]
+    assert [a.position.file for a in migrate(iter(texts)).accounts if a.position] == ["b.yaml"]
 
 
 def test_classes_hosts_and_default_backends() -> None:
@@ -248,10 +295,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert yaml.safe_load(out)["ingress"][0]["rateLimit"]["requests"] == 10
     assert f"{file}:5:5: Ingress shop/web: {PREFIX}limit-rps: changed: " in err
     assert err.endswith("1 Ingresses, 1 routes: 1 carried, 1 changed, 0 dropped, 0 lost\n")
-    file.write_text(yaml.safe_dump(ingress({"proxy-read-timeout": "5"})))
+    file.write_text(yaml.safe_dump(ingress({"upstream-hash-by": "$uri"})))
     assert main(["migrate", "--manifests", str(file), "--from", "ingress-nginx", "--output", "json"]) == FAILED
     answer = json.loads(capsys.readouterr().out)
-    assert [a["fate"] for a in answer["accounts"] if a["what"].endswith("timeout")] == ["lost"]
+    assert [a["fate"] for a in answer["accounts"] if a["what"].endswith("hash-by")] == ["lost"]
     assert main(["migrate", "--manifests", str(file), "--from", "ingress-nginx", "--class", "x"]) == OK
     file.write_text("kind: Service")
     assert main(["migrate", "--manifests", str(file), "--from", "ingress-nginx"]) == USAGE

@@ -32,3 +32,20 @@ SEEN: dict[str, frozenset[Feature]] = {
     # Routes drawn have wildcards, and HTTPS is asked of one that signs its certificate too.
     "traefik": frozenset(NAMES.values()) - NOT_YET | {Feature.HTTP_WILDCARD, Feature.HTTP_SELF_SIGNED}
 }
+#: Controller -> what a verified cluster was seen to do, asked through its front door. The stack that CI brings up
+#: (`STACKS`) gives each of them, so that it is asked again.
+LIVE: dict[str, frozenset[Feature]] = {
+    "traefik": frozenset(
+        {
+            Feature.HTTP_ROUTES,
+            Feature.HTTP_WILDCARD,
+            Feature.HTTP_REDIRECT,
+            Feature.HTTP_WEIGHTS,
+            Feature.HTTP_MAX_BODY,
+            Feature.HTTP_ALLOW_FROM,
+            Feature.HTTP_REWRITE,
+        }
+    )
+}
+#: Controller -> the spec below stacks/, and its stack.
+STACKS: dict[str, tuple[str, str]] = {"traefik": ("edge.yaml", "edge")}

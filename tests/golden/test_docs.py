@@ -9,10 +9,13 @@ import pytest
 
 from netspec.backends.registry import PROVEN, REGISTRY
 from netspec.cli.targets import listing
+from netspec.compiler import compile_spec
+from netspec.probes import FactProbe
 from netspec.report.listing import write
-from netspec.target import LAYERS, Feature
+from netspec.spec.load import load
+from netspec.target import LAYERS, Backend, Feature
 from netspec.targets import targets
-from tests.edge.features import SEEN
+from tests.edge.features import LIVE, SEEN, STACKS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "backends.md"
 BLOCK = re.compile(r"(?<=<!-- features -->\n).*(?=<!-- /features -->)", re.DOTALL)
@@ -33,13 +36,24 @@ CONTROLLERS = re.compile(r"(?<=<!-- controllers -->\n).*(?=<!-- /controllers -->
 
 
 def _controllers() -> Iterator[str]:
-    """HTTP features against what serves routes; "asked" by what tests/edge asks of it."""
+    """HTTP features against what serves routes."""
     chosen = [b for layer in ("ingress", "gateway") for b in REGISTRY.providers(layer).values()]
+    yield from _rows(chosen, "http-")
+
+
+def _rows(chosen: list[Backend], prefix: str) -> Iterator[str]:
     yield f"| feature | | {' | '.join(b.name for b in chosen)} |\n|---|---|{'---|' * len(chosen)}\n"
-    for feature in (f for f in Feature if f.value.startswith("http-")):
-        asked = {b.name for b in chosen if b.name in SEEN and feature in SEEN[b.name]}
-        stages = ["asked" if b.name in asked else "compiled" if feature in b.supports else "" for b in chosen]
-        yield f"| `{feature.value}` | {feature.summary} | {' | '.join(stages)} |\n"
+    for feature in (f for f in Feature if f.value.startswith(prefix)):
+        stages = " | ".join(_stage(backend, feature) for backend in chosen)
+        yield f"| `{feature.value}` | {feature.summary} | {stages} |\n"
+
+
+def _stage(backend: Backend, feature: Feature) -> str:
+    """How far it was taken, by what the tests of controllers and of clusters ask."""
+    if feature not in backend.supports:
+        return ""
+    asked = [stage for stage, found in (("live", LIVE), ("asked", SEEN)) if feature in found.get(backend.name, ())]
+    return ", ".join(asked) or "compiled"
 
 
 GATEWAYS = re.compile(r"(?<=<!-- gateways -->\n).*(?=<!-- /gateways -->)", re.DOTALL)
@@ -47,12 +61,7 @@ GATEWAYS = re.compile(r"(?<=<!-- gateways -->\n).*(?=<!-- /gateways -->)", re.DO
 
 def _gateways() -> Iterator[str]:
     """Features of Gateways against what serves them."""
-    chosen = list(REGISTRY.providers("gateway").values())
-    yield f"| feature | | {' | '.join(b.name for b in chosen)} |\n|---|---|{'---|' * len(chosen)}\n"
-    for feature in (f for f in Feature if f.value.startswith("gateway")):
-        asked = {b.name for b in chosen if b.name in SEEN and feature in SEEN[b.name]}
-        stages = ["asked" if b.name in asked else "compiled" if feature in b.supports else "" for b in chosen]
-        yield f"| `{feature.value}` | {feature.summary} | {' | '.join(stages)} |\n"
+    yield from _rows(list(REGISTRY.providers("gateway").values()), "gateway")
 
 
 def test_the_tables_of_controllers_are_current(request: pytest.FixtureRequest) -> None:
@@ -64,7 +73,21 @@ def test_the_tables_of_controllers_are_current(request: pytest.FixtureRequest) -
             EDGE.write_text(text)
         found = pattern.search(text)
         assert found is not None and found[0] == table, "run `make golden`"
-    assert all(SEEN[b.name] <= b.supports for b in REGISTRY.providers("ingress").values() if b.name in SEEN)
+    serving = {b.name: b for layer in ("ingress", "gateway") for b in REGISTRY.providers(layer).values()}
+    for stages in (SEEN, LIVE):
+        assert all(features <= serving[name].supports for name, features in stages.items())
+
+
+@pytest.mark.parametrize("controller", LIVE)
+def test_what_was_seen_on_a_cluster_is_asked_again_by_a_stack(controller: str) -> None:
+    """Its routes have the features, and questions through its front door are among what `verify` asks."""
+    file, stack = STACKS[controller]
+    result = compile_spec(load(PAGE.parent.parent / "stacks" / file), stack, REGISTRY)
+    assert result.ir is not None and controller in result.ir.providers.values()
+    given = {feature for route in result.ir.http for feature in route.features()}
+    assert LIVE[controller] <= given
+    asked = {p.request.route for p in result.probes if isinstance(p, FactProbe) and p.request is not None}
+    assert {route.id for route in result.ir.http} <= asked
 
 
 def test_the_feature_table_is_current(request: pytest.FixtureRequest) -> None:

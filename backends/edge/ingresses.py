@@ -1,21 +1,21 @@
 """What controllers have in common that serve Ingress objects and are installed by a Helm chart."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
 from netspec.analysis.routes import Rule, bare, rules, takes_host
-from netspec.backends.objects import Manifest, manifest, node
+from netspec.backends.objects import Manifest, manifest, node, release
 from netspec.diagnostics import Report
 from netspec.ir.http import Front, HttpBackend, HttpPath, HttpRoute, Tracing
 from netspec.ir.model import ContainerPort, Ir, Place, Service, ServicePort, Workload
 from netspec.ir.selectors import Selector
-from netspec.plan import ManifestNode
+from netspec.plan import CLUSTER, CNI_READY, ManifestNode, ResourceNode
 from netspec.spec.model import Settings
+from netspec.target import Fact, ObjectRead, ReadyRead
 from netspec.target import Field as FieldRead
-from netspec.target import ObjectRead
 
 #: Names of the Service's ports and of the containers'.
 HTTP, HTTPS = "http", "https"
@@ -96,6 +96,23 @@ def read(obj: Manifest) -> tuple[dict[str, Any], ObjectRead]:
     meta, spec = obj["metadata"], obj["spec"]
     found = ObjectRead("ingresses.networking.k8s.io", _READ, meta["name"], meta["namespace"])
     return {"class": spec["ingressClassName"], "rules": spec["rules"]}, found
+
+
+def installed(
+    name: str, namespace: str, chart: str, version: str, values: Mapping[str, Any], repository: str = ""
+) -> tuple[ManifestNode, ResourceNode]:
+    """A controller by its chart, in a namespace of its own; its pods need the network."""
+    home = node(manifest("v1", "Namespace", namespace), CLUSTER)
+    return home, release(name, namespace, chart, version, values, home.id, CNI_READY, repository=repository)
+
+
+def ingress_facts(controller: str, replicas: int, objects: Iterable[Manifest]) -> tuple[Fact, ...]:
+    """Of the controller's workload, by its id, and of Ingresses."""
+    out = [Fact("ingress-controller", controller, replicas, ReadyRead())]
+    for obj in objects:
+        expect, found = read(obj)
+        out.append(Fact("ingress-route", f"{found.namespace}/{found.name}", expect, found))
+    return tuple(out)
 
 
 def placed(obj: Manifest, *after: str, wait: bool = True) -> ManifestNode:

@@ -6,13 +6,12 @@ from typing import Any
 
 from netspec.backends.edge.f5_nginx.checks import check
 from netspec.backends.edge.f5_nginx.routes import HOST_SUFFIXES, objects
-from netspec.backends.edge.ingresses import ProxySettings, front, placed
-from netspec.backends.objects import manifest, node, release
+from netspec.backends.edge.ingresses import ProxySettings, front, installed, placed
 from netspec.catalogue import F5_NGINX, F5_NGINX_CHART, IMAGES
 from netspec.diagnostics import Report
 from netspec.ir.http import UsersSecret
 from netspec.ir.model import Ir
-from netspec.plan import CLUSTER, CNI_READY, Condition, Node, ReadyNode
+from netspec.plan import Condition, Node, ReadyNode
 from netspec.target import Backend, Fact, Feature, Field, Needs, ObjectRead, ReadyRead, Traits
 
 NAMESPACE = NAME = "nginx-ingress"
@@ -59,8 +58,7 @@ class F5Nginx(Backend):
         check(ir, NAMESPACE, report)
 
     def lower(self, ir: Ir, settings: F5NginxSettings, needs: Needs) -> tuple[Node, ...]:
-        namespace = node(manifest("v1", "Namespace", NAMESPACE), CLUSTER)
-        chart = release(NAME, NAMESPACE, CHART, F5_NGINX_CHART.official, values(settings), namespace.id, CNI_READY)
+        namespace, chart = installed(NAME, NAMESPACE, CHART, F5_NGINX_CHART.official, values(settings))
         kinds = ("virtualservers.k8s.nginx.org", "policies.k8s.nginx.org")
         conditions = tuple(Condition(f"crd/{kind}", "Established") for kind in kinds)
         ready = ReadyNode(CRDS_READY, conditions, (chart.id,))

@@ -12,19 +12,20 @@ from netspec.backends.edge.ingresses import (
     front,
     https_has_hosts,
     ingress,
+    ingress_facts,
+    installed,
     own_namespace,
     placed,
     port_number,
-    read,
     same_for_service,
 )
-from netspec.backends.objects import Manifest, manifest, node, release
+from netspec.backends.objects import Manifest
 from netspec.catalogue import HAPROXY_INGRESS, IMAGES
 from netspec.diagnostics import Report
 from netspec.ir.http import Cors, HttpRoute, UsersSecret
 from netspec.ir.model import Ir
-from netspec.plan import CLUSTER, CNI_READY, Node
-from netspec.target import Backend, Fact, Feature, Needs, ReadyRead, Traits
+from netspec.plan import CLUSTER, Node
+from netspec.target import Backend, Fact, Feature, Needs, Traits
 
 NAMESPACE = NAME = "haproxy-ingress"
 REPOSITORY = "https://haproxy-ingress.github.io/charts"
@@ -87,28 +88,14 @@ class Haproxy(Backend):
                 report.error("NS871", (*path, "cors"), message, "keep one origin, or make a route for each host")
 
     def lower(self, ir: Ir, settings: HaproxySettings, needs: Needs) -> tuple[Node, ...]:
-        namespace = node(manifest("v1", "Namespace", NAMESPACE), CLUSTER)
-        chart = release(
-            NAME,
-            NAMESPACE,
-            NAME,
-            HAPROXY_INGRESS.official,
-            values(settings),
-            namespace.id,
-            CNI_READY,
-            repository=REPOSITORY,
-        )
-        return (namespace, chart, *(placed(_object(ir, route), CLUSTER) for route in ir.http))
+        made = installed(NAME, NAMESPACE, NAME, HAPROXY_INGRESS.official, values(settings), REPOSITORY)
+        return (*made, *(placed(_object(ir, route), CLUSTER) for route in ir.http))
 
     def images(self, ir: Ir, settings: HaproxySettings) -> tuple[str, ...]:
         return (IMAGES["haproxy-ingress"],)
 
     def facts(self, ir: Ir, settings: HaproxySettings) -> tuple[Fact, ...]:
-        out = [Fact("ingress-controller", f"{NAMESPACE}/{NAME}", settings.replicas, ReadyRead())]
-        for route in ir.http:
-            expect, found = read(_object(ir, route))
-            out.append(Fact("ingress-route", route.id, expect, found))
-        return tuple(out)
+        return ingress_facts(f"{NAMESPACE}/{NAME}", settings.replicas, (_object(ir, route) for route in ir.http))
 
 
 def values(settings: HaproxySettings) -> dict[str, Any]:

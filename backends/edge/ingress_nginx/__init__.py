@@ -16,20 +16,21 @@ from netspec.backends.edge.ingresses import (
     host_name,
     https_has_hosts,
     ingress,
+    ingress_facts,
+    installed,
     own_namespace,
     placed,
     port_number,
-    read,
     stays_with_host,
     traced,
 )
-from netspec.backends.objects import Manifest, manifest, node, release
+from netspec.backends.objects import Manifest
 from netspec.catalogue import IMAGES, INGRESS_NGINX, INGRESS_NGINX_CHART
 from netspec.diagnostics import Report
 from netspec.ir.http import Cors, HttpRoute, UsersSecret
 from netspec.ir.model import Ir
-from netspec.plan import CLUSTER, CNI_READY, Node
-from netspec.target import Backend, Fact, Feature, Needs, ReadyRead, Traits
+from netspec.plan import CLUSTER, Node
+from netspec.target import Backend, Fact, Feature, Needs, Traits
 
 NAMESPACE = NAME = "ingress-nginx"
 CONTROLLER = "ingress-nginx-controller"
@@ -104,28 +105,15 @@ class IngressNginx(Backend):
                 report.error("NS871", (*path, "basicAuth", "realm"), message, "leave the rest out")
 
     def lower(self, ir: Ir, settings: IngressNginxSettings, needs: Needs) -> tuple[Node, ...]:
-        namespace = node(manifest("v1", "Namespace", NAMESPACE), CLUSTER)
-        chart = release(
-            NAME,
-            NAMESPACE,
-            NAME,
-            INGRESS_NGINX_CHART.official,
-            values(ir, settings),
-            namespace.id,
-            CNI_READY,
-            repository=REPOSITORY,
-        )
-        return (namespace, chart, *(placed(obj, CLUSTER) for route in ir.http for obj in _objects(ir, route)))
+        made = installed(NAME, NAMESPACE, NAME, INGRESS_NGINX_CHART.official, values(ir, settings), REPOSITORY)
+        return (*made, *(placed(obj, CLUSTER) for route in ir.http for obj in _objects(ir, route)))
 
     def images(self, ir: Ir, settings: IngressNginxSettings) -> tuple[str, ...]:
         return (IMAGES["ingress-nginx"],)
 
     def facts(self, ir: Ir, settings: IngressNginxSettings) -> tuple[Fact, ...]:
-        out = [Fact("ingress-controller", f"{NAMESPACE}/{CONTROLLER}", settings.replicas, ReadyRead())]
-        for obj in (obj for route in ir.http for obj in _objects(ir, route)):
-            expect, found = read(obj)
-            out.append(Fact("ingress-route", f"{found.namespace}/{found.name}", expect, found))
-        return tuple(out)
+        made = (obj for route in ir.http for obj in _objects(ir, route))
+        return ingress_facts(f"{NAMESPACE}/{CONTROLLER}", settings.replicas, made)
 
 
 def values(ir: Ir, settings: IngressNginxSettings) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from netspec.probing.flows import SILENT, agreed, answers, callers, sources
 DENIED_SOURCES = 2
 #: How kube-proxy has internalTrafficPolicy Local (pkg/proxy/topology.go, CategorizeEndpoints; iptables proxier: DROP).
 NOT_HERE = "internalTrafficPolicy Local: kube-proxy drops what a node without an endpoint sends"
+#: In the place of kube-proxy.
+MAY_REFUSE = "what carries Service traffic may refuse or drop where no endpoint is"
 #: Of the sources that may, so many are asked which pod answers.
 ANSWER_SOURCES = 2
 
@@ -81,7 +83,7 @@ def _by_node(ir: Ir, probe: FlowProbe) -> Iterator[FlowProbe]:
     yield replace(probe, id=f"{probe.id}@with-endpoint", nodes="with-endpoint")
     if ir.traits.nodes > 1:
         by_proxy = ir.network.proxy_mode != "none"
-        why = NOT_HERE if by_proxy else "what carries Service traffic may refuse or drop where no endpoint is"
+        why = NOT_HERE if by_proxy else MAY_REFUSE
         yield replace(
             probe,
             id=f"{probe.id}@without-endpoint",
@@ -202,7 +204,9 @@ def node_ports(ir: Ir) -> Iterator[FlowProbe]:
             apart = [("every", (None, (), SILENT))]
         elif service.external_traffic_policy == "Local":
             dropped = "externalTrafficPolicy Local: kube-proxy drops what reaches a node without an endpoint"
-            apart = [("with-endpoint", here), ("without-endpoint", (Outcome.TIMED_OUT, (), dropped))]
+            by_proxy = ir.network.proxy_mode != "none"
+            nobody = (Outcome.TIMED_OUT, (), dropped) if by_proxy else (None, (), MAY_REFUSE)
+            apart = [("with-endpoint", here), ("without-endpoint", nobody)]
         elif here[0] is elsewhere[0]:
             apart = [("every", here)]
         elif several:

@@ -12,6 +12,8 @@ from netspec.backends.registry import REGISTRY
 from netspec.compiler import compile_spec
 from netspec.ir.model import Inventory
 from netspec.spec.load import loads
+from netspec.target import LAYERS
+from netspec.targets import said, targets
 
 APPS, SPACES = ("a", "b", "c"), ("one", "two")
 STACKS = {
@@ -70,6 +72,27 @@ def policies(
     return st.lists(made, max_size=4, unique_by=lambda p: (p["namespace"], p["name"]))
 
 
+#: What a stack says so that the CNI enforces policies.
+ENFORCES: dict[str, dict[str, Any]] = {"flannel": {"policy": "calico"}, "vpc-cni": {"networkPolicy": "standard"}}
+
+
+def every_stack() -> dict[str, dict[str, Any]]:
+    """Each cluster with each CNI that goes with it, at its simplest."""
+    out = {}
+    for target in targets(REGISTRY, {}):
+        if target.refused:
+            continue
+        cluster = said(LAYERS[0], REGISTRY.providers("cluster")[target.cluster])
+        cni = said(LAYERS[1], REGISTRY.providers("cni")[target.cni])
+        chosen = {**cni, **target.given, **ENFORCES.get(target.cni, {})}
+        out[f"{target.cluster} with {target.cni}"] = {"cluster": cluster, "cni": chosen}
+    return out
+
+
+EVERY = every_stack()
+STACKS |= EVERY
+
+
 def inventory(found: list[dict[str, Any]], stack: str) -> Inventory:
     workloads = [
         {"name": app, "namespace": name, "labels": {"app": app}, "ports": [{"name": "http", "port": 8080}]}
@@ -117,6 +140,29 @@ def test_where_cilium_s_pods_have_their_addresses_decides_nothing(found: list[di
     """With its dialect as without: an overlay, ENI mode and a chained Cilium judge alike."""
     assert differ(found, "cilium", "cilium-eni") == []
     assert differ(found, "cilium", "cilium-on-vpc") == []
+
+
+#: What every CNI knows of ports.
+plain = st.sampled_from([{"port": 8080}, {"protocol": "UDP"}, {"port": 9090, "protocol": "TCP"}])
+
+
+@settings(max_examples=5, deadline=None)
+@given(policies(pods, plain))
+def test_every_target_decides_alike(found: list[dict[str, Any]]) -> None:
+    """Whatever the cluster and the CNI: who reaches whom by labels and by ports' numbers is what Kubernetes says."""
+    assert [(stack, d) for stack in EVERY if (d := differ(found, "kind", stack))] == []
+
+
+@settings(max_examples=5, deadline=None)
+@given(policies(st.one_of(pods, block), plain))
+def test_every_target_of_one_dialect_decides_alike(found: list[dict[str, Any]]) -> None:
+    """Blocks of addresses too, where the pods' range is the same."""
+    first: dict[Any, str] = {}
+    for stack in EVERY:
+        dialect = inventory(found, stack).dialect
+        assert dialect is not None, stack
+        matches = (dialect.blocks_match_pods, dialect.blocks_match_nodes, bool(dialect.departs))
+        assert differ(found, first.setdefault(matches, stack), stack) == [], (first[matches], stack)
 
 
 def test_the_dialect_is_there() -> None:

@@ -51,6 +51,11 @@ def test_by_name_it_is_predicted_what_by_address_is_open() -> None:
     assert by_address == {flow: None if flow in opened_by_name else expect for flow, expect in by_name.items()}
 
 
+def test_without_kube_proxy_it_is_open_what_a_node_without_an_endpoint_does() -> None:
+    found = [p for p in compiled(BANK).probes if isinstance(p, FlowProbe) and p.via == "node-port"]
+    assert {p.nodes: p.expect for p in found} == {"with-endpoint": Outcome.CONNECTED, "without-endpoint": None}
+
+
 def test_a_pod_that_looked_another_name_of_the_address_up_may_have_its_way_open() -> None:
     two = BANK.replace("{rates.exchange.example: [172.30.128.1]}", "{a.other.example: [172.30.128.1]}")
     assert flows(two, "outside-name")["bank/teller:8080"] is None

@@ -60,9 +60,9 @@ KUBE_NETWORK_POLICIES = Release(
     "1.1.1", "1.1.1", "https://github.com/kubernetes-sigs/kube-network-policies/releases/tag/v1.1.1"
 )
 ANTREA = Release("2.7.0", "2.7.0", "https://github.com/antrea-io/antrea/releases/tag/v2.7.0")
-#: `airgap` has none: its source is not on the Go module proxy.
+#: `airgap` has a stand-in: its source is not on the Go module proxy.
 AUTOSCALER = Release(
-    "1.10.3", "-", "https://github.com/kubernetes-sigs/cluster-proportional-autoscaler/releases/tag/v1.10.3"
+    "1.10.3", "1.10.3", "https://github.com/kubernetes-sigs/cluster-proportional-autoscaler/releases/tag/v1.10.3"
 )
 #: `airgap` has a stand-in: its source is not on the Go module proxy.
 NODE_CACHE = Release("1.26.7", "1.26.7", "https://github.com/kubernetes/dns/releases/tag/1.26.7")

@@ -146,7 +146,7 @@ def node_local_facts(ir: Ir) -> tuple[Fact, ...]:
         return ()
     running = ObjectRead("daemonsets.apps", (("ready", Field("status.numberReady", 0)),), NAME, NAMESPACE)
     settings = ObjectRead("configmaps", (("Corefile", Field("data.Corefile")),), NAME, NAMESPACE)
-    addresses = " ".join(sorted((ir.dns.node_local, ir.dns.address)))
+    addresses = f"{LINK} {' '.join(sorted((ir.dns.node_local, ir.dns.address)))}"
     return (
         Fact("node-local-dns", "dns", {"ready": ir.traits.nodes}, running),
         Fact("node-local-dns-settings", "dns", {"Corefile": corefile(ir.dns)}, settings),
@@ -154,4 +154,7 @@ def node_local_facts(ir: Ir) -> tuple[Fact, ...]:
     )
 
 
-_ADDRESSES = f"ip -4 -o addr show dev {LINK} | sed -n 's/.* inet \\([0-9.]*\\).*/\\1/p' | sort | xargs"
+#: The name of the link, and what addresses it has: none where there is no such link, which is an answer too.
+_ADDRESSES = (
+    f"ip -4 -o addr show dev {LINK} 2>/dev/null | sed -n 's/.* inet \\([0-9.]*\\).*/\\1/p' | sort | xargs echo {LINK}"
+)

@@ -6,7 +6,6 @@ three waits again. It has no outputs of its own and leaves nothing on the cluste
 
 import hashlib
 import json
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -34,9 +33,8 @@ from netspec.toolchain import programs
 INTERVAL = 1.0
 KUBECTL_TIMEOUT = 15
 
-#: Lines of a log that are looked at, characters of one that are shown, and what tells of an error in one.
-LOG_LINES, LOG_SHOWN = 50, 300
-_TELLING = re.compile(r"level=(?:error|fatal)|\b(?:error|fatal|panic|failed)\b", re.IGNORECASE)
+#: Lines of a log that are looked at.
+LOG_LINES = 50
 
 COMPARED = ("conditions", "timeout", "after")
 
@@ -189,9 +187,7 @@ def last_words(kubeconfig: str, pod: Mapping[str, Any]) -> str:
         words = ["logs", meta["name"], "--namespace", meta["namespace"], f"--tail={LOG_LINES}"]
         done = programs.kubectl(kubeconfig, *words, limit=KUBECTL_TIMEOUT)
         text = done.stdout if done.returncode == 0 else ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if _TELLING.search(line)]
-    return (telling or lines or [""])[-1][-LOG_SHOWN:]
+    return programs.telling_line(text)
 
 
 def unready_pods(

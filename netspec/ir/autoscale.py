@@ -1,5 +1,5 @@
 """How the number of DNS servers follows the cluster's size: the arithmetic of cluster-proportional-autoscaler (README,
-Control patterns)."""
+Control patterns; what that leaves open as its source has it, pkg/autoscaler/controller)."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from math import ceil
 @dataclass(frozen=True, slots=True)
 class Linear:
     """So many cores, or nodes, for each replica; 0 for one that does not count. With
-    `prevent_single_point` there are two at least where there are several nodes."""
+    `prevent_single_point` there are two at least where there are several nodes, whatever `max` says."""
 
     cores_per_replica: int = 0
     nodes_per_replica: int = 0
@@ -24,12 +24,18 @@ class Linear:
         (2, 3)
         >>> Linear(256, 16).replicas(3, None), Linear(nodes_per_replica=1, max=4).replicas(9, None)
         (None, 4)
+        >>> Linear(nodes_per_replica=1, max=1).replicas(9, None)
+        2
         """
         if self.cores_per_replica and cores is None:
             return None
-        by_cores = ceil((cores or 0) / self.cores_per_replica) if self.cores_per_replica else 0
-        by_nodes = ceil(nodes / self.nodes_per_replica) if self.nodes_per_replica else 0
-        wanted = max(by_cores, by_nodes, 2 if self.prevent_single_point and nodes > 1 else 1)
+        least = 2 if self.prevent_single_point and nodes > 1 else 1
+        return max(self._of(cores or 0, self.cores_per_replica), self._of(nodes, self.nodes_per_replica), least)
+
+    def _of(self, size: int, per_replica: int) -> int:
+        if not per_replica:
+            return 0
+        wanted = ceil(size / per_replica)
         return max(self.min, wanted if self.max is None else min(wanted, self.max))
 
     @property
@@ -43,7 +49,8 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """(so many cores or nodes, so many replicas), ascending: the highest step that is reached."""
+    """(so many cores or nodes, so many replicas), ascending: the highest step that is reached counts, the first
+    one where none is."""
 
     cores: tuple[tuple[int, int], ...] = ()
     nodes: tuple[tuple[int, int], ...] = ()
@@ -53,8 +60,8 @@ class Ladder:
 
         >>> Ladder(nodes=((1, 1), (2, 2), (10, 4))).replicas(3, None)
         2
-        >>> Ladder(((1, 1), (64, 3)), ((1, 1), (2, 2))).replicas(3, 64)
-        3
+        >>> Ladder(((1, 1), (64, 3)), ((1, 1), (2, 2))).replicas(3, 64), Ladder(nodes=((5, 2),)).replicas(3, None)
+        (3, 2)
         """
         if self.cores and cores is None:
             return None
@@ -67,4 +74,5 @@ class Ladder:
 
 
 def _step(steps: tuple[tuple[int, int], ...], size: int) -> int:
-    return max((replicas for start, replicas in steps if size >= start), default=0)
+    reached = [replicas for start, replicas in steps if size >= start] or [replicas for _, replicas in steps[:1]]
+    return reached[-1] if reached else 0

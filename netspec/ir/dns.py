@@ -20,7 +20,7 @@ NODE_LOCAL_ADDRESS = IPv4Address("169.254.20.10")
 
 @dataclass(frozen=True, slots=True)
 class DnsIdentity:
-    """A cluster DNS as its maker names it; `port` is what its pods listen on."""
+    """A cluster DNS as its maker names it; `port` is what its pods listen on, `autoscaler` what may say how many."""
 
     namespace: str
     service: str
@@ -28,6 +28,11 @@ class DnsIdentity:
     labels: Labels
     port: int = DNS_PORT
     kind: str = "Deployment"
+    autoscaler: str = "kube-dns-autoscaler"
+
+    @property
+    def autoscaler_id(self) -> str:
+        return f"{self.namespace}/{self.autoscaler}"
 
     @property
     def service_id(self) -> str:

@@ -1,5 +1,6 @@
 """Runs the programs beside netspec (docker, kind, kubectl), each with an end in time."""
 
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,10 @@ CANNOT_RUN, MISSING, TIMED_OUT = 126, 127, 124
 KUBECTL_LIMIT = 30
 KIND_LIMIT = 60
 PULUMI_LIMIT = 60
+
+#: What tells of an error in a line of a log, and characters of it that are shown.
+_TELLING = re.compile(r"level=(?:error|fatal)|\b(?:error|fatal|panic|failed|already in use)\b", re.IGNORECASE)
+_SHOWN = 300
 
 Done = subprocess.CompletedProcess[str]
 
@@ -89,6 +94,19 @@ def last_line(text: str) -> str:
     """What a program ended with, for a sentence."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "no output"
+
+
+def telling_line(log: str) -> str:
+    """The last line that tells of an error, else the last one; "" where there is none.
+
+    >>> telling_line("listen tcp :80: bind: address already in use\\ngoodbye\\n")
+    'listen tcp :80: bind: address already in use'
+    >>> telling_line("hello\\n"), telling_line("")
+    ('hello', '')
+    """
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line)]
+    return (telling or lines or [""])[-1][-_SHOWN:]
 
 
 def need(program: str) -> Problem:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from netspec.ir.dns import service_of_name
 from netspec.ir.model import Ir
-from netspec.probes import NAMED, OUTSIDE, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
+from netspec.probes import NAMED, NAMES_ASKED, OUTSIDE, DnsProbe, FactProbe, FlowProbe, Outcome, PacketProbe
 from netspec.probing import derive_probes
 from netspec.verify.findings import probe_tag
 from netspec.verify.model import Dial, Observation, Status
@@ -80,6 +80,7 @@ class About:
 
     def _of_fact(self, probe: FactProbe) -> set[str]:
         tags = {f"{kind}:{end}" for kind in ("workload", "service") for end in (probe.subject, probe.peer) if end}
+        tags |= {DNS_TAG} if probe.fact == NAMES_ASKED else set()
         if probe.fact == "service-endpoints":
             wanted = {pod.id for _, workload, *_ in probe.expect for pod in self._pods.get(workload, ())}
             behind = {e.pod for e in self.state.endpoints.get(probe.subject, ())}

@@ -1,9 +1,10 @@
 """Findings: what of the cluster's own objects is not as the spec has it, and could explain a wrong answer."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netspec.catalogue import IMAGES
+from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Ir
 from netspec.probes import FactProbe, Outcome
 from netspec.target import NodeRead, ObjectRead, ReadyRead
@@ -29,13 +30,15 @@ _GATEWAY_FACTS = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was read of one cluster. `facts`: the observations of facts that the API server has answered."""
+    """What was read of one cluster. `facts`: the observations of facts that the API server has answered. `words`: what
+    the log of a pod in which a container failed says of its end."""
 
     ir: Ir
     state: State
     drift: Drift
     undeclared: Undeclared
     facts: Mapping[str, Observation]
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def findings(self) -> tuple[Finding, ...]:
         wrong = [
@@ -69,12 +72,13 @@ class Evidence:
             if owner in held:
                 continue
             what = f"pod {pod.id} on node {pod.node or '(none)'} is not ready"
+            why = f": {said}" if (said := self.words.get(pod.id) or pod.unscheduled) else ""
             if owner:
                 tags = frozenset({f"workload:{owner}", f"pod:{pod.id}"})
-                yield Finding(f"{what}, it is of {owner}", delete(self.ir.stack, "pod", pod.id), tags)
+                yield Finding(f"{what}, it is of {owner}{why}", delete(self.ir.stack, "pod", pod.id), tags)
             elif pod.host_network and pod.node:
                 tags = frozenset({f"node:{pod.node}", f"forwarding:{pod.node}"})
-                yield Finding(what, delete(self.ir.stack, "pod", pod.id), tags)
+                yield Finding(f"{what}{why}", delete(self.ir.stack, "pod", pod.id), tags)
 
     def _strange_servers(self) -> Iterator[Finding]:
         """Pods that nobody's controller made, with the labels of the cluster's DNS: they get a share of the lookups."""
@@ -112,21 +116,20 @@ class Evidence:
         elif probe.fact == "dns-settings":
             what = f"the DNS server is not set as the spec says: {observation.detail}"
             yield Finding(what, up, frozenset({own, DNS_TAG}))
+        elif isinstance(probe.read, ReadyRead):
+            yield self._too_few(observation, probe)
+        elif probe.subject == "dns":
+            told = observation.detail or "; ".join(declared.differences(probe.expect, observation.observed))
+            yield Finding(f"{probe.fact} is not as the spec has it: {told}", up, frozenset({own, DNS_TAG}))
         elif probe.fact == "service-endpoints":
             yield from self._strangers_behind(probe)
-        elif isinstance(probe.read, ObjectRead | ReadyRead):
+        elif isinstance(probe.read, ObjectRead):
             yield from self._of_edge(observation, probe)
 
     def _of_edge(self, observation: Observation, probe: FactProbe) -> Iterator[Finding]:
         """A load balancer, a proxy and its routes: what does not come in goes by them."""
         front, own = self.ir.traits.front, probe_tag(probe.id)
         door = {f"service:{front.service.id}"} if front else set()
-        if isinstance(probe.read, ReadyRead):
-            tags = {own, f"workload:{probe.subject}"}
-            tags |= door if front and front.workload.id == probe.subject else set()
-            what = f"Deployment {probe.subject} has {observation.observed} ready pods, and must have {probe.expect}"
-            yield Finding(what, set_back(self.ir.stack), frozenset(tags))
-            return
         missing = observation.observed is None
         said = "it is not there" if missing else "; ".join(list(places(probe.expect, observation.observed))[:3])
         made = {id_: route.id for route in self.ir.http if front for _, id_ in front.objects_of(route)}
@@ -155,6 +158,20 @@ class Evidence:
             return {f"route:{probe.subject.rpartition(' ')[2]}"}
         parents = {r.id: {f"{p.namespace}/{p.name}" for p in r.parents} for r in self.ir.gateway_routes}
         return {f"route:{id_}" for id_, known in parents.items() if probe.subject in known}
+
+    def _too_few(self, observation: Observation, probe: FactProbe) -> Finding:
+        """Pods of a Deployment, through which everything from outside may go; how many there are of one that is scaled
+        is nobody's to set but the autoscaler's."""
+        front = self.ir.traits.front
+        tags = {probe_tag(probe.id), f"workload:{probe.subject}"}
+        tags |= {f"service:{front.service.id}"} if front and front.workload.id == probe.subject else set()
+        what = f"Deployment {probe.subject} has {observation.observed} ready pods, and must have {probe.expect}"
+        command = set_back(self.ir.stack)
+        if probe.subject == KUBE_DNS.workload_id and self.ir.dns.autoscale:
+            what += f": {KUBE_DNS.autoscaler_id} has not scaled it"
+            restart = f"rollout restart deployment/{KUBE_DNS.autoscaler} --namespace {KUBE_DNS.namespace}"
+            command = kubectl(self.ir.stack, restart)
+        return Finding(what, command, frozenset(tags))
 
     def _odd_nodes(self, observation: Observation, probe: FactProbe) -> Iterator[Finding]:
         """The nodes that gave another answer; all of them where they agree."""

@@ -26,7 +26,7 @@ from netspec.verify.packets import ask_packets
 from netspec.verify.readers import Readings, read_facts
 from netspec.verify.resolve import Resolver, Unresolved
 from netspec.verify.sites import Site, site_of
-from netspec.verify.state import Pod, State, read_state
+from netspec.verify.state import Pod, State, read_state, read_words
 from netspec.verify.undeclared import Undeclared, find
 
 Say = Callable[[str], None]
@@ -57,13 +57,14 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], site: Site, kubeconfig: Path
         reading = pool.submit(read_facts, access, site, state, probes)
         outside = pool.submit(site.outside)
         listed = pool.submit(read_objects, access)
+        words = pool.submit(read_words, access, state)
         resolver = Resolver(ir, state, outside.result())
         containers = ensure_probe_containers(access, _foreign_pods(resolver, probes))
         readings, objects = reading.result(), listed.result()
         judge = Judge(ir, state, readings.mtu)
         facts = _Facts(state, readings, compare(ir, objects, state.pods), find(ir, objects, state), judge)
         seen = {p.id: facts.observe(p) for p in probes if isinstance(p, FactProbe) and _is_read(p)}
-        evidence = Evidence(ir, state, facts.drift, facts.undeclared, dict(seen))
+        evidence = Evidence(ir, state, facts.drift, facts.undeclared, dict(seen), words.result())
         causes = Causes(About(ir, state, facts.drift.stated_if_other), evidence.findings())
         clock.lap("facts")
         problem = canary_problem.result()

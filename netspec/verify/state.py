@@ -10,7 +10,7 @@ from netspec.diagnostics import Problem
 from netspec.ir.model import WORKLOAD_LABEL, Workload
 from netspec.ir.selectors import Selector
 from netspec.ir.services import DEFAULTS
-from netspec.toolchain.programs import last_line
+from netspec.toolchain.programs import last_line, telling_line
 from netspec.verify.access import Access
 
 #: On the canary's namespace, and how long it lives at most.
@@ -22,7 +22,8 @@ CANARY_LIFE = timedelta(minutes=10)
 class Pod:
     """`containers` are the running ones, in the pod's order; ephemeral ones are apart: name -> waiting, running or
     terminated, "" where the kubelet has not said. `host_ports`: port of the node, protocol. `controlled`: something
-    made it that would make it again."""
+    made it that would make it again. `unscheduled`: why no node takes it; `failed`: a container of it ended with an
+    error and is to be started again."""
 
     namespace: str
     name: str
@@ -35,6 +36,8 @@ class Pod:
     host_network: bool = False
     host_ports: tuple[tuple[int, str], ...] = ()
     controlled: bool = True
+    unscheduled: str = ""
+    failed: bool = False
 
     @property
     def id(self) -> str:
@@ -99,6 +102,8 @@ class Endpoint:
     protocol: str
 
 
+#: Of so many pods that failed the log is read, so many lines.
+_ASKED, _LINES = 4, 20
 #: What makes pods besides Deployments.
 _OTHERS = ("StatefulSet", "DaemonSet", "Job")
 
@@ -140,6 +145,17 @@ def pods_by_workload(
         if owner and (pod.ready or not ready_only or (not owner.ready and pod.address and pod.containers)):
             found[owner.id].append(pod)
     return {workload: tuple(theirs) for workload, theirs in found.items()}
+
+
+def read_words(access: Access, state: State) -> dict[str, str]:
+    """Pod -> what it says of its end, of pods that a container has failed in; of the first few, for many fail alike."""
+    failed = [p for p in state.pods if p.failed and not p.ready][:_ASKED]
+    out = {}
+    for pod in failed:
+        words = ("logs", pod.name, "--namespace", pod.namespace, "--all-containers", f"--tail={_LINES}")
+        done = access.kubectl(*words)
+        out[pod.id] = telling_line(done.stdout) if done.returncode == 0 else ""
+    return out
 
 
 def read_state(access: Access) -> State:
@@ -248,7 +264,19 @@ def _pod(item: Mapping[str, Any]) -> Pod | None:
             if port.get("hostPort")
         ),
         any(ref.get("controller") for ref in item["metadata"].get("ownerReferences", ())),
+        next((c.get("message", "") for c in status.get("conditions", ()) if _is_unscheduled(c)), ""),
+        any(map(_has_failed, (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())))),
     )
+
+
+def _is_unscheduled(condition: Mapping[str, str]) -> bool:
+    return condition["type"] == "PodScheduled" and condition["status"] == "False"
+
+
+def _has_failed(container: Mapping[str, Any]) -> bool:
+    """Not running, after it ended with an error."""
+    ends = [container.get(key, {}).get("terminated", {}).get("exitCode", 0) for key in ("state", "lastState")]
+    return any(ends) and "running" not in container.get("state", {})
 
 
 def _service(item: Mapping[str, Any]) -> LiveService:

@@ -2,14 +2,24 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from faulting import NAME, Expected, created, fault, kept, patched, split, stranger
+from faulting import NAME, Expected, created, fault, kept, patched, rolled_out, settled, split, stranger, worker
 from live_cluster import Live
 
 from netspec.catalogue import IMAGES
 from netspec.ir.dns import KUBE_DNS
 from netspec.verify.model import Status
+
+#: Seconds that the cache of a node keeps an answer about the cluster, which CoreDNS says is good for as long.
+KEPT = 30
+
+
+def forgotten(live: Live) -> None:
+    """Waits until no cache of a node answers as before."""
+    if live.ir.dns.node_local:
+        time.sleep(KEPT)
 
 
 def _service(live: Live, id_: str, change: dict[str, object]) -> Iterator[None]:
@@ -47,6 +57,7 @@ def fewer_stateful_pods(live: Live) -> Iterator[Expected]:
 def given_endpoints_gone(live: Live) -> Iterator[Expected]:
     with kept(live, "endpointslice", "mirrors-given", "-n", "data"):
         live.kubectl("delete", "endpointslice", "mirrors-given", "-n", "data")
+        forgotten(live)
         asked = next(p.id for p in live.probes if p.id.endswith(":A:mirrors.data.svc.cluster.local"))
         yield Expected(["Service data/mirrors lacks endpoints that the spec gives it"], statuses={asked: Status.WRONG})
 
@@ -76,13 +87,18 @@ def held_pod_ready(live: Live) -> Iterator[Expected]:
 
 def _held_again(live: Live) -> None:
     """Its one pod is there, runs, and is not ready."""
+    _wait_for_pods(live, "held", lambda c: "running" in c["state"] and not c["ready"])
+
+
+def _wait_for_pods(live: Live, app: str, is_so: Callable[[dict[str, Any]], bool]) -> None:
+    """Until there is one pod of it, and all its containers are so."""
     for _ in range(60):
-        pods = json.loads(live.kubectl("get", "pods", "-n", "shop", "-l", "app=held", "-o", "json"))["items"]
+        pods = json.loads(live.kubectl("get", "pods", "-n", "shop", "-l", f"app={app}", "-o", "json"))["items"]
         states = [c for pod in pods for c in pod["status"].get("containerStatuses", [])]
-        if len(pods) == len(states) == 1 and "running" in states[0]["state"] and not states[0]["ready"]:
+        if len(pods) == 1 and states and all(map(is_so, states)):
             return
         time.sleep(1)
-    raise AssertionError("shop/held is not as before")
+    raise AssertionError(f"shop/{app} is not as it must be")
 
 
 @fault("another ndots in a pod")
@@ -99,6 +115,62 @@ def another_ndots(live: Live) -> Iterator[Expected]:
             statuses={counted.id: Status.WRONG},
         )
     live.kubectl("rollout", "status", f"deployment/{name}", "-n", namespace, "--timeout=120s", limit=130)
+
+
+@fault("the DNS cache of one node stopped")
+def cache_stopped(live: Live) -> Iterator[Expected]:
+    """Its pods ask the servers then, which policy lets none of the closed ones do."""
+    node, caches = worker(live), f"{KUBE_DNS.namespace}/node-local-dns"
+
+    def keep_away(affinity: object) -> None:
+        patched(live, "daemonset", caches, {"spec": {"template": {"spec": {"affinity": affinity}}}})
+        settled(live, caches)
+
+    elsewhere = {"key": "kubernetes.io/hostname", "operator": "NotIn", "values": [node]}
+    required = {"nodeSelectorTerms": [{"matchExpressions": [elsewhere]}]}
+    try:
+        keep_away({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}})
+        yield Expected(
+            [f"node-local-dns-addresses of node {node} is 'nodelocaldns'"],
+            statuses={"fact:node-local-dns:dns": Status.WRONG},
+        )
+    finally:
+        keep_away(None)
+
+
+@fault("the autoscaler of the DNS servers stuck")
+def autoscaler_stuck(live: Live) -> Iterator[Expected]:
+    servers, autoscaler = KUBE_DNS.workload_id, KUBE_DNS.autoscaler_id
+    wanted = live.ir.dns.servers(live.ir.traits.nodes)
+    scaled = ("wait", f"deployment/{split(servers)[1]}", "-n", KUBE_DNS.namespace, "--timeout=120s")
+    try:
+        patched(live, "deployment", autoscaler, {"spec": {"replicas": 0}})
+        rolled_out(live, autoscaler)
+        patched(live, "deployment", servers, {"spec": {"replicas": 1}})
+        live.kubectl(*scaled, "--for=jsonpath={.status.readyReplicas}=1", limit=130)
+        yield Expected(
+            [f"Deployment {servers} has 1 ready pods, and must have {wanted}: {autoscaler} has not scaled it"],
+            statuses={f"fact:dns-autoscaler:{autoscaler}": Status.WRONG},
+        )
+    finally:
+        patched(live, "deployment", autoscaler, {"spec": {"replicas": 1}})
+        live.kubectl(*scaled, f"--for=jsonpath={{.status.readyReplicas}}={wanted}", limit=130)
+
+
+@fault("a port taken twice in one pod")
+def port_taken_twice(live: Live) -> Iterator[Expected]:
+    """The second container ends at once, again and again; the old pod goes first, or it would serve on."""
+    strategy: dict[str, object] = {"op": "replace", "path": "/spec/strategy"}
+    with kept(live, "deployment", "app", "-n", "shop") as app:
+        containers = app["spec"]["template"]["spec"]["containers"]
+        at = next(i for i, c in enumerate(containers) if c["name"] == "helper")
+        args = {"op": "replace", "path": f"/spec/template/spec/containers/{at}/args"}
+        taken = args | {"value": ["netexec", "--http-port=8080", "--udp-port=9053"]}
+        patched(live, "deployment", "shop/app", [strategy | {"value": {"type": "Recreate"}}, taken], "json")
+        _wait_for_pods(live, "app", lambda c: c["name"] != "helper" or c["restartCount"] > 0)
+        yield Expected(["is not ready, it is of shop/app", "address already in use"])
+    patched(live, "deployment", "shop/app", [strategy | {"value": app["spec"]["strategy"]}], "json")
+    rolled_out(live, "shop/app")
 
 
 @fault("a server among the cluster's DNS that answers otherwise")

@@ -9,10 +9,13 @@ from spec_support import compiled
 from netspec.analysis.services import Endpoints
 from netspec.backends.clusters.kind import kubeadm_patches
 from netspec.backends.corefile import corefile, dns_facts
+from netspec.backends.dns.coredns import CoreDns
 from netspec.backends.dns.coredns.objects import coredns
 from netspec.ir.model import Ir
+from netspec.plan import ReadyNode
 from netspec.probing.lookup import Lookups
 from netspec.probing.names import lookups
+from netspec.target import Needs
 
 
 def server(dns: str, more: str = "") -> Ir:
@@ -80,8 +83,12 @@ def test_what_is_not_given_is_not_there() -> None:
 TWO_WORKERS = "stacks: {dev: {cluster: {type: kind, workers: 2}, cni: {provider: calico}}}\n"
 
 
+def manifests(an_ir: Ir) -> dict[str, Any]:
+    return {n.id: n.manifest for n in coredns(an_ir)}
+
+
 def objects(an_ir: Ir) -> dict[str, Any]:
-    return {n.manifest["kind"]: n.manifest for n in coredns(an_ir)}
+    return {m["kind"]: m for m in manifests(an_ir).values()}
 
 
 def test_a_disruption_budget_and_a_node_for_each_only_where_they_are_given() -> None:
@@ -172,10 +179,12 @@ def scaled(autoscale: str, workers: int = 4) -> Ir:
     [
         ("{linear: {nodesPerReplica: 2}}", 3),
         ("{linear: {nodesPerReplica: 2, max: 2}}", 2),
+        ("{linear: {nodesPerReplica: 2, max: 1}}", 2),
         ("{linear: {nodesPerReplica: 16}}", 2),
         ("{linear: {nodesPerReplica: 16, preventSinglePointFailure: false}}", 1),
         ("{linear: {nodesPerReplica: 16, min: 4}}", 4),
         ("{ladder: {nodesToReplicas: [[1, 1], [5, 3], [6, 4]]}}", 3),
+        ("{ladder: {nodesToReplicas: [[8, 2], [9, 3]]}}", 2),
         ("{linear: {coresPerReplica: 256, nodesPerReplica: 16}}", None),
         ("{ladder: {coresToReplicas: [[1, 1]], nodesToReplicas: [[1, 2]]}}", None),
     ],
@@ -191,16 +200,28 @@ def test_the_number_of_servers_is_worked_out_where_nodes_tell(autoscale: str, re
 
 
 def test_the_deployment_has_no_replicas_where_the_autoscaler_says_how_many() -> None:
-    nodes = {n.id: n for n in coredns(scaled("{linear: {nodesPerReplica: 2, min: 2, max: 8}}"))}
-    assert "replicas" not in nodes["deployment:kube-system/coredns"].manifest["spec"]
-    config = nodes["configmap:kube-system/kube-dns-autoscaler"].manifest["data"]
+    made = manifests(scaled("{linear: {nodesPerReplica: 2, min: 2, max: 8}}"))
+    assert "replicas" not in made["deployment:kube-system/coredns"]["spec"]
+    config = made["configmap:kube-system/kube-dns-autoscaler"]["data"]
     assert json.loads(config["linear"]) == {
         "nodesPerReplica": 2,
         "min": 2,
         "max": 8,
         "preventSinglePointFailure": True,
     }
-    ladder = {n.id: n for n in coredns(scaled("{ladder: {nodesToReplicas: [[1, 1], [5, 3]]}}"))}
-    data = ladder["configmap:kube-system/kube-dns-autoscaler"].manifest["data"]
+    ladder = manifests(scaled("{ladder: {nodesToReplicas: [[1, 1], [5, 3]]}}"))
+    data = ladder["configmap:kube-system/kube-dns-autoscaler"]["data"]
     assert json.loads(data["ladder"]) == {"nodesToReplicas": [[1, 1], [5, 3]]}
-    assert not any("autoscaler" in n.id for n in coredns(server("{}")))
+    assert not any("autoscaler" in id_ for id_ in manifests(server("{}")))
+
+
+def test_applying_waits_for_as_many_servers_as_nodes_say() -> None:
+    (wait,) = ready_nodes(scaled("{linear: {nodesPerReplica: 2}}"))
+    (condition,) = wait.conditions
+    assert (condition.resource, condition.condition, condition.at_least) == ("pods", "Ready", 3)
+    assert not ready_nodes(scaled("{linear: {coresPerReplica: 256}}")), "how many cores there are is not known"
+    assert not ready_nodes(server("{}"))
+
+
+def ready_nodes(an_ir: Ir) -> list[ReadyNode]:
+    return [n for n in CoreDns().lower(an_ir, None, Needs()) if isinstance(n, ReadyNode)]

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -20,7 +21,7 @@ from netspec.verify.access import Access, kubeconfig_file
 from netspec.verify.runner import verify
 from netspec.verify.sites import KindSite
 from netspec.verify.stack import spec_of
-from netspec.verify.state import Endpoint, LiveService, Node, Pod, parse_state, pods_by_workload, read_state
+from netspec.verify.state import Endpoint, LiveService, Node, Pod, parse_state, pods_by_workload, read_state, read_words
 
 
 def meta(name: str, namespace: str = "shop", **more: Any) -> dict[str, Any]:
@@ -119,6 +120,45 @@ def test_endpoints_are_read_from_every_slice_of_a_service() -> None:
     assert state.endpoints == {
         "shop/web": (Endpoint("http", "shop/web-1", 8080, "TCP"), Endpoint("", "203.0.113.7", 9, "TCP"))
     }
+
+
+def test_why_a_pod_is_not_ready_is_read() -> None:
+    pending = pod("pending", False)
+    pending["status"] = {"phase": "Pending", "conditions": [UNSCHEDULED]}
+    crashed, again = pod("crashed", False), pod("again", False)
+    ended = {"terminated": {"exitCode": 1}}
+    crashed["status"]["containerStatuses"] = [{"name": "main", "state": {"waiting": {}}, "lastState": ended}]
+    again["status"]["containerStatuses"] = [{"name": "main", "state": {"running": {}}, "lastState": ended}]
+    found = {p.name: p for p in parse_state([pending, crashed, again, pod("good")]).pods}
+    assert {name: p.unscheduled for name, p in found.items() if p.unscheduled} == {"pending": "no free ports"}
+    assert [name for name, p in found.items() if p.failed] == ["crashed"]
+
+
+UNSCHEDULED = {"type": "PodScheduled", "status": "False", "message": "no free ports"}
+
+
+class Logs(Access):
+    """Knows the log of every pod."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"))
+        self.asked: list[str] = []
+
+    def kubectl(self, *args: str, stdin: str = "", limit: float = 30) -> CompletedProcess[str]:
+        self.asked.append(args[1])
+        return CompletedProcess(args, 0, "hello\nbind: address already in use\ngoodbye\n", "")
+
+
+def test_of_pods_that_failed_the_first_few_are_asked_for_their_last_words() -> None:
+    failed = [replace(POD, name=f"web-{i}", ready=False, failed=True) for i in range(6)]
+    logs = Logs()
+    words = read_words(logs, replace(EMPTY, pods=(POD, *failed)))
+    assert logs.asked == ["web-0", "web-1", "web-2", "web-3"]
+    assert words["shop/web-0"] == "bind: address already in use"
+
+
+POD = Pod("shop", "web", "w1", "10.244.1.9", {}, True)
+EMPTY = parse_state([])
 
 
 def test_only_old_canaries_are_stale() -> None:

@@ -5,10 +5,11 @@ from typing import Any
 from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
 from netspec.catalogue import IMAGES
 from netspec.ir.dns import KUBE_DNS
-from netspec.ir.model import Dns
-from netspec.plan import CLUSTER, CNI_READY, ManifestNode
+from netspec.ir.model import Dns, Ir
+from netspec.plan import CLUSTER, CNI_READY, Condition, ManifestNode, ReadyNode
+from netspec.target import Fact, Field, ObjectRead, ReadyRead
 
-NAMESPACE, NAME = KUBE_DNS.namespace, "kube-dns-autoscaler"
+NAMESPACE, NAME = KUBE_DNS.namespace, KUBE_DNS.autoscaler
 ROLE = f"system:{NAME}"
 LABELS = {"k8s-app": NAME}
 
@@ -22,6 +23,29 @@ def autoscaler(dns: Dns, target: str) -> tuple[ManifestNode, ...]:
     binding = node(cluster_role_binding(ROLE, NAME, NAMESPACE), account.id, role.id)
     config = node(manifest("v1", "ConfigMap", NAME, NAMESPACE, data=dns.autoscale.parameters), CLUSTER)
     return account, role, binding, config, node(_deployment(), binding.id, config.id, target, CNI_READY)
+
+
+def scaled(ir: Ir) -> tuple[ReadyNode, ...]:
+    """Waits for as many servers as the autoscaler will have, where the nodes say how many: it looks every ten seconds,
+    and applying would end before."""
+    servers = ir.dns.servers(ir.traits.nodes)
+    if ir.dns.autoscale is None or servers is None:
+        return ()
+    selector = ",".join(f"{key}={value}" for key, value in KUBE_DNS.labels.items())
+    condition = Condition("pods", "Ready", NAMESPACE, servers, selector)
+    return (ReadyNode(f"scaled:{KUBE_DNS.workload_id}", (condition,), (f"deployment:{NAMESPACE}/{NAME}",)),)
+
+
+def autoscaler_facts(dns: Dns) -> tuple[Fact, ...]:
+    """It runs, and scales by what the spec says."""
+    if dns.autoscale is None:
+        return ()
+    wanted = dns.autoscale.parameters
+    settings = ObjectRead("configmaps", tuple((key, Field(f"data.{key}")) for key in wanted), NAME, NAMESPACE)
+    return (
+        Fact("dns-autoscaler", KUBE_DNS.autoscaler_id, 1, ReadyRead()),
+        Fact("dns-autoscaler-settings", "dns", wanted, settings),
+    )
 
 
 def _role() -> Manifest:

@@ -51,6 +51,12 @@ DOOR_FACTS = ("http-answer", GRPC, SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS)
 #: Who may log in where a stand-in takes the place of the real users.
 STAND_IN_USER, STAND_IN_PASSWORD = "netspec", "netspec"
 
+#: The fact what nodes answer to the health checks of a load balancer: {nodes with or without a pod: HTTP status}.
+HEALTH_CHECK = "health-check"
+
+#: The fact that nodes reach pods, on them and on others, and are seen as themselves.
+NODES_REACH = "nodes-reach-pods"
+
 #: How a flow dials: the destination pod's own address, a Service's cluster IP, a node's address and node port, the
 #: address of a pod's node and its port there, the address that a Service's load balancer gave, the Service's DNS name
 #: (headless), the outside host's address or a name that the cluster's DNS gives it, or the pod's own loopback.

@@ -169,7 +169,10 @@ class Traits:
     `far_front`: what serves them outside the cluster.
     `service_networks`, `dns_address`: where Services have theirs and the DNS Service its own, where that is not what
     network says. `there`: None for a cluster that netspec makes. `remote`: one that it makes elsewhere than in
-    containers of this machine, and whose kubeconfig is the stack's.
+    containers of this machine, and whose kubeconfig is the stack's. `admission`: the API version of the
+    MutatingAdmissionPolicy that it has, or has if it is needed; "" where it has none, or that is not known.
+    `redirects`: the CNI carries what pods ask of Services before the node sees it, and sends it to a pod of the node
+    where it is told to.
     """
 
     nodes: int = 1
@@ -200,6 +203,8 @@ class Traits:
     dns_address: str = ""
     there: There | None = None
     remote: bool = False
+    admission: str = ""
+    redirects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +269,8 @@ class Needs:
     of them makes a new cluster. `addons`: what the cluster's provider is to install. `accounts`: what else may call the
     provider, on a cluster that installs such. `max_pods`: group of nodes -> the
     kubelet's limit there. `own_cni`: the CNI is the one that comes with such a cluster. `kernel`: what the nodes'
-    kernel must have. `annotations`: by the name of a declared namespace, for whoever makes it.
+    kernel must have. `annotations`: by the name of a declared namespace, for whoever makes it. `admission`: the API
+    server changes pods as they are made (`Traits.admission`).
     """
 
     kube_proxy: bool = True
@@ -278,6 +284,7 @@ class Needs:
     addons: tuple[AddOn, ...] = ()
     accounts: tuple[Account, ...] = ()
     max_pods: Mapping[str, int] = field(default_factory=dict)
+    admission: bool = False
 
 
 class Limit(NamedTuple):

@@ -1,7 +1,8 @@
 """NodeLocal DNSCache: a DNS cache on every node, by its official objects (kubernetes, cluster/addons/dns/nodelocaldns).
 
 In iptables mode it takes the DNS Service's address for its own on every node, so that pods ask it without knowing, and
-asks the servers through a Service of its own.
+asks the servers through a Service of its own. Where the CNI redirects lookups (`Traits.redirects`) it is a pod like any
+other and does nothing to the node (cilium, examples/kubernetes-local-redirect/node-local-dns.yaml).
 """
 
 import hashlib
@@ -10,13 +11,13 @@ from typing import Any
 
 from netspec.backends.objects import CHECKSUM, Manifest, manifest, node
 from netspec.catalogue import IMAGES
-from netspec.ir.dns import KUBE_DNS
+from netspec.ir.dns import KUBE_DNS, NODE_CACHE, is_redirected
 from netspec.ir.model import Dns, Ir
-from netspec.plan import CLUSTER, ManifestNode
+from netspec.plan import CLUSTER, CNI_READY, ManifestNode
 from netspec.target import Fact, Field, NodeRead, ObjectRead
 
-NAMESPACE, NAME, UPSTREAM = KUBE_DNS.namespace, "node-local-dns", "kube-dns-upstream"
-LABELS = {"k8s-app": NAME}
+NAMESPACE, NAME, UPSTREAM = NODE_CACHE.namespace, NODE_CACHE.workload, "kube-dns-upstream"
+LABELS = dict(NODE_CACHE.labels)
 #: The interface that has its addresses.
 LINK = "nodelocaldns"
 METRICS_PORT, HEALTH_PORT = 9253, 8080
@@ -27,14 +28,15 @@ _SERVERS, _RESOLVERS = "__PILLAR__CLUSTER__DNS__", "__PILLAR__UPSTREAM__SERVERS_
 def node_local(ir: Ir) -> tuple[ManifestNode, ...]:
     if not ir.dns.node_local:
         return ()
-    text = corefile(ir.dns)
+    text = corefile(ir)
     account = node(manifest("v1", "ServiceAccount", NAME, NAMESPACE), CLUSTER)
     lookups = [("dns", 53, "UDP"), ("dns-tcp", 53, "TCP")]
     upstream = node(_service(UPSTREAM, KUBE_DNS.labels, lookups), CLUSTER, wait=False)
     metrics = node(_service(NAME, LABELS, [("metrics", METRICS_PORT, "TCP")], headless=True), CLUSTER, wait=False)
     config = node(manifest("v1", "ConfigMap", NAME, NAMESPACE, data={"Corefile": text}), CLUSTER)
     # Pods are told of Services that are there before them.
-    return account, upstream, metrics, config, node(_daemon_set(ir.dns, text), account.id, upstream.id, config.id)
+    before = (account.id, upstream.id, config.id, *([CNI_READY] if is_redirected(ir) else []))
+    return account, upstream, metrics, config, node(_daemon_set(ir, text), *before)
 
 
 def _service(name: str, selector: Any, ports: Sequence[tuple[str, int, str]], *, headless: bool = False) -> Manifest:
@@ -43,20 +45,23 @@ def _service(name: str, selector: Any, ports: Sequence[tuple[str, int, str]], *,
     return manifest("v1", "Service", name, NAMESPACE, labels=LABELS, spec=spec)
 
 
-def corefile(dns: Dns) -> str:
+def corefile(ir: Ir) -> str:
     """The official one. What the servers know besides the cluster's own names (stub domains, hosts, rewrites, servers
     of the spec's choice) would be lost on the way to the node's resolvers: then everything is asked of them."""
+    dns = ir.dns
     knows = dns.stub_domains or dns.hosts or dns.rewrites or dns.upstreams
     cache = ["    cache {", "        success 9984 30", "        denial 9984 5", "    }"]
     blocks = [
-        _block(dns, dns.cluster_domain, cache, _SERVERS, health=True),
-        *(_block(dns, zone, ["    cache 30"], _SERVERS) for zone in ("in-addr.arpa", "ip6.arpa")),
-        _block(dns, ".", ["    cache 30"], _SERVERS if knows else _RESOLVERS),
+        _block(ir, dns.cluster_domain, cache, _SERVERS, health=True),
+        *(_block(ir, zone, ["    cache 30"], _SERVERS) for zone in ("in-addr.arpa", "ip6.arpa")),
+        _block(ir, ".", ["    cache 30"], _SERVERS if knows else _RESOLVERS),
     ]
     return "".join("\n".join(block) + "\n" for block in blocks)
 
 
-def _block(dns: Dns, zone: str, cache: list[str], to: str, *, health: bool = False) -> list[str]:
+def _block(ir: Ir, zone: str, cache: list[str], to: str, *, health: bool = False) -> list[str]:
+    own = "0.0.0.0" if is_redirected(ir) else f"{ir.dns.node_local} {ir.dns.address}"
+    checked = "    health" if is_redirected(ir) else f"    health {ir.dns.node_local}:{HEALTH_PORT}"
     forced = [f"    forward . {to} {{", "        force_tcp", "    }"]
     return [
         f"{zone}:53 {{",
@@ -64,29 +69,30 @@ def _block(dns: Dns, zone: str, cache: list[str], to: str, *, health: bool = Fal
         *cache,
         "    reload",
         "    loop",
-        f"    bind {dns.node_local} {dns.address}",
+        f"    bind {own}",
         *(forced if to == _SERVERS else [f"    forward . {to}"]),
         f"    prometheus :{METRICS_PORT}",
-        *([f"    health {dns.node_local}:{HEALTH_PORT}"] if health else []),
+        *([checked] if health else []),
         "}",
     ]
 
 
-def _daemon_set(dns: Dns, text: str) -> Manifest:
-    base = {"key": "Corefile", "path": "Corefile.base"}
+def _daemon_set(ir: Ir, text: str) -> Manifest:
+    base, redirected = {"key": "Corefile", "path": "Corefile.base"}, is_redirected(ir)
+    lock = {"name": "xtables-lock", "hostPath": {"path": "/run/xtables.lock", "type": "FileOrCreate"}}
     pod = {
         "priorityClassName": "system-node-critical",
         "serviceAccountName": NAME,
-        "hostNetwork": True,
+        **({} if redirected else {"hostNetwork": True}),
         "dnsPolicy": "Default",  # it must not ask itself
         "tolerations": [
             {"key": "CriticalAddonsOnly", "operator": "Exists"},
             {"effect": "NoExecute", "operator": "Exists"},
             {"effect": "NoSchedule", "operator": "Exists"},
         ],
-        "containers": [_container(dns)],
+        "containers": [_in_a_pod(_container(ir.dns)) if redirected else _container(ir.dns)],
         "volumes": [
-            {"name": "xtables-lock", "hostPath": {"path": "/run/xtables.lock", "type": "FileOrCreate"}},
+            *([] if redirected else [lock]),
             {"name": "kube-dns-config", "configMap": {"name": "kube-dns", "optional": True}},
             {"name": "config-volume", "configMap": {"name": NAME, "items": [base]}},
         ],
@@ -140,6 +146,17 @@ def _container(dns: Dns) -> dict[str, Any]:
     }
 
 
+def _in_a_pod(container: dict[str, Any]) -> dict[str, Any]:
+    """One that makes no interface and no rules, and needs no rights for them."""
+    checked = {k: v for k, v in container["livenessProbe"]["httpGet"].items() if k != "host"}
+    return {key: value for key, value in container.items() if key != "securityContext"} | {
+        "args": [*container["args"], "-skipteardown=true", "-setupinterface=false", "-setupiptables=false"],
+        "ports": [{k: v for k, v in port.items() if k != "hostPort"} for port in container["ports"]],
+        "livenessProbe": container["livenessProbe"] | {"httpGet": checked},
+        "volumeMounts": [m for m in container["volumeMounts"] if m["name"] != "xtables-lock"],
+    }
+
+
 def node_local_facts(ir: Ir) -> tuple[Fact, ...]:
     """One that runs on every node, with the spec's configuration, and has both addresses there."""
     if not ir.dns.node_local:
@@ -147,10 +164,11 @@ def node_local_facts(ir: Ir) -> tuple[Fact, ...]:
     running = ObjectRead("daemonsets.apps", (("ready", Field("status.numberReady", 0)),), NAME, NAMESPACE)
     settings = ObjectRead("configmaps", (("Corefile", Field("data.Corefile")),), NAME, NAMESPACE)
     addresses = f"{LINK} {' '.join(sorted((ir.dns.node_local, ir.dns.address)))}"
+    on_node = Fact("node-local-dns-addresses", "nodes", addresses, NodeRead(_ADDRESSES))
     return (
         Fact("node-local-dns", "dns", {"ready": ir.traits.nodes}, running),
-        Fact("node-local-dns-settings", "dns", {"Corefile": corefile(ir.dns)}, settings),
-        Fact("node-local-dns-addresses", "nodes", addresses, NodeRead(_ADDRESSES)),
+        Fact("node-local-dns-settings", "dns", {"Corefile": corefile(ir)}, settings),
+        *([] if is_redirected(ir) else [on_node]),
     )
 
 

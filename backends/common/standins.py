@@ -105,14 +105,15 @@ def pod_spec(workload: Workload, ndots: int | None, grpc: Set[int] = frozenset()
     if workload.kind == "Job":
         pod["restartPolicy"] = "Never"
     pod |= {f: name for f, name in (("hostname", workload.hostname), ("subdomain", workload.subdomain)) if name}
-    if config := _dns_config(workload, ndots):
+    if config := dns_config(workload, ndots):
         pod["dnsConfig"] = config
     if workload.dns.policy != "ClusterFirst":
         pod["dnsPolicy"] = workload.dns.policy
     return pod
 
 
-def _dns_config(workload: Workload, ndots: int | None) -> dict[str, Any]:
+def dns_config(workload: Workload, ndots: int | None) -> dict[str, Any]:
+    """core/v1 PodDNSConfig; empty where the spec gives nothing."""
     own = workload.dns
     options = ({} if ndots is None else {"ndots": str(ndots)}) | dict(own.options)
     listed = [{"name": name} | ({"value": value} if value else {}) for name, value in options.items()]

@@ -8,7 +8,17 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from netspec.ir.model import NAME_LABEL, ContainerPort, Inventory, Namespace, Protocol, Service, ServicePort, Workload
+from netspec.ir.model import (
+    NAME_LABEL,
+    ContainerPort,
+    Inventory,
+    Ir,
+    Namespace,
+    Protocol,
+    Service,
+    ServicePort,
+    Workload,
+)
 from netspec.ir.selectors import Labels, Selector
 
 DNS_PORT = 53
@@ -68,6 +78,8 @@ OPENSHIFT_DNS = DnsIdentity(
     5353,
     "DaemonSet",
 )
+#: NodeLocal DNSCache (kubernetes, cluster/addons/dns/nodelocaldns).
+NODE_CACHE = DnsIdentity("kube-system", "kube-dns", "node-local-dns", {"k8s-app": "node-local-dns"}, kind="DaemonSet")
 _IDENTITIES = (KUBE_DNS, OPENSHIFT_DNS)
 #: Where the cluster's own Services are, whatever they are called (RKE2's is rke2-coredns-rke2-coredns).
 _HOMES = frozenset(identity.namespace for identity in _IDENTITIES)
@@ -111,6 +123,11 @@ def _found(workloads: Iterable[Workload], fronts: list[Service], homes: Collecti
             if numbers:
                 out[workload.id] = DnsServer(workload, numbers[0])
     return out
+
+
+def is_redirected(ir: Ir) -> bool:
+    """Whether pods' lookups go to a cache that is a pod of their node, and not to one at addresses of the node."""
+    return bool(ir.dns.node_local) and ir.traits.redirects
 
 
 def usual_dns() -> tuple[Workload, ...]:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netspec.ir.model import Dns, Workload
+from netspec.ir.model import Dns, Ir, Workload
+from netspec.ir.pods import PodDns
 
 #: The kubelet's own value, for pods whose dnsConfig says nothing (pkg/kubelet/network/dns, defaultDNSOptions).
 KUBELET_NDOTS = 5
@@ -48,6 +49,22 @@ def resolv_conf(dns: Dns, workload: Workload) -> ResolvConf:
         tuple(options.items()),
         own.policy != "None",
     )
+
+
+def of_others(ir: Ir) -> list[Workload]:
+    """The workloads that the spec gives DNS settings for and that netspec does not deploy: settings are fields of a
+    pod, so somebody else has to write them."""
+    return [w for w in ir.workloads if not w.stand_in and _is_given(ir, w)]
+
+
+def is_reached(ir: Ir, workload: Workload) -> bool:
+    """Whether its pods have the spec's DNS settings: netspec deploys them, or the API server writes them in."""
+    return workload.stand_in or (bool(ir.traits.admission) and _is_given(ir, workload))
+
+
+def _is_given(ir: Ir, workload: Workload) -> bool:
+    """Whether the spec says anything of how its pods look up names."""
+    return not workload.system and (ir.dns.ndots is not None or workload.dns != PodDns())
 
 
 def candidates(conf: ResolvConf, name: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ after:
 
 from dataclasses import replace
 
-from netspec.ir.dns import KUBE_DNS
+from netspec.ir.dns import KUBE_DNS, NODE_CACHE, is_redirected
 from netspec.ir.model import IntentPeer, Ir, PolicyPort
 from netspec.passes.context import Context
 from netspec.passes.openings import Opener, Opening
@@ -26,7 +26,9 @@ PORTS = (PolicyPort("UDP", KUBE_DNS.port), PolicyPort("TCP", KUBE_DNS.port))
 def allow_dns(ir: Ir, context: Context) -> Ir:
     opener = Opener(ir)
     servers = [("allow-dns", IntentPeer("workload", KUBE_DNS.workload_id))]
-    if ir.dns.node_local:
+    if is_redirected(ir):
+        servers.append(("allow-dns-cache", IntentPeer("workload", NODE_CACHE.workload_id)))
+    elif ir.dns.node_local:
         # The cache on a node takes the Service's address for its own: what pods send there is not for a pod any more.
         caches = (("allow-dns-cache", ir.dns.node_local), ("allow-dns-service", ir.dns.address))
         servers += [(name, IntentPeer("cidr", f"{address}/32")) for name, address in caches]

@@ -9,7 +9,8 @@ from netspec.analysis.verdict import PodEnd
 from netspec.diagnostics import Path
 from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Ir, Workload
-from netspec.ir.resolver import resolv_conf
+from netspec.ir.pods import PodDns
+from netspec.ir.resolver import of_others, resolv_conf
 from netspec.passes.context import Context
 from netspec.spec.workloads import MAX_NAMESERVERS, DnsConfig
 
@@ -51,13 +52,29 @@ def _is_within(domain: str, parent: str) -> bool:
 
 
 def _ndots(ir: Ir, context: Context) -> None:
-    """ndots is a field of the pod: it reaches the pods that netspec deploys, and no other."""
-    others = [w for w in ir.workloads if not w.stand_in and not w.system]
-    if ir.dns.ndots is None or not others:
+    """DNS settings are fields of the pod: they reach pods that netspec deploys, and others where the API server writes
+    them in."""
+    if ir.traits.admission:
         return
-    message = f"ndots {ir.dns.ndots} does not reach pods that netspec does not deploy: {_names(others)}"
-    patch = f'dnsConfig: {{options: [{{name: ndots, value: "{ir.dns.ndots}"}}]}}'
-    context.report.warning("NS601", ("dns", "ndots"), message, f"put {patch} into the spec of those pods' templates")
+    by_patch: dict[str, list[Workload]] = defaultdict(list)
+    for workload in of_others(ir):
+        by_patch[_patch(ir, workload)].append(workload)
+    for patch, others in by_patch.items():
+        own = next((w for w in others if w.dns != PodDns()), None)
+        path: Path = own.place.path if own else ("dns", "ndots")
+        message = f"the spec's DNS settings do not reach pods that netspec does not deploy: {_names(others)}"
+        context.report.warning("NS601", path, message, f"put {patch} into the spec of those pods' templates")
+
+
+def _patch(ir: Ir, workload: Workload) -> str:
+    """What belongs into a pod's spec, as YAML."""
+    own = workload.dns
+    options = ({} if ir.dns.ndots is None else {"ndots": str(ir.dns.ndots)}) | dict(own.options)
+    listed = [f"{{name: {name}" + (f', value: "{value}"' if value else "") + "}" for name, value in options.items()]
+    given = {"nameservers": own.nameservers, "searches": own.searches, "options": listed}
+    fields = [f"{key}: [{', '.join(values)}]" for key, values in given.items() if values]
+    policy = [f"dnsPolicy: {own.policy}"] if own.policy != "ClusterFirst" else []
+    return ", ".join([*policy, *([f"dnsConfig: {{{', '.join(fields)}}}"] if fields else [])])
 
 
 def _way_to_dns(ir: Ir, context: Context) -> None:
@@ -162,7 +179,9 @@ def _node_local(ir: Ir, context: Context) -> None:
     if not ir.dns.node_local:
         return
     path: Path = ("dns", "nodeLocal")
-    if mode in ("ipvs", "none"):
+    if ir.traits.redirects:
+        pass  # neither kube-proxy nor the node's rules see the lookups
+    elif mode in ("ipvs", "none"):
         message = f"with proxy mode {mode} the cache cannot take over the DNS Service's address"
         report.error("NS609", path, message, "use iptables, or leave nodeLocal out")
     elif mode == "nftables":

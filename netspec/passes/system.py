@@ -6,7 +6,7 @@ They are marked `system`: predicted and probed like any other, never created fro
 
 from dataclasses import replace
 
-from netspec.ir.dns import KUBE_DNS
+from netspec.ir.dns import KUBE_DNS, NODE_CACHE, is_redirected
 from netspec.ir.model import NAME_LABEL, ContainerPort, Ir, Namespace, ServicePort
 from netspec.passes.context import Context
 from netspec.passes.objects import BUILT_IN
@@ -19,6 +19,7 @@ def system(ir: Ir, _: Context) -> Ir:
     servers = ir.dns.servers(ir.traits.nodes)
     coredns = KUBE_DNS.pods(ir.dns.replicas if servers is None else servers, ContainerPort(_METRICS, "TCP", "metrics"))
     service = KUBE_DNS.front(ServicePort(_METRICS, _METRICS, "TCP", "metrics"))
+    caches = (NODE_CACHE.pods(ir.traits.nodes),) if is_redirected(ir) else ()
     front = ir.traits.front
     if front is not None:
         labels = {NAME_LABEL: front.workload.namespace, **dict(front.labels)}
@@ -34,6 +35,6 @@ def system(ir: Ir, _: Context) -> Ir:
     return replace(
         ir,
         namespaces=(*own, *(Namespace(n, {NAME_LABEL: n}, system=True) for n in brought), KUBE_DNS.home()),
-        workloads=(*(w for w in ir.workloads if w.id != coredns.id), coredns),
+        workloads=(*(w for w in ir.workloads if w.id != coredns.id), coredns, *caches),
         services=(*(s for s in ir.services if s.id != service.id), service),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from netspec.ir.model import Ir
 from netspec.probes import Probe
-from netspec.probing.balanced import load_balancers
+from netspec.probing.balanced import health_checks, load_balancers
 from netspec.probing.door import door_facts
 from netspec.probing.facts import fact_probe, kept_addresses, own_addresses, own_facts
 from netspec.probing.flows import outside, pairs
@@ -29,7 +29,8 @@ def derive_probes(ir: Ir, facts: Sequence[Fact] = ()) -> tuple[Probe, ...]:
     flows = tuple(pairs(ir))
     through = (*services(ir), *node_ports(ir), *host_ports(ir), *outside(ir), *outside_by_name(ir))
     of_pods = (*kept_addresses(ir, flows), *own_addresses(ir), *answering_pods(ir, through), *names_asked(ir))
-    ways = (*flows, *between_containers(ir), *through, *load_balancers(ir), *http_answers(ir), *door_facts(ir))
+    balanced = (*load_balancers(ir), *health_checks(ir))
+    ways = (*flows, *between_containers(ir), *through, *balanced, *http_answers(ir), *door_facts(ir))
     ways += tuple(gateway_answers(ir))
     asked: tuple[Probe, ...] = (*ways, *packets(), *dns(ir), *of_pods)
     return (*asked, *own_facts(ir), *objects(ir), *(fact_probe(f) for f in facts))

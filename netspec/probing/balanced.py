@@ -1,4 +1,4 @@
-"""Through load balancers: from the outside host to the address of every LoadBalancer Service."""
+"""Load balancers: from the outside host to the address of every LoadBalancer Service, and what balancers ask."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from netspec.analysis.evaluate import evaluate
 from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.ir.model import IPAddress, Ir, Service, ServicePort
-from netspec.probes import KEPT, OUTSIDE, REPLACED, FactProbe, FlowProbe, Outcome
+from netspec.probes import HEALTH_CHECK, KEPT, OUTSIDE, REPLACED, FactProbe, FlowProbe, Outcome
 from netspec.probing.flows import SILENT, admits_outside, agreed, answers, callers
 from netspec.probing.services import Backend, backends, forwarded, ordered
 
@@ -25,6 +25,8 @@ def load_balancers(ir: Ir) -> Iterator[FlowProbe | FactProbe]:
         behind = backends(endpoints, service, port)
         if service.type != "LoadBalancer" or not any(workload.replicas for workload, _ in behind):
             continue
+        if service.load_balancer_class != balancing.service_class:
+            continue  # it has no address
         expect, deciding, reason = _expected(ir, service, port, behind)
         yield FlowProbe(
             f"flow:load-balancer:{OUTSIDE}->{service.id}:{port.port}/{port.protocol}",
@@ -43,6 +45,19 @@ def load_balancers(ir: Ir) -> Iterator[FlowProbe | FactProbe]:
         if seen and tells and expect is Outcome.CONNECTED:
             name = f"fact:client-address:{OUTSIDE}->{service.id}:{port.port}"
             yield FactProbe(name, "client-address", OUTSIDE, seen, service.id, port.port)
+
+
+def health_checks(ir: Ir) -> Iterator[FactProbe]:
+    """What a balancer asks of each node to know whether it has a pod, where that matters (externalTrafficPolicy Local;
+    Kubernetes docs, Create an External Load Balancer): the outside host asks as one. Which port that is, the API server
+    says; what the spec says of it is compared."""
+    endpoints = Endpoints(ir.inventory)
+    for service in sorted(ir.inventory.services, key=lambda s: s.id) if ir.traits.outside else ():
+        behind = [b for port in service.ports for b in backends(endpoints, service, port)]
+        is_asked = service.type == "LoadBalancer" and service.external_traffic_policy == "Local"
+        if is_asked and any(workload.replicas for workload, _ in behind):
+            expect = {"with-endpoint": 200, "without-endpoint": 503}
+            yield FactProbe(f"fact:{HEALTH_CHECK}:{service.id}", HEALTH_CHECK, OUTSIDE, expect, service.id)
 
 
 def _expected(ir: Ir, service: Service, port: ServicePort, behind: list[Backend]) -> Expected:

@@ -7,8 +7,8 @@ from netspec.analysis.callees import grpc_ports
 from netspec.analysis.services import Endpoints
 from netspec.ir.model import Ir, Service, Workload
 from netspec.ir.pods import PodDns
-from netspec.ir.resolver import resolv_conf
-from netspec.probes import OWN_ADDRESS, FactProbe, FlowProbe, Outcome
+from netspec.ir.resolver import is_reached, resolv_conf
+from netspec.probes import NODES_REACH, OWN_ADDRESS, FactProbe, FlowProbe, Outcome
 from netspec.probing.flows import sources
 from netspec.target import Fact
 
@@ -37,13 +37,16 @@ def own_facts(ir: Ir) -> Iterator[FactProbe]:
             ranges = [f"{service.cluster_ip}/32"] if service.cluster_ip else map(str, ir.network.service_cidrs)
             yield _fact("service-ip-in-service-cidrs", service.id, list(ranges))
         if service.type == "LoadBalancer" and ir.traits.balancing and ir.traits.balancing.addresses:
-            given = [str(found.network) for found in ir.traits.balancing.addresses]
+            served = service.load_balancer_class == ir.traits.balancing.service_class
+            given = [str(found.network) for found in ir.traits.balancing.addresses if served]
             yield _fact("load-balancer-address", service.id, given)
         has_ends = service.selector is not None or endpoints.slices(service)
         if has_ends and service.type != "ExternalName" and not service.publish_not_ready:
             yield _fact("service-endpoints", service.id, _endpoints(endpoints, service))
     if there is None or there.nodes_known:
         yield _fact("nodes", "cluster", ir.traits.nodes)
+    if there is None and not traits.remote:  # nodes can be entered
+        yield _fact(NODES_REACH, "nodes", "all of them, as themselves")
     yield _fact("policies", "cluster", "those of the spec")
 
 
@@ -97,14 +100,15 @@ def _fact(fact: str, subject: str, expect: object) -> FactProbe:
 
 
 def _resolv_conf(ir: Ir, workload: Workload) -> dict[str, object]:
-    """Options, and what dnsConfig adds, are the spec's only in pods that netspec deploys; of others it is not asserted.
+    """Options, and what dnsConfig adds, are the spec's only in pods that it reaches; of others they are not asserted.
     With dnsPolicy Default the node's own come first, which the spec does not know."""
-    own = workload if workload.stand_in else replace(workload, dns=PodDns())
+    reached = is_reached(ir, workload)
+    own = workload if reached else replace(workload, dns=PodDns())
     conf = resolv_conf(ir.dns, own)
     expect: dict[str, object] = {"search": list(conf.searches)}
     if own.dns.policy != "Default":
         expect["nameservers"] = list(conf.nameservers)
-    if workload.stand_in:
+    if reached:
         expect["ndots"] = conf.ndots
         if more := {name: value for name, value in conf.options if name != "ndots"}:
             expect["options"] = more

@@ -15,7 +15,7 @@ from netspec.analysis.evaluate import evaluate
 from netspec.analysis.services import Endpoints
 from netspec.analysis.spaces import samples
 from netspec.analysis.verdict import AddressEnd, PodEnd
-from netspec.ir.dns import DNS_PORT, KUBE_DNS, dns_servers
+from netspec.ir.dns import DNS_PORT, KUBE_DNS, NODE_CACHE, dns_servers, is_redirected
 from netspec.ir.model import IPAddress, Ir, Service, ServicePort, Workload
 from netspec.probes import OUTSIDE, OWN_NODE, SAME_POD, FactProbe, FlowProbe, Nodes, Outcome, Via
 from netspec.probing.flows import SILENT, agreed, answers, callers, sources
@@ -120,11 +120,13 @@ def _probe(
 
 
 def _through_the_cache(ir: Ir, source: Workload, port: ServicePort) -> Expected:
-    """The node has the DNS Service's address, so a lookup goes to that address and to no pod. Which of the node's own
-    rules comes first, the cache's, which lets lookups in, or those of policy, is not said: what policy denies may
-    pass."""
-    at = AddressEnd(ip_address(ir.dns.address))
+    """To a pod of the node, where the CNI redirects lookups. Else the node has the DNS Service's address, so a lookup
+    goes to that address and to no pod. Which of the node's own rules comes first, the cache's, which lets lookups in,
+    or those of policy, is not said: what policy denies may pass."""
+    at = _cache(ir)
     expect, deciding, reason = agreed([evaluate(ir.inventory, PodEnd(source.id), at, port.port, port.protocol)])
+    if is_redirected(ir):
+        return expect, deciding, reason
     if expect is Outcome.TIMED_OUT:
         return None, deciding, "the cache's own rules on the node may let it in before policy is asked"
     return expect, deciding, reason
@@ -165,11 +167,15 @@ def reaches_dns(ir: Ir, source: Workload) -> bool:
     if source.dns.policy != "ClusterFirst":
         return False
     if ir.dns.node_local:
-        at = AddressEnd(ip_address(ir.dns.address))
-        return evaluate(ir.inventory, PodEnd(source.id), at, DNS_PORT, "UDP").expected == "allow"
+        return evaluate(ir.inventory, PodEnd(source.id), _cache(ir), DNS_PORT, "UDP").expected == "allow"
     servers = [s for s in dns_servers(ir.inventory) if s.workload.system]
     verdicts = [evaluate(ir.inventory, PodEnd(source.id), PodEnd(s.workload.id), s.port, "UDP") for s in servers]
     return bool(verdicts) and all(v.expected == "allow" for v in verdicts)
+
+
+def _cache(ir: Ir) -> AddressEnd | PodEnd:
+    """Where a lookup ends on a node that has a cache."""
+    return PodEnd(NODE_CACHE.workload_id) if is_redirected(ir) else AddressEnd(ip_address(ir.dns.address))
 
 
 # Node ports
@@ -186,7 +192,7 @@ def node_ports(ir: Ir) -> Iterator[FlowProbe]:
     clients, replaced = (callers(ir), forwarded(ir)) if ir.traits.outside else ([], [])
     for service, port in ordered(ir) if clients else ():
         behind = backends(endpoints, service, port)
-        if service.type not in ("NodePort", "LoadBalancer") or not behind:
+        if "node-port" not in service.entrances or not behind:
             continue
         here = agreed(
             evaluate(ir.inventory, AddressEnd(client), PodEnd(workload.id), number, port.protocol)

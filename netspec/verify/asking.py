@@ -7,7 +7,18 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import TypeGuard
 
-from netspec.probes import NAMES_ASKED, OWN_ADDRESS, POD_ANSWERS, Asked, DnsProbe, FactProbe, FlowProbe, Outcome, Probe
+from netspec.probes import (
+    HEALTH_CHECK,
+    NAMES_ASKED,
+    OWN_ADDRESS,
+    POD_ANSWERS,
+    Asked,
+    DnsProbe,
+    FactProbe,
+    FlowProbe,
+    Outcome,
+    Probe,
+)
 from netspec.toolchain.programs import last_line
 from netspec.verify.access import Access
 from netspec.verify.ephemeral import ProbeContainers
@@ -33,7 +44,7 @@ BATCH = 600
 #: Facts that a pod is asked for; the others are read from the cluster's state or its nodes.
 POD_FACTS = (
     *("resolv-conf", "pod-mtu", "source-address-kept", "client-address"),
-    *(NAMES_ASKED, OWN_ADDRESS, *POD_ANSWERS),
+    *(HEALTH_CHECK, NAMES_ASKED, OWN_ADDRESS, *POD_ANSWERS),
 )
 
 

@@ -119,7 +119,8 @@ class Evidence:
         elif isinstance(probe.read, ReadyRead):
             yield self._too_few(observation, probe)
         elif probe.subject == "dns":
-            told = observation.detail or "; ".join(declared.differences(probe.expect, observation.observed))
+            seen = observation.observed if isinstance(observation.observed, Mapping) else {}
+            told = observation.detail or "; ".join(declared.differences(probe.expect, seen))
             yield Finding(f"{probe.fact} is not as the spec has it: {told}", up, frozenset({own, DNS_TAG}))
         elif probe.fact == "service-endpoints":
             yield from self._strangers_behind(probe)

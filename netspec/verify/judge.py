@@ -7,6 +7,7 @@ from typing import Any
 
 from netspec.ir.model import Ir
 from netspec.probes import (
+    HEALTH_CHECK,
     KEPT,
     NAMES_ASKED,
     POD_ANSWERS,
@@ -80,6 +81,8 @@ class Judge:
         self, probe: FactProbe, asker: Asker, replies: Sequence[Reply], dials: tuple[Dial, ...], n: int
     ) -> Observation:
         output = replies[0].output
+        if probe.fact == HEALTH_CHECK:
+            return self._health_check(probe, asker, replies, dials, n)
         if any(r.status for r in replies):
             return self.failed(probe, next(r.output for r in replies if r.status) or "no answer", asker.id, n)
         if probe.fact == "client-address":
@@ -131,6 +134,28 @@ class Judge:
         status = Status.PASS if ok else Status.WRONG
         return Observation(probe, status, names, "" if ok else detail, asked_from, dials, n)
 
+    def _health_check(
+        self, probe: FactProbe, asker: Asker, replies: Sequence[Reply], dials: tuple[Dial, ...], n: int
+    ) -> Observation:
+        """Each node by whether a pod behind the Service is on it; there need not be both kinds. (wget ends well with an
+        answer of success, and else says which one it got.)"""
+        ends = {e.pod for e in self._state.endpoints.get(probe.peer, ())}
+        with_pod = {p.node for p in self._state.pods if p.id in ends}
+        names = {node.address: node.name for node in self._state.nodes}
+        odd: list[str] = []
+        seen: dict[str, int] = {}
+        for dial, reply in zip(dials, replies, strict=True):
+            node = names[dial.address.removeprefix("http://").rpartition(":")[0]]
+            kind = "with-endpoint" if node in with_pod else "without-endpoint"
+            said = re.search(r"HTTP/1\.[01] (\d{3})", reply.output) if reply.status else None
+            if reply.status and not said:
+                return self.failed(probe, f"no answer over HTTP from node {node}: {reply.output[:200]}", asker.id, n)
+            status = int(said[1]) if said else 200
+            if seen.setdefault(kind, status) != status or status != probe.expect[kind]:
+                odd.append(f"node {node} {kind.replace('-', ' ')} answers {status}")
+        status_ = Status.WRONG if odd else Status.PASS
+        return Observation(probe, status_, seen, ", ".join(odd), asker.id, dials, attempts=n)
+
     def _client_address(
         self, probe: FactProbe, asker: Asker, replies: Sequence[Reply], dials: tuple[Dial, ...], n: int
     ) -> Observation:
@@ -165,6 +190,8 @@ class Judge:
             if service is None:
                 return self.failed(probe, f"Service {probe.subject} is not on the cluster")
             given, said = list(service.balanced), "" if service.balanced else "no address has been given to it"
+            if not probe.expect:  # of another class
+                return self._fact(probe, not given, given, "API server", detail="nobody is to give it one")
             within = bool(given) and all(_within(a, probe.expect) for a in given)
             return self._fact(probe, within, given, "API server", detail=said)
         if probe.fact in declared.FACTS:

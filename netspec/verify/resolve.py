@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from netspec.ir.model import Ir, Workload
 from netspec.probes import (
+    HEALTH_CHECK,
     NAMED,
     NAMES_ASKED,
     OUTSIDE,
@@ -135,6 +136,9 @@ class Resolver:
                 self._must_be_about(probe, asker)
                 url = f"http://{self._service(probe.peer).cluster_ip}:{probe.port}/hostname"
                 return (Target(Question(0, "client-address", url)),) * ANSWERS
+            if probe.fact == HEALTH_CHECK:
+                urls = [f"http://{address}/" for address in self._checked(probe.peer)]
+                return tuple(Target(Question(0, "client-address", url)) for url in urls)
             if probe.fact == "client-address":
                 urls = [f"http://{a}:{probe.port}/clientip" for a in self._balanced(probe.peer)]
                 return tuple(Target(Question(0, "client-address", url)) for url in urls)
@@ -253,6 +257,13 @@ class Resolver:
         if live is None or not live.balanced:
             raise Unresolved(f"Service {service} has no address of a load balancer")
         return live.balanced
+
+    def _checked(self, service: str) -> list[str]:
+        """Where a load balancer asks each node for its health."""
+        number = self._service(service).others.get("healthCheckNodePort")
+        if not number:
+            raise Unresolved(f"Service {service} has no healthCheckNodePort")
+        return [f"{node.address}:{number}" for node in self._state.nodes]
 
     def _nodes(self, probe: FlowProbe, with_endpoint: set[str]) -> list[Node]:
         nodes = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from netspec.diagnostics import Problem
 from netspec.ir.model import Ir
-from netspec.probes import FactProbe, PacketProbe, Probe
+from netspec.probes import NODES_REACH, FactProbe, PacketProbe, Probe
 from netspec.verify.about import About
 from netspec.verify.access import Access, kubeconfig_file
 from netspec.verify.asking import Prober, is_asked_of_pod, source_of
@@ -21,6 +21,7 @@ from netspec.verify.ephemeral import ensure_probe_containers
 from netspec.verify.evidence import Evidence, causes_of_canary
 from netspec.verify.judge import Judge
 from netspec.verify.model import Canary, Observation, Run
+from netspec.verify.nodes import ask_nodes
 from netspec.verify.objects import read_objects
 from netspec.verify.packets import ask_packets
 from netspec.verify.readers import Readings, read_facts
@@ -75,8 +76,11 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], site: Site, kubeconfig: Path
         if canary.ok:
             payloads = [p for p in probes if isinstance(p, PacketProbe)]
             sent = pool.submit(ask_packets, access, pods, payloads, ir.traits.on_route)
+            of_nodes = [p for p in probes if isinstance(p, FactProbe) and p.fact == NODES_REACH]
+            reached = [pool.submit(ask_nodes, site, pods, probe) for probe in of_nodes]
             prober = Prober(access, resolver, judge, say, containers, causes.group)
             seen |= prober.run([p for p in probes if is_asked_of_pod(p)]) | sent.result()
+            seen |= {o.probe.id: o for o in (r.result() for r in reached)}
             clock.lap("probes")
             seen |= ask_door(ir, state, access, resolver, [p for p in probes if is_asked_of_door(p)])
             clock.lap("front door")
@@ -89,7 +93,7 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], site: Site, kubeconfig: Path
 
 
 def _is_read(probe: FactProbe) -> bool:
-    return not is_asked_of_pod(probe) and not is_asked_of_door(probe)
+    return not is_asked_of_pod(probe) and not is_asked_of_door(probe) and probe.fact != NODES_REACH
 
 
 @dataclass(frozen=True, slots=True)

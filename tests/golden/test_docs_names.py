@@ -28,17 +28,17 @@ MEANING: dict[str, tuple[str, tuple[str, ...]]] = {
     "endpoints": ("what is behind it; an intent opens the way to it", ("fact:service-endpoints", "dns")),
     "ports": ("at which ports", ("flow:cluster-ip", "dns")),
     "externalName": ("followed where it is a name of the cluster", ("dns",)),
-    "externalTrafficPolicy": ("Local: no way in by a node without a pod", ("flow:node-port",)),
+    "externalTrafficPolicy": ("Local: no way in by a node without a pod", ("flow:node-port", "flow:load-balancer")),
     "internalTrafficPolicy": ("Local: nobody is reached from a node without a pod", ("flow:cluster-ip",)),
     "sessionAffinity": ("", ("fact:same-pod-again",)),
-    "sessionAffinityConfig": ("", ()),
+    "sessionAffinityConfig": ("", ("fact:service-spec",)),
     "trafficDistribution": ("", ("fact:own-node-answers",)),
-    "loadBalancerClass": ("", ()),
-    "loadBalancerSourceRanges": ("who may use the load balancer", ()),
-    "allocateLoadBalancerNodePorts": ("false: no node ports besides", ()),
-    "healthCheckNodePort": ("", ()),
-    "externalIPs": ("doors: these addresses", ()),
-    "ipFamilyPolicy": ("", ()),
+    "loadBalancerClass": ("which balancer, if any: else no way in", ("fact:load-balancer-address",)),
+    "loadBalancerSourceRanges": ("who may use the load balancer", ("flow:load-balancer",)),
+    "allocateLoadBalancerNodePorts": ("false: no node ports besides", ("fact:service-spec",)),
+    "healthCheckNodePort": ("", ("fact:health-check",)),
+    "externalIPs": ("doors: these addresses", ("fact:service-spec",)),
+    "ipFamilyPolicy": ("", ("fact:service-spec",)),
     "ipFamilies": ("", ()),
     "publishNotReadyAddresses": ("pods that are not ready are behind it", ("dns",)),
     "ports[].name": ("", ("dns",)),
@@ -46,8 +46,12 @@ MEANING: dict[str, tuple[str, tuple[str, ...]]] = {
     "ports[].targetPort": ("the pods' port, which policies see", ("flow:cluster-ip", "fact:service-endpoints")),
     "ports[].protocol": ("which protocol", ("flow:cluster-ip",)),
     "ports[].nodePort": ("", ("flow:node-port",)),
-    "ports[].appProtocol": ("", ()),
+    "ports[].appProtocol": ("", ("fact:service-spec",)),
 }
+
+
+#: Golden specs that between them have everything that is asked.
+CASES = ("records", "services", "service-fields", "workloads", "metallb")
 
 
 def _fields() -> list[str]:
@@ -101,7 +105,7 @@ def test_the_tables_are_current(block: str, rows: Callable[[], Iterable[str]], r
 
 
 def test_what_is_said_to_be_asked_is_asked_for_some_golden_spec() -> None:
-    probes = [p for case in ("records", "services", "service-fields", "workloads") for p in _compiled(case).probes]
+    probes = [p for case in CASES for p in _compiled(case).probes]
     ids = {p.id for p in probes if isinstance(p, FlowProbe | DnsProbe | FactProbe)}
     for _, asked in MEANING.values():
         assert all(any(i.startswith(f"{start}:") for i in ids) for start in asked)

@@ -13,7 +13,7 @@ from netspec.compiler import CompileResult, compile_spec
 from netspec.ir.model import IPNetwork, Ir
 from netspec.ir.ranges import largest_without
 from netspec.plan import ManifestNode, ResourceNode
-from netspec.probes import KEPT, REPLACED, FactProbe, FlowProbe, Outcome
+from netspec.probes import HEALTH_CHECK, KEPT, REPLACED, FactProbe, FlowProbe, Outcome
 from netspec.probing import derive_probes
 from netspec.probing.balanced import load_balancers
 from netspec.spec.load import loads
@@ -128,6 +128,30 @@ def test_every_balanced_service_must_have_an_address_of_the_pool() -> None:
         p.subject: p.expect for p in derive_probes(_ir(_spec())) if getattr(p, "fact", "") == "load-balancer-address"
     }
     assert facts == {"shop/web": ["172.30.255.0/24"], "shop/local": ["172.30.255.0/24"]}
+
+
+def test_a_service_of_another_balancer_s_class_has_no_address_and_nobody_reaches_it() -> None:
+    spec = _spec(namespaces=[{"name": "shop"}])
+    spec["services"][0]["loadBalancerClass"] = "example.com/other"
+    ir = _ir(spec)
+    probes = derive_probes(ir)
+    facts = {p.subject: p.expect for p in probes if getattr(p, "fact", "") == "load-balancer-address"}
+    assert facts == {"shop/web": [], "shop/local": ["172.30.255.0/24"]}
+    assert WEB not in _asked(ir) and LOCAL in _asked(ir)
+    state = parse_state([_service("web"), _service("local", "172.30.255.1")])
+    probe = FactProbe("f", "load-balancer-address", "shop/web", [])
+    assert Judge(ir, state, {}).state_fact(probe).status is Status.PASS
+    assert Judge(ir, state, {}).state_fact(replace(probe, subject="shop/local")).status is Status.WRONG
+
+
+def test_without_node_ports_none_is_asked() -> None:
+    spec = _spec(namespaces=[{"name": "shop"}])
+    spec["services"][0]["allocateLoadBalancerNodePorts"] = False
+    on_nodes = {p.destination for p in derive_probes(_ir(spec)) if getattr(p, "via", "") == "node-port"}
+    assert on_nodes == {"shop/local"}
+    spec["services"][0]["ports"] = [{"port": 80, "nodePort": 30001}]
+    on_nodes = {p.destination for p in derive_probes(_ir(spec)) if getattr(p, "via", "") == "node-port"}
+    assert on_nodes == {"shop/local", "shop/web"}, "a port of one's own choice is there all the same"
 
 
 # The container network
@@ -250,3 +274,47 @@ def test_whose_address_the_pods_see(seen: str, expect: str, status: Status) -> N
     dial = Dial("172.30.255.1", Outcome.CONNECTED, None, 0.0, 0.1, "", "out")
     replies = [Reply(0, "client-address", 0.0, 0.1, 0, f"{seen}:40000")]
     assert judge.pod_fact(probe, asker, replies, (dial,), 1).status is status
+
+
+def _node(name: str, address: str) -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": "True"}]
+    status = {"addresses": [{"type": "InternalIP", "address": address}], "conditions": conditions}
+    return {"kind": "Node", "metadata": {"name": name}, "spec": {}, "status": status}
+
+
+def _checked_cluster() -> list[dict[str, Any]]:
+    """Two nodes, a pod on the first, and a Service that balancers ask about."""
+    local = _service("local", "172.30.255.1")
+    local["spec"] |= {"externalTrafficPolicy": "Local", "healthCheckNodePort": 30023}
+    labels = {"kubernetes.io/service-name": "local"}
+    behind = {
+        "kind": "EndpointSlice",
+        "metadata": {"namespace": "shop", "name": "local-1", "labels": labels},
+        "ports": [{"port": 80, "protocol": "TCP"}],
+        "endpoints": [{"addresses": ["10.244.1.2"], "targetRef": {"kind": "Pod", "name": "web-1"}}],
+    }
+    return [_node("w", "172.30.0.3"), _node("x", "172.30.0.4"), local, behind, _pod()]
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "detail"),
+    [
+        ((200, 503), Status.PASS, ""),
+        ((200, 200), Status.WRONG, "node x without endpoint answers 200"),
+        ((503, 503), Status.WRONG, "node w with endpoint answers 503"),
+        ((200, 0), Status.CHECK_FAILED, "no answer over HTTP from node x: "),
+    ],
+)
+def test_each_node_tells_balancers_whether_it_has_a_pod(said: tuple[int, int], status: Status, detail: str) -> None:
+    ir, state = _ir(_spec()), parse_state(_checked_cluster())
+    (probe,) = [p for p in derive_probes(ir) if isinstance(p, FactProbe) and p.fact == HEALTH_CHECK]
+    assert probe.peer == "shop/local"
+    resolver = Resolver(ir, state, Outside("out", None, ("172.30.0.5",)))  # type: ignore[arg-type]
+    (asker,) = resolver.askers("outside")
+    targets = [t.question.target for t in resolver.targets(probe, asker)]
+    assert targets == ["http://172.30.0.3:30023/", "http://172.30.0.4:30023/"]
+    dials = tuple(Dial(t, Outcome.CONNECTED, None, 0.0, 0.1, "", "out") for t in targets)
+    words = {200: "{", 503: "wget: server returned error: HTTP/1.1 503 Service Unavailable", 0: ""}
+    replies = [Reply(i, "client-address", 0.0, 0.1, int(code != 200), words[code]) for i, code in enumerate(said)]
+    seen = Judge(ir, state, {}).pod_fact(probe, asker, replies, dials, 1)
+    assert (seen.status, seen.detail) == (status, detail)

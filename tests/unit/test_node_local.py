@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 from spec_support import compiled
 
+from netspec.backends.cni.cilium import redirect
+from netspec.backends.cni.cilium.settings import CiliumSettings
+from netspec.backends.cni.cilium.values import config, values
 from netspec.backends.common.nodelocal import corefile, node_local, node_local_facts
 from netspec.ir.model import Ir
+from netspec.plan import CNI_READY
 from netspec.probes import FlowProbe, Outcome
 from netspec.probing import derive_probes
 from netspec.probing.lookup import Lookups
@@ -55,7 +59,7 @@ def test_the_program_is_given_both_addresses() -> None:
     ],
 )
 def test_what_the_servers_know_is_not_lost_on_the_way(dns: str, to: str) -> None:
-    root = corefile(spec(dns).dns).rpartition("\n.:53 {")[2]
+    root = corefile(spec(dns)).rpartition("\n.:53 {")[2]
     assert f"    forward . {to}" in root and "bind 169.254.20.10 10.96.0.10" in root
 
 
@@ -112,3 +116,57 @@ def test_the_command_that_nodes_are_asked_for_their_addresses_with(tmp_path: Pat
     if done.returncode and ("unshare" in done.stderr or "not permitted" in done.stderr):
         pytest.skip("no network namespace of our own")
     assert done.stdout == f"0={fact.expect}\n", done.stderr
+
+
+# Where the CNI redirects lookups
+
+
+def redirected(namespace: str = "", proxy: str = "iptables") -> Ir:
+    stacks = "stacks: {dev: {cluster: {type: kind, workers: 2}, cni: {provider: cilium}}}\n"
+    network = f"network: {{podCIDRs: [10.244.0.0/16], serviceCIDRs: [10.96.0.0/16], proxy: {{mode: {proxy}}}}}\n"
+    spaces = f"namespaces: [{{name: shop, {namespace}}}]\nservices: []\n"
+    return compiled(f"dns: {{nodeLocal: {{}}}}\n{network}{spaces}{WORKLOADS}{stacks}")
+
+
+@pytest.mark.parametrize("proxy", ["iptables", "nftables", "none"])
+def test_a_cache_that_lookups_are_redirected_to_is_a_pod_like_any_other(proxy: str) -> None:
+    an_ir = redirected(proxy=proxy)
+    made = {n.manifest["kind"]: n for n in node_local(an_ir)}
+    pod = made["DaemonSet"].manifest["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert "hostNetwork" not in pod and "securityContext" not in container
+    assert container["args"][-3:] == ["-skipteardown=true", "-setupinterface=false", "-setupiptables=false"]
+    assert [v["name"] for v in pod["volumes"]] == ["kube-dns-config", "config-volume"]
+    assert not any("hostPort" in port for port in container["ports"])
+    assert "bind 0.0.0.0" in corefile(an_ir) and "    health\n" in corefile(an_ir)
+    assert CNI_READY in made["DaemonSet"].depends_on
+    assert [f.name for f in node_local_facts(an_ir)] == ["node-local-dns", "node-local-dns-settings"]
+
+
+def test_cilium_redirects_what_goes_to_the_dns_service() -> None:
+    an_ir, settings = redirected(), CiliumSettings()
+    (policy,) = redirect.objects(an_ir)
+    spec = policy.manifest["spec"]
+    assert spec["redirectFrontend"] == {"serviceMatcher": {"serviceName": "kube-dns", "namespace": "kube-system"}}
+    assert spec["redirectBackend"]["localEndpointSelector"] == {"matchLabels": {"k8s-app": "node-local-dns"}}
+    assert values(an_ir, settings)["localRedirectPolicies"] == {"enabled": True}
+    assert config(an_ir, settings)["enable-local-redirect-policy"] == "true"
+    (fact,) = redirect.facts(an_ir)
+    assert fact.expect == {"spec": spec}
+    without = spec_without_cache()
+    assert not redirect.objects(without) and "localRedirectPolicies" not in values(without, settings)
+
+
+def spec_without_cache() -> Ir:
+    return compiled("stacks: {dev: {cluster: {type: kind}, cni: {provider: cilium}}}\n")
+
+
+def test_policy_sees_a_redirected_lookup_as_a_flow_to_the_cache() -> None:
+    an_ir = redirected(f"{CLOSED}, allowDNS: true")
+    web = an_ir.workloads_by_id["shop/web"]
+    assert reaches_dns(an_ir, web)
+    assert not any(peer.ip_block for p in an_ir.policies for r in p.egress for peer in r.peers)
+    assert asked(an_ir)[53] is Outcome.CONNECTED
+    closed = redirected(CLOSED)
+    assert not reaches_dns(closed, closed.workloads_by_id["shop/web"])
+    assert asked(closed)[53] is Outcome.TIMED_OUT

@@ -1,4 +1,4 @@
-"""What of the cluster's own objects is evidence: why pods are not ready, servers that are not scaled, the cluster's DNS."""
+"""What of the cluster's own objects is evidence: why pods are not ready, servers that are not scaled, its DNS."""
 
 from dataclasses import replace
 

@@ -26,6 +26,8 @@ from netspec.target import Backend, Fact, Feature, Limit, Needs, Range, Traits
 
 #: Minor versions of Kubernetes: the first whose kube-proxy has nftables as stable, the last that has ipvs on EKS.
 NFTABLES_SINCE, IPVS_UNTIL = 33, 35
+#: Kubernetes that serves MutatingAdmissionPolicy as v1, without being told to (KEP-3962). EKS lets nobody set more.
+ADMISSION_SINCE = (1, 36)
 #: Add-ons' versions are of that Kubernetes version.
 EXAMPLE = {
     "region": "eu-west-1",
@@ -79,6 +81,7 @@ class Eks(Backend):
             nodes=sum(map(size, settings.node_groups)),
             node_networks=tuple(Range(str(s.cidr), path(ir, s)) for s in private),
             remote=True,
+            admission="v1" if tuple(map(int, settings.version.split("."))) >= ADMISSION_SINCE else "",
             brings_dns=True,
             api_server=API_SERVER,
             node_shares=False,

@@ -43,6 +43,9 @@ CONTROL_PLANE_PODS = 4
 API_PORT = 6443
 #: Kubernetes versions that warn of kube-proxy's ipvs mode, and that refuse it (KEP-5495; gone for good in 1.43).
 IPVS_DEPRECATED, IPVS_OFF = (1, 35), (1, 40)
+#: Kubernetes versions that serve MutatingAdmissionPolicy as v1beta1, if they are told to, and that do no more
+#: (KEP-3962; k8s.io/api, APILifecycleRemoved).
+ADMISSION_SINCE, ADMISSION_UNTIL = (1, 34), (1, 40)
 #: kube-proxy answers this on every node's loopback (healthz and metrics server, /proxyMode).
 _PROXY_MODE = "curl -s --max-time 3 http://127.0.0.1:10249/proxyMode"
 #: Without it a node passes nothing on, neither to its pods nor from them (net.ipv4.ip_forward).
@@ -87,6 +90,7 @@ class Kind(Backend):
             api_server=api_server,
             groups=(NodeGroup("workers" if settings.workers else "control-plane", workers, workers),),
             node_pods=traits.node_pods + 1 + (0 if settings.workers else CONTROL_PLANE_PODS),  # kube-proxy
+            admission="v1beta1" if ADMISSION_SINCE <= (kubernetes_of(settings) or (0, 0)) < ADMISSION_UNTIL else "",
         )
         if settings.vpc is None:
             return found
@@ -227,9 +231,17 @@ def cluster_config(name: str, settings: KindSettings, network: Network, dns: Dns
             "disableDefaultCNI": not needs.own_cni,
             "kubeProxyMode": network.proxy_mode if needs.kube_proxy else "none",
         },
+        **(_ADMISSION if needs.admission else {}),
         "nodes": [{"role": "control-plane"}, *({"role": "worker"} for _ in range(settings.workers))],
         "kubeadmConfigPatches": [yaml.safe_dump(p, sort_keys=False) for p in patches],
     }
+
+
+#: What makes an API server change pods by policy: off by default before 1.36, and as v1beta1 after it too.
+_ADMISSION = {
+    "featureGates": {"MutatingAdmissionPolicy": True},
+    "runtimeConfig": {"admissionregistration.k8s.io/v1beta1": "true"},
+}
 
 
 def tainted(taints: Sequence[Taint], workers: int) -> dict[str, dict[str, Any]]:

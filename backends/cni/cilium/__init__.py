@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from netspec.backends.cni.cilium import vpc
+from netspec.backends.cni.cilium import redirect, vpc
 from netspec.backends.cni.cilium.checks import check
 from netspec.backends.cni.cilium.policies import policies, policy_manifest
 from netspec.backends.cni.cilium.settings import CiliumSettings
@@ -60,6 +60,8 @@ class Cilium(Backend):
             mtu=settings.mtu,
             forwarded="tunnel" if settings.protocol else "node",
             dialect=DIALECTS["cilium"],
+            # Chained, it leaves Services to kube-proxy.
+            redirects=not own,
         )
 
     def needs(self, ir: Ir, settings: CiliumSettings, needs: Needs) -> Needs:
@@ -99,7 +101,7 @@ class Cilium(Backend):
             depends_on=(installed.id, NODES),
             timeout=600,
         )
-        return *configs, installed, ready
+        return *configs, installed, ready, *redirect.objects(ir)
 
     def grants(self, ir: Ir, settings: CiliumSettings) -> tuple[Node, ...]:
         return policies(ir.grants)
@@ -126,6 +128,7 @@ class Cilium(Backend):
             Fact("cilium-agent", "nodes", "Ok", NodeRead(f"{_AGENT} | jq -r .cilium.state")),
             *([Fact("cilium-envoy", "nodes", "LIVE", NodeRead(_PROXY))] if _asks_about_requests(ir) else []),
             *(_stated(policy_manifest(grant)) for grant in ir.grants),
+            *redirect.facts(ir),
         )
 
 

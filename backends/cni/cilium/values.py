@@ -4,6 +4,7 @@ from typing import Any
 
 from netspec.backends.cni.cilium import vpc
 from netspec.backends.cni.cilium.settings import CiliumSettings
+from netspec.ir.dns import is_redirected
 from netspec.ir.model import Ir
 from netspec.target import KernelOption
 
@@ -69,6 +70,8 @@ def values(ir: Ir, settings: CiliumSettings) -> dict[str, Any]:
         out["MTU"] = settings.mtu + settings.overhead
     if chains_portmap(ir, settings):
         out["cni"] = {"chainingMode": "portmap"}
+    if is_redirected(ir):
+        out["localRedirectPolicies"] = {"enabled": True}
     if _speaks_sctp(ir):
         out["sctp"] = {"enabled": True}
     for key, on in (
@@ -114,6 +117,7 @@ def config(ir: Ir, settings: CiliumSettings) -> dict[str, str]:
         ("enable-host-firewall", settings.host_firewall),
         ("enable-bandwidth-manager", settings.bandwidth_manager),
         ("enable-sctp", _speaks_sctp(ir)),
+        ("enable-local-redirect-policy", is_redirected(ir)),
     ):
         if on:
             out[key] = "true"

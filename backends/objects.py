@@ -46,6 +46,7 @@ def release(
     values: Mapping[str, Any],
     *depends_on: str,
     repository: str = "",
+    outlives: bool = False,
 ) -> ResourceNode:
     """A Helm release on the cluster. Nothing waits for its objects here: a barrier says what must be ready, and why it
     is not. `chart` is a directory, the name of one in `repository`, or an oci:// address."""
@@ -60,6 +61,7 @@ def release(
         files={"values": f"{name}-values.yaml"},
         found_again=True,  # by helm's record of it (netspec.deploy.releases)
         cluster=Ref(CLUSTER, "kubeconfig"),
+        outlives=outlives,
     )
 
 

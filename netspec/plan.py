@@ -81,6 +81,7 @@ class ResourceNode:
     unique: bool = False
     ignores: tuple[str, ...] = ()
     cluster: Ref | None = None
+    outlives: bool = False
     kind: Literal["resource"] = "resource"
 
 

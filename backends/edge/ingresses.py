@@ -36,10 +36,28 @@ class ProxySettings(Settings):
         "Local", description="Local: it sees the clients' addresses, and only nodes with one of its pods take traffic."
     )
 
-    def of_service(self) -> dict[str, str]:
-        """The Service's fields that decide how the outside gets in."""
+    def of_service(self, ir: Ir) -> dict[str, Any]:
+        """The Service's fields that decide how the outside gets in, and what the stack's load balancer is told."""
         local = {} if self.service == "ClusterIP" else {"externalTrafficPolicy": self.external_traffic_policy}
-        return {"type": self.service, **local}
+        told = balancer_annotations(ir) if self.service == "LoadBalancer" else {}
+        return {"type": self.service, **local} | ({"annotations": told} if told else {})
+
+
+def balancer_annotations(ir: Ir) -> dict[str, str]:
+    """What a controller's own Service says to get a load balancer of the stack's kind."""
+    return dict(ir.traits.balancing.annotations) if ir.traits.balancing else {}
+
+
+def makes_beside(ir: Ir) -> bool:
+    """Whether the controller's Service makes a load balancer that does not go with the cluster."""
+    front = ir.traits.front
+    return ir.traits.balancers_stay and front is not None and front.service.type == "LoadBalancer"
+
+
+def balanced_by(ir: Ir) -> tuple[str, ...]:
+    """The plan node that must be there as long as the controller's Service is."""
+    balancing = ir.traits.balancing
+    return (balancing.node,) if balancing is not None and balancing.node and makes_beside(ir) else ()
 
 
 def front(
@@ -99,11 +117,13 @@ def read(obj: Manifest) -> tuple[dict[str, Any], ObjectRead]:
 
 
 def installed(
-    name: str, namespace: str, chart: str, version: str, values: Mapping[str, Any], repository: str = ""
+    ir: Ir, name: str, namespace: str, chart: str, version: str, values: Mapping[str, Any], repository: str = ""
 ) -> tuple[ManifestNode, ResourceNode]:
     """A controller by its chart, in a namespace of its own; its pods need the network."""
     home = node(manifest("v1", "Namespace", namespace), CLUSTER)
-    return home, release(name, namespace, chart, version, values, home.id, CNI_READY, repository=repository)
+    after = (home.id, CNI_READY, *balanced_by(ir))
+    made = release(name, namespace, chart, version, values, *after, repository=repository, outlives=makes_beside(ir))
+    return home, made
 
 
 def ingress_facts(controller: str, replicas: int, objects: Iterable[Manifest]) -> tuple[Fact, ...]:

@@ -132,7 +132,8 @@ class _Program:
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(provider=provided))
         if node.cluster:
             on = pulumi.ResourceOptions(provider=self._kubernetes(node.cluster))
-            opts = pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(opts, self._bound(node.cluster)), on)
+            bound = self._bound(node.cluster, node.outlives)
+            opts = pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(opts, bound), on)
         if node.token.startswith(PROVIDER):
             return ConfiguredProvider(node, self.resolved(node.properties), opts)
         return ProviderResource(node, self.resolved(node.properties), self._outputs[node.id], opts)

@@ -182,5 +182,33 @@ def test_a_route_is_as_open_as_policies_let_the_load_balancer_s_subnets_in(compi
         assert said.startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("layer", "controller"),
+    [("ingress", name) for name in ("traefik", "haproxy", "f5-nginx", "ingress-nginx")]
+    + [("gateway", "envoy-gateway")],
+)
+def test_a_controller_in_the_cluster_has_a_load_balancer_that_keeps_the_client_and_goes(
+    layer: str, controller: str
+) -> None:
+    """What EKS makes by itself is a Classic Load Balancer, which connects anew: no allow-list sees a client (NS844)."""
+    spec = yaml.safe_load(SPEC)
+    spec["ingress"] = [spec["ingress"][1] | {"paths": [{"backends": [{"service": "web", "port": 80}]}]}]
+    del spec["policies"], spec["namespaces"][0]["defaultDeny"]
+    stack = spec["stacks"]["prod"]
+    del stack["ingress"]
+    stack[layer] = {"controller": controller}
+    chosen = compile_spec(loads(yaml.safe_dump(spec).encode(), "spec.yaml"), "prod", REGISTRY)
+    assert chosen.plan is not None, [d.render() for d in chosen.diagnostics]
+    (made,) = [
+        n for n in chosen.plan.nodes if isinstance(n, ManifestNode | ResourceNode) and n.outlives and "mail" not in n.id
+    ]
+    assert "aws-load-balancers" in needs_of(made)
+    said = [n for n in chosen.plan.nodes if "aws-load-balancer-nlb-target-type" in str(n) and "mail" not in n.id]
+    assert len(said) == 1
+    del stack["loadBalancer"]
+    alone = compile_spec(loads(yaml.safe_dump(spec).encode(), "spec.yaml"), "prod", REGISTRY)
+    assert {d.code for d in alone.diagnostics if d.severity == "error"} == {"NS844"}
+
+
 def _objects(plan: Plan, kind: str) -> list[ManifestNode]:
     return [n for n in plan.nodes if isinstance(n, ManifestNode) and n.manifest["kind"] == kind]

@@ -22,7 +22,7 @@ from netspec.backends.corefile import FEATURES, dns_facts
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, Node, Ref
-from netspec.target import Backend, Fact, Feature, Limit, Needs, Range, Traits
+from netspec.target import Backend, Balancing, Fact, Feature, Limit, Needs, Range, Traits
 
 #: Minor versions of Kubernetes: the first whose kube-proxy has nftables as stable, the last that has ipvs on EKS.
 NFTABLES_SINCE, IPVS_UNTIL = 33, 35
@@ -87,6 +87,8 @@ class Eks(Backend):
             node_shares=False,
             nodes_wait=True,
             balancers_stay=True,
+            # By the cloud controller, which nothing but annotations tells to make another: it connects anew.
+            balancing=Balancing("a Classic Load Balancer", answered=False, keeps_client=False),
             groups=tuple(group_traits(group, settings) for group in settings.node_groups),
             node_pods=traits.node_pods + 2,  # kube-proxy, the agent of pod identities
             addons=frozenset({"vpc-cni"}),

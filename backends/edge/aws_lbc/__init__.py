@@ -32,7 +32,11 @@ class AwsNlb(Backend):
     def traits(self, ir: Ir, settings: AwsNlbSettings, traits: Traits) -> Traits:
         """Pods of the VPC are called themselves, and told the client's address, which is off for them by default."""
         direct = bool(traits.pod_networks)
-        annotations = {f"{_NLB}nlb-target-type": "ip" if direct else "instance", f"{_NLB}scheme": settings.scheme}
+        annotations = {
+            f"{_NLB}type": "external",
+            f"{_NLB}nlb-target-type": "ip" if direct else "instance",
+            f"{_NLB}scheme": settings.scheme,
+        }
         if direct:
             annotations[f"{_NLB}target-group-attributes"] = "preserve_client_ip.enabled=true"
         balancing = Balancing(

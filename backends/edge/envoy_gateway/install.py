@@ -4,6 +4,7 @@ Sources: Envoy Gateway, charts/gateway-helm; api/v1alpha1 (envoyproxy_types.go, 
 internal/infrastructure/kubernetes/proxy (labels, ports)."""
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 from netspec.backends.edge.envoy_gateway.routes import (
@@ -19,12 +20,12 @@ from netspec.backends.edge.envoy_gateway.routes import (
 )
 from netspec.backends.edge.envoy_gateway.settings import EnvoyGatewaySettings
 from netspec.backends.edge.gatewayapi import RESOURCES, gateway_objects, grant_objects, route_objects
-from netspec.backends.edge.ingresses import placed, port_number, traced
+from netspec.backends.edge.ingresses import balanced_by, makes_beside, placed, port_number, traced
 from netspec.backends.objects import Manifest, manifest, node, release
 from netspec.catalogue import ENVOY_GATEWAY, IMAGES
 from netspec.ir.http import HttpRoute
 from netspec.ir.model import Ir
-from netspec.plan import CLUSTER, CNI_READY, Condition, Node, ReadyNode
+from netspec.plan import CLUSTER, CNI_READY, Condition, ManifestNode, Node, ReadyNode
 
 CHART = "oci://docker.io/envoyproxy/gateway-helm"
 CONTROLLER = "envoy-gateway"
@@ -68,10 +69,15 @@ def install(ir: Ir, settings: EnvoyGatewaySettings) -> tuple[Node, ...]:
     grants = [placed(obj, ready.id) for obj in (*_grants(ir), *grant_objects(ir))]
     out: list[Node] = [namespace, chart, ready, proxy, kind, *grants]
     if ir.http:
-        gateway = node(_gateway(ir), kind.id, wait=False)
+        gateway = _beside(ir, node(_gateway(ir), kind.id, *balanced_by(ir), wait=False))
         out += [gateway, *(placed(obj, gateway.id) for route in ir.http for obj in objects(ir, route))]
-    gateways = [placed(obj, kind.id, wait=False) for obj in gateway_objects(ir, NAME)]
+    gateways = [_beside(ir, placed(obj, kind.id, *balanced_by(ir), wait=False)) for obj in gateway_objects(ir, NAME)]
     return (*out, *gateways, *(placed(obj, *(g.id for g in gateways)) for obj in route_objects(ir)))
+
+
+def _beside(ir: Ir, gateway: ManifestNode) -> ManifestNode:
+    """A Gateway has a Service, which may make a load balancer beside the cluster."""
+    return replace(gateway, outlives=makes_beside(ir))
 
 
 def secured(ir: Ir) -> dict[str, list[HttpRoute]]:
@@ -92,7 +98,7 @@ def _values(ir: Ir) -> dict[str, Any]:
 
 
 def _proxy(ir: Ir, settings: EnvoyGatewaySettings) -> Manifest:
-    service = {"name": PROXY, **settings.of_service()}
+    service = {"name": PROXY, **settings.of_service(ir)}
     deployment = {"name": PROXY, "replicas": settings.replicas, "container": {"image": IMAGES["envoy"]}}
     kubernetes = {"envoyDeployment": deployment, "envoyService": service}
     spec = {

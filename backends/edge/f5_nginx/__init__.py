@@ -58,7 +58,7 @@ class F5Nginx(Backend):
         check(ir, NAMESPACE, report)
 
     def lower(self, ir: Ir, settings: F5NginxSettings, needs: Needs) -> tuple[Node, ...]:
-        namespace, chart = installed(NAME, NAMESPACE, CHART, F5_NGINX_CHART.official, values(settings))
+        namespace, chart = installed(ir, NAME, NAMESPACE, CHART, F5_NGINX_CHART.official, values(ir, settings))
         kinds = ("virtualservers.k8s.nginx.org", "policies.k8s.nginx.org")
         conditions = tuple(Condition(f"crd/{kind}", "Established") for kind in kinds)
         ready = ReadyNode(CRDS_READY, conditions, (chart.id,))
@@ -77,7 +77,7 @@ class F5Nginx(Backend):
         return tuple(out)
 
 
-def values(settings: F5NginxSettings) -> dict[str, Any]:
+def values(ir: Ir, settings: F5NginxSettings) -> dict[str, Any]:
     """The chart's. Snippets and what it would report to its maker are off."""
     controller = {
         "replicaCount": settings.replicas,
@@ -86,6 +86,6 @@ def values(settings: F5NginxSettings) -> dict[str, Any]:
         "enableSnippets": False,
         "telemetryReporting": {"enable": False},
         "config": {"entries": {"http2": "true"}},
-        "service": settings.of_service(),
+        "service": settings.of_service(ir),
     }
     return {"controller": controller}

@@ -88,7 +88,7 @@ class Haproxy(Backend):
                 report.error("NS871", (*path, "cors"), message, "keep one origin, or make a route for each host")
 
     def lower(self, ir: Ir, settings: HaproxySettings, needs: Needs) -> tuple[Node, ...]:
-        made = installed(NAME, NAMESPACE, NAME, HAPROXY_INGRESS.official, values(settings), REPOSITORY)
+        made = installed(ir, NAME, NAMESPACE, NAME, HAPROXY_INGRESS.official, values(ir, settings), REPOSITORY)
         return (*made, *(placed(_object(ir, route), CLUSTER) for route in ir.http))
 
     def images(self, ir: Ir, settings: HaproxySettings) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ class Haproxy(Backend):
         return ingress_facts(f"{NAMESPACE}/{NAME}", settings.replicas, (_object(ir, route) for route in ir.http))
 
 
-def values(settings: HaproxySettings) -> dict[str, Any]:
+def values(ir: Ir, settings: HaproxySettings) -> dict[str, Any]:
     """The chart's. Its ConfigMap says what the controller would else do in its own way: HSTS, 302, and that a host's
     requests which no path of it takes go on to the wildcard's."""
     return {
@@ -113,7 +113,7 @@ def values(settings: HaproxySettings) -> dict[str, Any]:
                 "ssl-redirect-code": "301",
                 "strict-host": "false",
             },
-            "service": settings.of_service(),
+            "service": settings.of_service(ir),
         }
     }
 

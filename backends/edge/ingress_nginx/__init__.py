@@ -105,7 +105,7 @@ class IngressNginx(Backend):
                 report.error("NS871", (*path, "basicAuth", "realm"), message, "leave the rest out")
 
     def lower(self, ir: Ir, settings: IngressNginxSettings, needs: Needs) -> tuple[Node, ...]:
-        made = installed(NAME, NAMESPACE, NAME, INGRESS_NGINX_CHART.official, values(ir, settings), REPOSITORY)
+        made = installed(ir, NAME, NAMESPACE, NAME, INGRESS_NGINX_CHART.official, values(ir, settings), REPOSITORY)
         return (*made, *(placed(obj, CLUSTER) for route in ir.http for obj in _objects(ir, route)))
 
     def images(self, ir: Ir, settings: IngressNginxSettings) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ def values(ir: Ir, settings: IngressNginxSettings) -> dict[str, Any]:
             "allowSnippetAnnotations": False,
             "config": {"hsts": "false", "http-redirect-code": "301", **_tracing(ir)},
             "ingressClassResource": {"name": CLASS},
-            "service": settings.of_service(),
+            "service": settings.of_service(ir),
         }
     }
 

@@ -2,10 +2,19 @@
 is that of its chart, with the provider of its own kinds alone."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
-from netspec.backends.edge.ingresses import host_name, placed, port_number, traced
+from netspec.backends.edge.ingresses import (
+    balanced_by,
+    balancer_annotations,
+    host_name,
+    makes_beside,
+    placed,
+    port_number,
+    traced,
+)
 from netspec.backends.edge.traefik.routes import objects
 from netspec.backends.edge.traefik.settings import TraefikSettings
 from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
@@ -40,7 +49,7 @@ def install(ir: Ir, settings: TraefikSettings) -> tuple[Node, ...]:
     role = node(manifest("rbac.authorization.k8s.io/v1", "ClusterRole", NAME, rules=_rules()), CLUSTER)
     binding = node(cluster_role_binding(NAME, NAME, NAMESPACE), account.id, role.id)
     # Not waited for: its endpoints, and the address that a load balancer gives it, come later.
-    service = node(_service(ir), namespace.id, wait=False)
+    service = replace(node(_service(ir), namespace.id, *balanced_by(ir), wait=False), outlives=makes_beside(ir))
     pods = node(_deployment(ir, settings), ready.id, account.id, binding.id, CNI_READY)
     routes = [placed(obj, ready.id) for route in ir.http for obj in objects(ir, route)]
     return (*crds, ready, namespace, account, role, binding, service, pods, *routes)
@@ -66,7 +75,8 @@ def _service(ir: Ir) -> Manifest:
     }
     if service.type != "ClusterIP":
         spec["externalTrafficPolicy"] = service.external_traffic_policy
-    return manifest("v1", "Service", service.name, service.namespace, spec=spec)
+    annotations = balancer_annotations(ir) if service.type == "LoadBalancer" else {}
+    return manifest("v1", "Service", service.name, service.namespace, annotations=annotations, spec=spec)
 
 
 def _tracing(ir: Ir) -> list[str]:

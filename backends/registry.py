@@ -39,10 +39,14 @@ PROVIDERS: dict[str, dict[str, str]] = {
 
 
 #: Cluster and CNI -> how far the two together were taken: "cluster" (applied to a running one and verified there),
-#: "engine" (applied by the Pulumi engine to stand-ins). All are compiled. docs/where-run.md says what exactly was run.
+#: "engine" (applied by the Pulumi engine: to stand-ins, or to an API server without nodes). All are compiled.
+#: docs/where-run.md says what exactly was run.
 PROVEN: dict[tuple[str, str], str] = {
     ("kind", "calico"): "cluster",
     ("kind", "cilium"): "cluster",
+    ("kind", "flannel"): "cluster",
+    ("kind", "antrea"): "engine",
+    ("kind", "weave"): "engine",
     ("eks", "vpc-cni"): "engine",
     ("eks", "calico"): "engine",
 }

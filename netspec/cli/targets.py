@@ -17,7 +17,7 @@ EXAMPLES = """\
   netspec targets --feature proxy-none --output md"""
 
 OUTPUTS = ("text", "json", "csv", "md", "html")
-PROOF = {"cluster": "on a running cluster", "engine": "by the engine, to stand-ins", "": "compiled"}
+PROOF = {"cluster": "on a running cluster", "engine": "by the engine, on no cluster", "": "compiled"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -67,6 +67,7 @@ def serving(folder: Path) -> Iterator[Path]:
         "kube-apiserver": [
             *(f"--etcd-servers={clients}", f"--secure-port={secure}", f"--cert-dir={folder / 'certificates'}"),
             *("--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--service-cluster-ip-range=10.96.0.0/16"),
+            "--allow-privileged=true",  # as kubeadm has it
             *(f"--token-auth-file={folder / 'tokens'}", "--authorization-mode=AlwaysAllow"),
             *("--service-account-issuer=https://netspec", f"--service-account-key-file={key}"),
             *(f"--service-account-signing-key-file={key}", "--disable-admission-plugins=ServiceAccount"),

@@ -51,8 +51,18 @@ INVALID = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Not-A-Name}\n"
 NO_WAY_OUT = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9") | {"NO_PROXY": "127.0.0.1"}
 
 
+#: What counts in the status of one that is ready.
+READY = {
+    "deployments": ("replicas", "readyReplicas", "availableReplicas", "updatedReplicas"),
+    "daemonsets": (
+        *("desiredNumberScheduled", "currentNumberScheduled", "updatedNumberScheduled"),
+        *("numberReady", "numberAvailable"),
+    ),
+}
+
+
 class Server:
-    """A real API server. Somebody makes every Deployment on it ready."""
+    """A real API server. Somebody makes every Deployment and DaemonSet on it ready."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self.path, self.kubeconfig = kubeconfig, kubeconfig.read_text()
@@ -85,15 +95,15 @@ class Server:
         self.kubectl("delete", "configmaps,jobs", "-n", "kube-system", "--all", "--cascade=background")
 
     def _make_ready(self) -> None:
-        deployments = "/apis/apps/v1/deployments"
         while not self._over.wait(0.3):
-            for item in self._ask("GET", deployments)["items"]:
-                meta, replicas = item["metadata"], item["spec"]["replicas"]
-                status = dict.fromkeys(("replicas", "readyReplicas", "availableReplicas", "updatedReplicas"), replicas)
-                status["observedGeneration"] = meta["generation"]
-                if {**(item.get("status") or {}), **status} != item.get("status"):
-                    path = f"/apis/apps/v1/namespaces/{meta['namespace']}/deployments/{meta['name']}/status"
-                    self._ask("PATCH", path, {"status": status})
+            for resource, counts in READY.items():
+                for item in self._ask("GET", f"/apis/apps/v1/{resource}")["items"]:
+                    meta = item["metadata"]
+                    status = dict.fromkeys(counts, item["spec"].get("replicas", 1))
+                    status["observedGeneration"] = meta["generation"]
+                    if {**(item.get("status") or {}), **status} != item.get("status"):
+                        path = f"/apis/apps/v1/namespaces/{meta['namespace']}/{resource}/{meta['name']}/status"
+                        self._ask("PATCH", path, {"status": status})
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {kubernetes.TOKEN}", "Content-Type": "application/merge-patch+json"}
@@ -137,13 +147,13 @@ def chart_of(world: World) -> Path:
     return Path(world.env["NETSPEC_CHARTS"]) / f"cilium-{CILIUM.official}"
 
 
-def write_chart(world: World, **templates: str) -> None:
-    chart = chart_of(world)
+def write_chart(world: World, name: str = "cilium", version: str = CILIUM.official, **templates: str) -> None:
+    chart = chart_of(world).with_name(f"{name}-{version}")
     shutil.rmtree(chart, ignore_errors=True)
     (chart / "templates").mkdir(parents=True)
-    (chart / "Chart.yaml").write_text(f"apiVersion: v2\nname: cilium\nversion: {CILIUM.official}\n")
-    for name, text in templates.items():
-        (chart / "templates" / f"{name}.yaml").write_text(text)
+    (chart / "Chart.yaml").write_text(f"apiVersion: v2\nname: {name}\nversion: {version}\n")
+    for template, text in templates.items():
+        (chart / "templates" / f"{template}.yaml").write_text(text)
 
 
 def helm(world: World, server: Server, *words: str) -> None:

@@ -126,13 +126,19 @@ def installed(
     return home, made
 
 
-def ingress_facts(controller: str, replicas: int, objects: Iterable[Manifest]) -> tuple[Fact, ...]:
-    """Of the controller's workload, by its id, and of Ingresses."""
-    out = [Fact("ingress-controller", controller, replicas, ReadyRead())]
+def ingress_facts(controller: str, replicas: int, given: Fact, objects: Iterable[Manifest]) -> tuple[Fact, ...]:
+    """Of the controller's workload, by its id, of its class (`of_class`), and of Ingresses."""
+    out = [Fact("ingress-controller", controller, replicas, ReadyRead()), given]
     for obj in objects:
         expect, found = read(obj)
         out.append(Fact("ingress-route", f"{found.namespace}/{found.name}", expect, found))
     return tuple(out)
+
+
+def of_class(name: str, controller: str) -> Fact:
+    """That the routes' class is the controller's: one that is given to another takes all of them with it."""
+    found = ObjectRead("ingressclasses.networking.k8s.io", (("controller", FieldRead("spec.controller")),), name)
+    return Fact("ingress-class", name, {"controller": controller}, found)
 
 
 def placed(obj: Manifest, *after: str, wait: bool = True) -> ManifestNode:

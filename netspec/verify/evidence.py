@@ -141,6 +141,9 @@ class Evidence:
             what = f"{_GATEWAY_FACTS.get(probe.fact, probe.fact)} {probe.subject} "
             what += "is missing" if missing else f"is not as the spec has it: {said}"
             yield Finding(what, set_back(self.ir.stack), frozenset({own, *(self._of_gateway(probe) or door)}))
+        elif probe.fact == "ingress-class":
+            what = f"IngressClass {probe.subject} " + ("is missing" if missing else f"is not the controller's: {said}")
+            yield Finding(what, set_back(self.ir.stack), frozenset({own, *door}))
         elif probe.fact.startswith("load-balancer-"):
             what = f"{probe.fact} of {probe.subject} is not as the spec has it: {said}"
             yield Finding(what, set_back(self.ir.stack), frozenset({own, "ways:load-balancer", *door}))

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from netspec.backends.edge.haproxy import HaproxySettings
 from netspec.backends.registry import REGISTRY
 from netspec.compiler import compile_spec
 from netspec.ir.model import Ir
 from netspec.probes import DOOR_FACTS, FactProbe, HttpAsk, Probe
+from netspec.probing.facts import fact_probe
+from netspec.probing.http import http_answers
 from netspec.spec.load import load
 from netspec.target import ObjectRead
 from netspec.verify.about import About
@@ -21,6 +24,7 @@ from netspec.verify.readers import Readings
 from netspec.verify.state import parse_state
 from netspec.verify.undeclared import Undeclared
 from tests.unit.spec_support import ROOT
+from tests.unit.test_http_probes import _ir
 
 STATE = parse_state([])
 
@@ -105,3 +109,15 @@ def test_what_the_stack_is_asked_at_its_door(stack: tuple[Ir, dict[str, Probe]])
     assert kinds == set(DOOR_FACTS)
     asked = [p.request for p in probes.values() if isinstance(p, FactProbe) and p.request]
     assert {ask.tls for ask in asked} == {True, False} and all(isinstance(ask, HttpAsk) for ask in asked)
+
+
+def test_a_class_that_another_controller_has() -> None:
+    route = {"hosts": ["a.test"], "paths": [{"backends": [{"service": "web", "port": 80}]}]}
+    ir = _ir(route, controller="haproxy")
+    facts = [fact_probe(f) for f in REGISTRY.providers("ingress")["haproxy"].facts(ir, HaproxySettings())]
+    stack = ir, {p.id: p for p in (*facts, *http_answers(ir))}
+    door = "fact:http-answer:GET:a.test/"
+    assert _told(stack, {door: {"status": 404}, "fact:ingress-class:haproxy": {"controller": "example.com/x"}}) == [
+        "IngressClass haproxy is not the controller's: controller is 'example.com/x', "
+        "the spec says 'haproxy-ingress.github.io/controller'"
+    ]

@@ -14,6 +14,7 @@ from netspec.backends.edge.ingresses import (
     ingress,
     ingress_facts,
     installed,
+    of_class,
     own_namespace,
     placed,
     port_number,
@@ -95,7 +96,9 @@ class Haproxy(Backend):
         return (IMAGES["haproxy-ingress"],)
 
     def facts(self, ir: Ir, settings: HaproxySettings) -> tuple[Fact, ...]:
-        return ingress_facts(f"{NAMESPACE}/{NAME}", settings.replicas, (_object(ir, route) for route in ir.http))
+        made = (_object(ir, route) for route in ir.http)
+        given = of_class(CLASS, "haproxy-ingress.github.io/controller")
+        return ingress_facts(f"{NAMESPACE}/{NAME}", settings.replicas, given, made)
 
 
 def values(ir: Ir, settings: HaproxySettings) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from netspec.backends.edge.ingresses import (
     ingress,
     ingress_facts,
     installed,
+    of_class,
     own_namespace,
     placed,
     port_number,
@@ -113,7 +114,8 @@ class IngressNginx(Backend):
 
     def facts(self, ir: Ir, settings: IngressNginxSettings) -> tuple[Fact, ...]:
         made = (obj for route in ir.http for obj in _objects(ir, route))
-        return ingress_facts(f"{NAMESPACE}/{CONTROLLER}", settings.replicas, made)
+        given = of_class(CLASS, "k8s.io/ingress-nginx")
+        return ingress_facts(f"{NAMESPACE}/{CONTROLLER}", settings.replicas, given, made)
 
 
 def values(ir: Ir, settings: IngressNginxSettings) -> dict[str, Any]:

@@ -40,6 +40,12 @@ SOURCES = (
         ("docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml",),
         "edge/traefik/crds.json",
     ),
+    Source(
+        "sigs.k8s.io/gateway-api",
+        f"v{catalogue.GATEWAY_API.official}",
+        ("config/crd/standard/gateway.networking.k8s.io_*.yaml",),
+        "edge/traefik/gateway-api.json",
+    ),
 )
 
 

@@ -34,7 +34,10 @@ PROVIDERS: dict[str, dict[str, str]] = {
         "ingress-nginx": "edge.ingress_nginx:IngressNginx",
         "aws-alb": "edge.aws_lbc:AwsAlb",
     },
-    "gateway": {"envoy-gateway": "edge.envoy_gateway:EnvoyGateway"},
+    "gateway": {
+        "envoy-gateway": "edge.envoy_gateway:EnvoyGateway",
+        "traefik-gateway": "edge.traefik.gateway:TraefikGateway",
+    },
 }
 
 

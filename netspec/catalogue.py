@@ -90,6 +90,8 @@ AWS_LBC = Release("3.5.0", "-", "https://github.com/kubernetes-sigs/aws-load-bal
 ENVOY_GATEWAY = Release("1.9.2", "-", "https://github.com/envoyproxy/gateway/releases/tag/v1.9.2")
 #: The one that this release of Envoy Gateway runs by itself.
 ENVOY = Release("1.39.1", "-", "https://github.com/envoyproxy/envoy/releases/tag/v1.39.1")
+#: Its definitions, where a controller does not bring them.
+GATEWAY_API = Release("1.6.1", "1.6.1", "https://github.com/kubernetes-sigs/gateway-api/releases/tag/v1.6.1")
 AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")
 
 #: Pulumi's resource plugins that plans name by version; of the others the SDK's own is taken. `airgap` has stand-ins.

@@ -76,7 +76,9 @@ _RULE: dict[str, Any] = {"backendRefs": [{"name": "web", "port": 8080}]}
 def _listening(section: str, rule: dict[str, Any], *hosts: str, **listener: Any) -> dict[str, Any]:
     """A Gateway with one listener, and one route that it takes."""
     route = {"name": "web", "namespace": "shop", "parentRefs": [{"name": "public"}], "rules": [rule]}
+    ports = [{"name": "http", "port": 8080}, {"name": "udp", "port": 8080, "protocol": "UDP"}]
     return {
+        "workloads": [_WEB | {"ports": ports}],
         "services": [
             _SERVICE | {"ports": [{"name": "tcp", "port": 8080}, {"name": "udp", "port": 8080, "protocol": "UDP"}]}
         ],

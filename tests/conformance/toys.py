@@ -269,6 +269,7 @@ STACK_OF: dict[str, str | dict[str, Any]] = {
     "f5-nginx": {"controller": "f5-nginx", "service": "NodePort"},
     "ingress-nginx": {"controller": "ingress-nginx", "service": "NodePort"},
     "envoy-gateway": {"controller": "envoy-gateway", "service": "NodePort"},
+    "traefik-gateway": {"controller": "traefik-gateway", "service": "NodePort"},
     "wire": {"provider": "wire", "mode": "tunnel"},
     "vpc-cni": {"provider": "vpc-cni", "prefixDelegation": True, "customNetworking": True},
 }

@@ -37,8 +37,8 @@ CONTROLLERS = re.compile(r"(?<=<!-- controllers -->\n).*(?=<!-- /controllers -->
 
 def _controllers() -> Iterator[str]:
     """HTTP features against what serves routes."""
-    chosen = [b for layer in ("ingress", "gateway") for b in REGISTRY.providers(layer).values()]
-    yield from _rows(chosen, "http-")
+    all_ = [b for layer in ("ingress", "gateway") for b in REGISTRY.providers(layer).values()]
+    yield from _rows([b for b in all_ if Feature.HTTP_ROUTES in b.supports], "http-")
 
 
 def _rows(chosen: list[Backend], prefix: str) -> Iterator[str]:

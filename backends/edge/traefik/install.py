@@ -49,8 +49,12 @@ def install(ir: Ir, settings: TraefikSettings) -> tuple[Node, ...]:
     role = node(manifest("rbac.authorization.k8s.io/v1", "ClusterRole", NAME, rules=_rules()), CLUSTER)
     binding = node(cluster_role_binding(NAME, NAME, NAMESPACE), account.id, role.id)
     # Not waited for: its endpoints, and the address that a load balancer gives it, come later.
-    service = replace(node(_service(ir), namespace.id, *balanced_by(ir), wait=False), outlives=makes_beside(ir))
-    pods = node(_deployment(ir, settings), ready.id, account.id, binding.id, CNI_READY)
+    service = replace(node(front_service(ir), namespace.id, *balanced_by(ir), wait=False), outlives=makes_beside(ir))
+    ports = [
+        {"name": HTTP, "containerPort": WEB, "protocol": "TCP"},
+        {"name": HTTPS, "containerPort": WEBSECURE, "protocol": "TCP"},
+    ]
+    pods = node(deployment(_arguments(ir), ports, settings.replicas), ready.id, account.id, binding.id, CNI_READY)
     routes = [placed(obj, ready.id) for route in ir.http for obj in objects(ir, route)]
     return (*crds, ready, namespace, account, role, binding, service, pods, *routes)
 
@@ -63,7 +67,8 @@ def _rules() -> list[Manifest]:
     ]
 
 
-def _service(ir: Ir) -> Manifest:
+def front_service(ir: Ir) -> Manifest:
+    """The Service in front of its pods, as the stack's traits have it."""
     assert ir.traits.front is not None
     service = ir.traits.front.service
     spec: dict[str, Any] = {
@@ -93,29 +98,31 @@ def _tracing(ir: Ir) -> list[str]:
     ]
 
 
-def _deployment(ir: Ir, settings: TraefikSettings) -> Manifest:
-    args = [
+def _arguments(ir: Ir) -> list[str]:
+    return [
         f"--entryPoints.web.address=:{WEB}",
         f"--entryPoints.websecure.address=:{WEBSECURE}",
-        f"--entryPoints.traefik.address=:{PING}",
-        "--ping=true",
         "--providers.kubernetescrd=true",
         # A Service without pods is 503, what it is, and not 404.
         "--providers.kubernetescrd.allowEmptyServices=true",
-        "--global.checknewversion=false",
-        "--global.sendanonymoususage=false",
         *_tracing(ir),
     ]
+
+
+def deployment(
+    arguments: list[str], ports: list[dict[str, Any]], replicas: int, sysctls: list[dict[str, str]] | None = None
+) -> Manifest:
+    """Its pods, that answer /ping. `arguments`: entry points and providers; `ports`: the container's, in the API's own
+    shape."""
+    own = [f"--entryPoints.traefik.address=:{PING}", "--ping=true"]
+    quiet = ["--global.checknewversion=false", "--global.sendanonymoususage=false"]
     ping = {"httpGet": {"path": "/ping", "port": PING}}
     container = {
         "name": NAME,
         "image": IMAGES["traefik"],
         "imagePullPolicy": "IfNotPresent",
-        "args": args,
-        "ports": [
-            {"name": HTTP, "containerPort": WEB, "protocol": "TCP"},
-            {"name": HTTPS, "containerPort": WEBSECURE, "protocol": "TCP"},
-        ],
+        "args": [*arguments, *own, *quiet],
+        "ports": ports,
         "readinessProbe": ping | {"periodSeconds": 3, "timeoutSeconds": 2, "failureThreshold": 1},
         "livenessProbe": ping | {"periodSeconds": 10, "timeoutSeconds": 2, "failureThreshold": 3},
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
@@ -135,12 +142,13 @@ def _deployment(ir: Ir, settings: TraefikSettings) -> Manifest:
             "runAsUser": 65532,
             "runAsGroup": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
+            **({"sysctls": sysctls} if sysctls else {}),
         },
         "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }
     spec = {
-        "replicas": settings.replicas,
+        "replicas": replicas,
         "selector": {"matchLabels": PODS},
         "template": {"metadata": {"labels": PODS}, "spec": pod},
     }

@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netspec.ir.model import Ir, Workload
-from netspec.plan import CLUSTER, ManifestNode, Ref, ResourceNode, manifest_id
+from netspec.plan import (
+    CLUSTER,
+    CNI_READY,
+    NODES,
+    UNBALANCED,
+    Leftover,
+    ManifestNode,
+    Ref,
+    ResourceNode,
+    SweepNode,
+    manifest_id,
+)
 
 Manifest = dict[str, Any]
 
@@ -63,6 +74,21 @@ def release(
         cluster=Ref(CLUSTER, "kubeconfig"),
         outlives=outlives,
     )
+
+
+def balancers() -> SweepNode:
+    """For Traits.balancers_stay: Services of type LoadBalancer that somebody else made go before nodes do, while what
+    made their load balancers still runs. Their deletion waits for it (finalizer
+    service.kubernetes.io/load-balancer-cleanup)."""
+    leftover = Leftover(
+        what="Service of type LoadBalancer",
+        find=("kubectl", "get", "services", "--all-namespaces", "--output=json", "--request-timeout=20s"),
+        items="items",
+        names=("metadata.namespace", "metadata.name"),
+        remove=("kubectl", "delete", "service", "{1}", "--namespace={0}", "--ignore-not-found", "--timeout=50s"),
+        only={"spec.type": "LoadBalancer"},
+    )
+    return SweepNode(UNBALANCED, (leftover,), (NODES, CNI_READY), Ref(CLUSTER, "kubeconfig"))
 
 
 def rule(groups: Sequence[str], resources: Sequence[str], verbs: Sequence[str], **names: Sequence[str]) -> Manifest:

@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Literal
 CLUSTER = "cluster"
 NODES = "nodes"
 CNI_READY = "cni-ready"
+#: Where Traits.balancers_stay: on the way down, what others made beside the cluster is gone with it.
+UNBALANCED = "load-balancers"
 
 #: The token of a node that configures a provider: this and the provider's name.
 PROVIDER = "pulumi:providers:"
@@ -52,6 +54,46 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """How a resource's provider says it is: `words` is a command that prints JSON; in that, `state` is the dotted path
+    of a word, of which `failed` are those that a change of the resource does not heal, and `issues` that of a list of
+    {code, message}."""
+
+    words: tuple[Any, ...]
+    state: str
+    failed: tuple[str, ...]
+    issues: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How a resource that was made, and not recorded since the run was cut, is found again: by `id`, which is made of
+    its inputs ("{clusterName}:{addonName}"), as `pulumi import` takes it. {0} in it, and the default, is what a command
+    says: `words`, in which inputs may stand too; it prints JSON, in which `items` is the dotted path of a list, and
+    `name` in the first item that has what `only` says that of the id, or of an ARN that ends with it."""
+
+    id: str = "{0}"
+    words: tuple[str, ...] = ()
+    items: str = ""
+    name: str = ""
+    only: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What others make beside a stack, and what would keep it from being destroyed. `find` is a command that prints
+    JSON, `items` the dotted path of the list in it; those count that have at a path what `only` says. `remove`: the
+    command that removes one, in which {0}, {1} are what is at the paths `names`. `what`: for a reader."""
+
+    what: str
+    find: tuple[Any, ...]
+    items: str
+    names: tuple[str, ...]
+    remove: tuple[Any, ...]
+    only: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceNode:
     """A resource of a provider: Pulumi's type `token` and its inputs, by the provider's own names.
 
@@ -64,7 +106,9 @@ class ResourceNode:
     plugin. `outputs` are made of other outputs; `identity` among them tells this cluster from another of the same name,
     and names the resource with which all that is on the cluster goes. `unique`: two of it cannot be there at a time,
     so it is deleted before it is made again. `ignores`: inputs that count when it is made and never after. `cluster`:
-    it is made on that cluster, through its kubeconfig, and goes with it (a Helm release).
+    it is made on that cluster, through its kubeconfig, and goes with it (a Helm release). `health`: how one asks
+    whether it is whole; if not, it is made again. `lookup`: how it is found when it was made and not recorded. `fixed`:
+    inputs that cannot change while anything of the provider that this configures is there.
     """
 
     id: str
@@ -82,6 +126,9 @@ class ResourceNode:
     ignores: tuple[str, ...] = ()
     cluster: Ref | None = None
     outlives: bool = False
+    health: Health | None = None
+    lookup: Found | None = None
+    fixed: tuple[str, ...] = ()
     kind: Literal["resource"] = "resource"
 
 
@@ -137,7 +184,21 @@ class ReadyNode:
     kind: Literal["ready"] = "ready"
 
 
-Node = ResourceNode | ManifestNode | ReadyNode
+@dataclass(frozen=True, slots=True)
+class SweepNode:
+    """Nothing on the way up. On the way down, when all is gone that depends on it: what others left is removed.
+    `cluster`: where kubectl looks, None where it has no part in that."""
+
+    found_again: ClassVar[bool] = True
+
+    id: str
+    leftovers: tuple[Leftover, ...]
+    depends_on: tuple[str, ...] = ()
+    cluster: Ref | None = None
+    kind: Literal["sweep"] = "sweep"
+
+
+Node = ResourceNode | ManifestNode | ReadyNode | SweepNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +228,8 @@ def refs(value: Any) -> Iterator[Ref]:
         yield value
     elif isinstance(value, Json | Cut):
         yield from refs(value.value)
+    elif isinstance(value, Leftover):
+        yield from refs((value.find, value.remove))
     elif isinstance(value, Mapping):
         for inner in value.values():
             yield from refs(inner)
@@ -200,6 +263,8 @@ def needs_of(node: Node) -> dict[str, None]:
         )
     elif isinstance(node, ManifestNode):
         used = refs((node.cluster, node.manifest))
+    elif isinstance(node, SweepNode):
+        used = refs((node.cluster, node.leftovers))
     else:
         used = refs(node.cluster)
     return dict.fromkeys((*node.depends_on, *(ref.node for ref in used)))

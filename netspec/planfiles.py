@@ -22,8 +22,11 @@ _SLUG_LIMIT = 200
 
 #: Fields of a node that are told only where they say something.
 _WHERE_GIVEN = frozenset(
-    {"patch", "selector", "provider", "version", "outputs", "unique", "ignores", "outlives", "cluster"}
+    {"patch", "selector", "provider", "version", "outputs", "unique", "ignores", "outlives", "cluster", "fixed"}
 )
+
+#: What is asked of a node's provider besides, which makes nothing.
+_ASKED = frozenset({"health", "lookup"})
 
 _MANIFEST = re.compile(r"manifests/[0-9]{3,}-[^/]+\.yaml")
 
@@ -79,12 +82,13 @@ def render(plan: Plan) -> dict[str, str]:
 
 def _entry(node: Node) -> dict[str, Any]:
     """A node without what files of its own hold; keys in camel case, like everything Kubernetes."""
-    fields = {k: v for k, v in asdict(node).items() if k != "manifest" and (v or k not in _WHERE_GIVEN)}
+    without = {"manifest", *_ASKED}
+    fields = {k: v for k, v in asdict(node).items() if k not in without and (v or k not in _WHERE_GIVEN)}
     if isinstance(node, ResourceNode):
         fields["properties"] = {key: v for key, v in fields["properties"].items() if key not in node.files}
     elif isinstance(node, ReadyNode):
-        without = [{k: v for k, v in c.items() if v or k not in _WHERE_GIVEN} for c in fields["conditions"]]
-        fields["conditions"] = without
+        given = [{k: v for k, v in c.items() if v or k not in _WHERE_GIVEN} for c in fields["conditions"]]
+        fields["conditions"] = given
     return {_camel(key): value for key, value in fields.items()}
 
 

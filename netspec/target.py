@@ -161,7 +161,8 @@ class Traits:
     the API server without its Service, for a CNI that carries Service traffic itself; None where that is not known.
     `pod_networks`: where pods have their addresses, where that is not network.podCIDRs alone. `node_shares`: each node
     has a share of the pod CIDR. `nodes_wait`: nodes count as joined only once the CNI runs on them. `balancers_stay`:
-    what a Service of type LoadBalancer makes beside the cluster does not go with it. `groups`: the nodes that pods run
+    what a Service of type LoadBalancer makes beside the cluster does not go with it, and the cluster's backend provides
+    the barrier UNBALANCED. `groups`: the nodes that pods run
     on, `node_pods`: how many agents each of them runs by itself. `addons`: what the provider can install.
     `outputs`: values and Refs that other backends' nodes may use, by name. `shared_link`: the nodes and the host
     outside are on one link, where a node may answer for addresses that are not its own. `balancing`: how LoadBalancer

@@ -4,12 +4,14 @@ import io
 import json
 import os
 import sys
+import time
 import urllib.parse
 from collections.abc import Callable, Iterable
 from typing import Any
 
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
+from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -50,12 +52,33 @@ def own(path: str, body: bytes) -> Any:
     """What this stand-in answers itself."""
     if path == "/netspec/calls":
         return WORLD.calls
+    if path == "/netspec/held":
+        return WORLD.held
+    if path == "/netspec/interfaces":
+        found = [backend for regions in ec2_backends.values() for backend in regions.values()]
+        return [interface.description for backend in found for interface in backend.enis.values()]
     if path == "/netspec/set":
         for key, value in json.loads(body).items():
             setattr(WORLD, key, value)
         return {}
     _, _, account, region, cluster = path.split("/")
     return tokens.review(json.loads(body), account, region, cluster)
+
+
+def refusal(path: str, code: str, message: str) -> tuple[str, str]:
+    """Content type and body of an error: EKS speaks JSON, EC2 and IAM XML of two shapes, which read as one."""
+    if path.startswith("/clusters"):
+        return "application/json", json.dumps({"message": message})
+    error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return "text/xml", f"<Response><Errors>{error}</Errors>{error}</Response>"
+
+
+def hold() -> None:
+    WORLD.held += 1
+    for _ in range(6000):
+        if not WORLD.holding:
+            break
+        time.sleep(0.02)
 
 
 def application() -> Callable[[dict[str, Any], Start], Iterable[bytes]]:
@@ -69,9 +92,17 @@ def application() -> Callable[[dict[str, Any], Start], Iterable[bytes]]:
             text = json.dumps(own(path, body)).encode()
             start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(text)))])
             return [text]
-        if call := call_of(environ["REQUEST_METHOD"], path, environ.get("HTTP_X_AMZ_TARGET", ""), body):
+        call = call_of(environ["REQUEST_METHOD"], path, environ.get("HTTP_X_AMZ_TARGET", ""), body)
+        for begins, (code, message) in WORLD.refusing.items():
+            if call and call.startswith(begins):
+                kind, said = refusal(path, code, message)
+                start("403 Forbidden", [("Content-Type", kind), ("x-amzn-ErrorType", code)])
+                return [said.encode()]
+        if call:
             WORLD.calls.append(call)
         found: Iterable[bytes] = inner(environ, start)
+        if call and WORLD.holding and call.startswith(WORLD.holding):
+            hold()
         return found
 
     return answer

@@ -6,11 +6,14 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
+from moto.ec2.models import ec2_backends
 from moto.eks import urls
 from moto.eks.exceptions import InvalidParameterException, ResourceInUseException
 from moto.eks.responses import EKSResponse
+from moto.kms.models import kms_backends
+from moto.resourcegroupstaggingapi.responses import ResourceGroupsTaggingAPIResponse
 
-from airgap.aws.records import Json, extra, found_in, update_record
+from airgap.aws.records import WORLD, Json, extra, found_in, update_record
 
 #: Names that EKS knows, and those of them that are pods which need nodes.
 ADDONS = ("vpc-cni", "coredns", "kube-proxy", "eks-pod-identity-agent", "aws-ebs-csi-driver", "metrics-server")
@@ -30,6 +33,7 @@ def install() -> None:
     for name, function in OPERATIONS.items():
         setattr(EKSResponse, name, function)
     urls.url_paths["{0}/clusters/(?P<rest>.+)$"] = urls.response.dispatch
+    ResourceGroupsTaggingAPIResponse.get_resources = get_resources
 
 
 def cluster_of(self: Any) -> Any:
@@ -78,6 +82,8 @@ def addon_state(cluster: Any, name: str) -> Json:
     lacks = name in NEED_NODES and not any(g.status == "ACTIVE" for g in cluster.nodegroups.values())
     message = "The add-on is unhealthy because it doesn't have the desired number of replicas."
     issue = {"code": "InsufficientNumberOfReplicas", "message": message, "resourceIds": []}
+    if name in WORLD.ailing:
+        lacks, issue = True, {"code": WORLD.ailing[name], "message": "it is not well", "resourceIds": []}
     return {**found, "status": "DEGRADED" if lacks else "ACTIVE", "health": {"issues": [issue] if lacks else []}}
 
 
@@ -105,6 +111,7 @@ def update_addon(self: Any) -> ActionResult:
 def delete_addon(self: Any) -> ActionResult:
     cluster, name = cluster_of(self), self._get_param("addonName")
     found_in(extra(cluster).addons, name, "addon")
+    WORLD.ailing.pop(name, None)
     return ActionResult({"addon": {**extra(cluster).addons.pop(name), "status": "DELETING"}})
 
 
@@ -266,3 +273,14 @@ def update_nodegroup_version(self: Any) -> ActionResult:
         group.launch_template = {**(group.launch_template or {}), **self._get_param("launchTemplate")}
     group.version = self._get_param("version") or group.version
     return ActionResult({"update": update_record(cluster, "VersionUpdate")})
+
+
+def get_resources(self: Any) -> ActionResult:
+    """Of the resource groups tagging API: moto knows few types by it, and here all of EC2 and KMS are wanted."""
+    wanted = [(f["Key"], f["Values"]) for f in self._get_param("TagFilters") or []]
+    ec2, kms = ec2_backends[self.current_account][self.region], kms_backends[self.current_account][self.region]
+    tags = {ident: dict(of) for ident, of in ec2.tags.items()}
+    tags |= {f"key/{ident}": kms.tagger.get_tag_dict_for_resource(ident) for ident in kms.keys}
+    found = [ident for ident, of in tags.items() if all(of.get(key) in values for key, values in wanted)]
+    arns = [f"arn:aws:any:{self.region}:{self.current_account}:any/{ident}" for ident in found]
+    return ActionResult({"ResourceTagMappingList": [{"ResourceARN": arn, "Tags": []} for arn in arns]})

@@ -23,12 +23,21 @@ class Extra:
 
 @dataclass
 class World:
-    """`endpoint`: where clusters' API servers answer; `foreign_cni`: nodes get their network from something else;
-    `failing`: node groups whose name begins so fail. `calls`: what was changed, in order."""
+    """`endpoint` and `authority`: where clusters' API servers answer, and whose certificate they show (base64);
+    `foreign_cni`: nodes get their network from something else; `failing`: node groups whose name begins so fail;
+    `lacking`: a zone without such instances; `ailing`: add-ons that are not well, by name, and why. `refusing`: calls
+    that begin so are answered with an error, its code and message. `holding`: a call that begins so is done, and not
+    answered. `calls`: what was changed, in order."""
 
     endpoint: str = ""
+    authority: str = ""
     foreign_cni: bool = False
     failing: str = ""
+    lacking: str = ""
+    ailing: dict[str, str] = field(default_factory=dict)
+    refusing: dict[str, list[str]] = field(default_factory=dict)
+    holding: str = ""
+    held: int = 0
     calls: list[str] = field(default_factory=list)
 
 

@@ -60,6 +60,8 @@ def _clusters() -> None:
         cluster.access_config = self._get_param("accessConfig") or {"authenticationMode": "CONFIG_MAP"}
         cluster.upgrade_policy = self._get_param("upgradePolicy") or {"supportType": "EXTENDED"}
         cluster.endpoint = WORLD.endpoint or cluster.endpoint
+        if WORLD.authority:
+            cluster.certificate_authority = {"data": WORLD.authority}
         own = extra(cluster)
         own.bootstrapped = self._get_param("bootstrapSelfManagedAddons") is not False
         if cluster.access_config.get("bootstrapClusterCreatorAdminPermissions", True):
@@ -102,6 +104,7 @@ def _node_groups() -> None:
         group = cluster.nodegroups[self._get_param("nodegroupName")]
         group.update_config = self._get_param("updateConfig") or {"maxUnavailable": 1}
         group.resources.pop("remoteAccessSecurityGroup", None)
+        lacking = [s.availability_zone for s in subnets if s.availability_zone == WORLD.lacking]
         has_network = own.bootstrapped or "vpc-cni" in own.addons or WORLD.foreign_cni
         proxied = own.bootstrapped or "kube-proxy" in own.addons
         if not (has_network and proxied) or (WORLD.failing and group.nodegroup_name.startswith(WORLD.failing)):
@@ -109,8 +112,18 @@ def _node_groups() -> None:
             message = "Unhealthy nodes in the kubernetes cluster"
             issue = {"code": "NodeCreationFailure", "message": message, "resourceIds": ["i-0123456789abcdef0"]}
             group.health = {"issues": [issue]}
+        elif lacking:
+            group.status = "CREATE_FAILED"
+            types = ", ".join(self._get_param("instanceTypes") or [])
+            message = f"Your requested instance type ({types}) is not supported in your requested Availability Zone "
+            issue = {"code": "AsgInstanceLaunchFailures", "message": f"{message}({lacking[0]}).", "resourceIds": []}
+            group.health = {"issues": [issue]}
         elif not WORLD.foreign_cni:
-            group.netspec_interfaces = [ec2.create_network_interface(s, None, description=OF_CNI).id for s in subnets]
+            tags = {"cluster.k8s.amazonaws.com/name": cluster.name, "node.k8s.amazonaws.com/instance_id": "i-0"}
+            made = [ec2.create_network_interface(s, None, description=OF_CNI, tags=tags) for s in subnets]
+            for interface in made:
+                interface.status = "in-use"
+            group.netspec_interfaces = [interface.id for interface in made]
         principal = self._get_param("nodeRole")
         own.entries.setdefault(principal, entry_record(self, cluster, principal, "EC2_LINUX", ["system:nodes"]))
         return ActionResult({"nodegroup": group})
@@ -120,11 +133,14 @@ def _node_groups() -> None:
         return ActionResult({"update": update_record(cluster_of(self), "ConfigUpdate")})
 
     def delete_nodegroup(self: Any) -> Any:
-        """Its interfaces go with it, if the CNI and its rights are still there."""
+        """Its interfaces go with it, if the CNI and its rights are still there; else they stay behind."""
         cluster, own = cluster_of(self), extra(cluster_of(self))
         group = cluster.nodegroups.get(self._get_param("nodegroupName"))
-        if group is not None and "vpc-cni" in own.addons and _has_rights(self, own):
-            for interface in getattr(group, "netspec_interfaces", []):
+        interfaces = getattr(group, "netspec_interfaces", [])
+        for interface in interfaces:
+            ec2_of(self).enis[interface].status = "available"
+        if "vpc-cni" in own.addons and _has_rights(self, own):
+            for interface in interfaces:
                 ec2_of(self).delete_network_interface(interface)
         return delete(self)
 

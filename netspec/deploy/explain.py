@@ -59,6 +59,28 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         for kind, field in (("subnet", "subnet-id"), ("sg", "group-id"), ("vpc", "vpc-id"))
     ),
     (
+        r"[Ii]nvalid AWS Region: *(?P<region>\S+)",
+        "there is no AWS region {region}",
+        "correct cluster.region, and cluster.zones with it",
+    ),
+    (
+        r"unsupported Kubernetes version|Addon version specified is not supported",
+        "EKS does not have that version: {detail}",
+        "aws eks describe-cluster-versions lists those of Kubernetes, aws eks describe-addon-versions those of add-ons",
+    ),
+    (
+        r"is not supported in your requested Availability Zone|UnsupportedAvailabilityZone",
+        "a zone does not have what the stack wants there: {detail}",
+        "other zones or types (aws ec2 describe-instance-type-offerings --location-type availability-zone lists them); "
+        "then run it again: what failed is made again",
+    ),
+    (
+        r"NodeCreationFailure",
+        "nodes were started and did not become ready: {detail}",
+        "the CNI's pods there say why: netspec exec --stack {stack} -- kubectl get pods -n kube-system -o wide; then "
+        "run it again: the group is made again",
+    ),
+    (
         r"UnauthorizedOperation|AccessDenied|is not authorized to perform",
         "the credentials do not allow it: {detail}",
         "who applies the stack must be allowed to make what it is made of (docs/eks.md)",

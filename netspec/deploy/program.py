@@ -12,6 +12,7 @@ from netspec.deploy import cluster, existing
 from netspec.deploy.kubernetes import KubernetesObject, marked, provider
 from netspec.deploy.layers import LAYERS, layers
 from netspec.deploy.ready import Ready
+from netspec.deploy.sweep import SweepResource, given
 from netspec.plan import (
     PROVIDER,
     Cut,
@@ -22,6 +23,7 @@ from netspec.plan import (
     ReadyNode,
     Ref,
     ResourceNode,
+    SweepNode,
     needs_of,
     providers,
     refs,
@@ -151,6 +153,14 @@ class _Program:
         opts = pulumi.ResourceOptions.merge(opts, self._bound(node.cluster))
         return Ready(node, self.resolved(node.cluster), after, opts)
 
+    def sweep(self, node: SweepNode, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+        """It outlives what is on the cluster, and is done anew for another one."""
+        kubeconfig: Any = ""
+        if node.cluster is not None:
+            opts = pulumi.ResourceOptions.merge(opts, self._bound(node.cluster, outlives=True))
+            kubeconfig = self.resolved(node.cluster)
+        return SweepResource(node, self.resolved(given(node)), kubeconfig, opts)
+
     def _kubernetes(self, kubeconfig: Ref) -> pulumi.ProviderResource:
         if kubeconfig not in self._providers:
             parent = pulumi.ResourceOptions(parent=self._layers[self._layer_of[self._standing[kubeconfig.node]]])
@@ -206,11 +216,9 @@ def _without(prefix: str, text: str | None) -> str | None:
 
 
 def _refs_of(node: Node) -> list[Ref]:
-    values = (
-        (node.properties, node.outputs, node.cluster)
-        if isinstance(node, ResourceNode)
-        else (node.cluster, getattr(node, "manifest", None))
-    )
+    values: tuple[Any, ...] = (node.cluster, getattr(node, "manifest", None), getattr(node, "leftovers", None))
+    if isinstance(node, ResourceNode):
+        values = (node.properties, node.outputs, node.cluster)
     return list(refs(values))
 
 
@@ -218,4 +226,5 @@ _BUILDERS: dict[type[Node], Callable[[_Program, Any, pulumi.ResourceOptions], pu
     ResourceNode: _Program.resource,
     ManifestNode: _Program.manifest,
     ReadyNode: _Program.ready,
+    SweepNode: _Program.sweep,
 }

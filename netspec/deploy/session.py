@@ -19,7 +19,7 @@ from pulumi.automation import EngineEvent, LocalWorkspace, OutputMap, Stack, Upd
 from pulumi.automation._stack import StackInitMode
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackNotFoundError
 
-from netspec.deploy import drift, kind, leftovers, releases
+from netspec.deploy import cut, drift, health, kind, leftovers, releases
 from netspec.deploy.command import Command
 from netspec.deploy.events import Event, Message, translate
 from netspec.deploy.explain import explain
@@ -80,6 +80,7 @@ class Session:
         self._work_dir = prepare(stack, spec)
         self._errors: list[str] = []
         self._counted: Mapping[str, int] = {}
+        self._adopted = False
 
     def up(self, plan: Plan, on_event: OnEvent, on_output: Say, refresh: bool = True) -> Outcome:
         """Apply. `refresh`: look for what somebody else changed, and set it back."""
@@ -103,12 +104,12 @@ class Session:
     ) -> Outcome:
         differences, others = self._look(stack, plan, set_back) if refresh else (None, False)
         elsewhere = any(isinstance(node, ResourceNode) and node.provider for node in plan.nodes)
-        failed = failed_in(self._exported(stack)) if elsewhere else []
-        for urn in failed:
-            self._say(f"{urn.rpartition('::')[2]} was not made as it should be: it is made again")
+        failed = self._failed(stack, plan, refresh) if elsewhere else []
+        if set_back:
+            cut.keep(self._name, plan)
         self._again(
             lambda: operation(
-                refresh=others or (refresh and elsewhere),
+                refresh=others or self._adopted or (refresh and elsewhere),
                 replace=failed or None,
                 parallel=PARALLEL,
                 on_event=self._relay(on_event),
@@ -116,18 +117,35 @@ class Session:
                 suppress_outputs=True,
             )
         )
+        if elsewhere and set_back and set(self._counted) - {"same"}:
+            health.wait(plan, self._exported(stack))
         return Outcome(self._counted, differences)
+
+    def _failed(self, stack: Stack, plan: Plan, ask: bool) -> list[str]:
+        """What is to be made again: by the state, and by what the provider says. Raises `Problem` for a provider that
+        is set up otherwise than may be."""
+        exported = self._exported(stack)
+        cut.refuse_moved(plan, exported)
+        failed = dict.fromkeys(health.failed_in(exported), "was not made as it should be")
+        for ailing in health.look(plan, exported) if ask else ():
+            failed.setdefault(ailing.urn, f"is {ailing.state} ({ailing.why})" if ailing.why else f"is {ailing.state}")
+        for urn, how in failed.items():
+            self._say(f"{urn.rpartition('::')[2]} {how}: it is made again")
+        return health.with_objects(plan, list(failed), exported)
 
     def down(self, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
         """Destroy, and remove what a cut run made and could not record; nothing to do for a stack never made."""
         try:
             with self._working(create=False, plan=None) as stack:
+                if self._adopted:
+                    self._again(lambda: stack.refresh(on_output=on_output))
                 self._again(lambda: stack.destroy(on_event=self._relay(on_event), on_output=on_output))
                 kind.remove_all_of(f"{project.owner()}/{self._name}", self._say)
             changes = self._counted
         except StackNotFoundError:
             changes = {}
         forget_spec(self._name)
+        cut.forget(self._name)
         engine.forget(self._name)
         return changes
 
@@ -217,10 +235,13 @@ class Session:
             return operation()
 
     def _forget_pending(self, stack: Stack) -> None:
-        """Drop what a cut run left pending: each resource's own create and delete converge from there."""
+        """Take over what a cut run made and did not record, as far as it can be found, and drop the rest of what it
+        left pending: each resource's own create and delete converge from there."""
         state = json.loads(self._exported(stack))
-        if not (state.get("deployment") or {}).pop("pending_operations", None):
+        pending = (state.get("deployment") or {}).pop("pending_operations", None)
+        if not pending:
             return
+        self._adopted = cut.adopt(self._name, state, pending, self._say)
         with tempfile.NamedTemporaryFile("w", dir=project.scratch_dir(self._name), suffix=".json") as file:
             json.dump(state, file)
             file.flush()
@@ -269,14 +290,6 @@ def prepare(stack: str, spec: str | None) -> Path:
         settings["config"] = (settings.get("config") or {}) | {project.SPEC_KEY: spec}
     _write(file, settings)
     return directory
-
-
-def failed_in(state: str) -> list[str]:
-    """The resources of a provider that were made and then failed. Pulumi would only try to change them, which changes
-    nothing; objects on a cluster are applied anew in any case."""
-    resources = (json.loads(state).get("deployment") or {}).get("resources") or []
-    others = ("kubernetes:", "pulumi-python:", "pulumi:")
-    return [r["urn"] for r in resources if r.get("initErrors") and not r["type"].startswith(others)]
 
 
 def forget_spec(stack: str) -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from tests.engine.apiserver import ApiServer
 from tests.engine.conftest import ROOT, SPEC, World
+from tests.engine.kubernetes import Server
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 ADMIN = f"arn:aws:iam::{ACCOUNT}:role/netspec"
@@ -46,6 +47,8 @@ FRONT = {
     "selector": {"app": "web"},
     "ports": [{"port": 80, "targetPort": "http"}],
 }
+#: Of the add-ons' versions those that every CNI needs.
+OF_ALL = ("kube-proxy", "coredns")
 VPC_CNI = {"provider": "vpc-cni", "prefixDelegation": True, "customNetworking": True}
 
 
@@ -96,6 +99,14 @@ class Cloud:
         done = subprocess.run(words, env={**os.environ, **self.env}, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
 
+    def held(self) -> int:
+        """How many calls were done and not answered (`holding`)."""
+        return int(self._ask("/netspec/held"))
+
+    def interfaces(self) -> list[str]:
+        """The descriptions of all network interfaces."""
+        return list(self._ask("/netspec/interfaces"))
+
     def left(self) -> dict[str, list[str]]:
         """What the account holds, by kind; {} for nothing."""
         words = [self._python, ROOT / "tests" / "aws" / "left.py"]
@@ -110,12 +121,15 @@ class Cloud:
 
 
 class EksWorld(World):
-    """The shop on EKS: its API server lets in whom the stack's access entries name."""
+    """The shop on EKS: its API server lets in whom the stack's access entries name; a real one by its own webhook."""
 
-    def __init__(self, directory: Path, pulumi: Path, api: ApiServer, cloud: Cloud) -> None:
-        super().__init__(directory, pulumi, api)
+    def __init__(self, directory: Path, pulumi: Path, api: ApiServer | Server, cloud: Cloud) -> None:
+        super().__init__(directory, pulumi, api)  # type: ignore[arg-type]
         self.cloud = cloud
-        api.lets_in = cloud.lets_in
+        #: What `api` is, where that is a real one.
+        self.server: Server = api  # type: ignore[assignment]
+        if isinstance(api, ApiServer):
+            api.lets_in = cloud.lets_in
         server = json.loads(api.kubeconfig)["clusters"][0]["cluster"]["server"]
         cloud.set(endpoint=server)
         for name in ("pulumi-resource-aws", "aws"):
@@ -124,7 +138,11 @@ class EksWorld(World):
         self.write_stack()
 
     def write_stack(self, cni: Any = None, **cluster: Any) -> None:
+        """`cni`: VPC_CNI where it is not given."""
         spec = yaml.safe_load(SPEC)
         spec["services"].append(FRONT)
+        if "addons" not in cluster and cni and "vpcCni" not in cni and cni["provider"] != "vpc-cni":
+            names = (*OF_ALL, *(["eks-pod-identity-agent"] if "eni" in cni else []))
+            cluster["addons"] = {name: CLUSTER["addons"][name] for name in names}
         spec["stacks"] = {"shop": {"cluster": {**CLUSTER, **cluster}, "cni": cni or VPC_CNI}}
         self.write_spec(yaml.safe_dump(spec, sort_keys=False))

@@ -1,12 +1,21 @@
 """A Kubernetes API server on loopback, the real one: etcd, kube-apiserver and the controllers that deletion needs."""
 
+import base64
 import contextlib
 import json
+import shutil
 import socket
+import ssl
 import subprocess
+import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from netspec.catalogue import CILIUM
+from netspec.toolchain import programs as toolchain
 
 TOKEN = "not-so-secret-client-key"
 #: Seconds until it must answer.
@@ -36,9 +45,74 @@ def _port() -> int:
         return int(probe.getsockname()[1])
 
 
+#: What counts in the status of one that is ready.
+READY = {
+    "deployments": ("replicas", "readyReplicas", "availableReplicas", "updatedReplicas"),
+    "daemonsets": (
+        *("desiredNumberScheduled", "currentNumberScheduled", "updatedNumberScheduled"),
+        *("numberReady", "numberAvailable"),
+    ),
+}
+
+
+class Server:
+    """A real API server. Somebody makes every Deployment and DaemonSet on it ready."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.path, self.kubeconfig = kubeconfig, kubeconfig.read_text()
+        self._server = json.loads(self.kubeconfig)["clusters"][0]["cluster"]["server"]
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._make_ready)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def kubectl(self, *words: str) -> str:
+        done = toolchain.kubectl(self.path, *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def records(self) -> list[tuple[str, str]]:
+        """Revision and status of the release, by helm's records."""
+        found = json.loads(self.kubectl("get", "secrets", "-n", "kube-system", "-l", "owner=helm", "-o", "json"))
+        labels = [item["metadata"]["labels"] for item in found["items"]]
+        return sorted((of["version"], of["status"]) for of in labels)
+
+    def config(self) -> dict[str, str]:
+        found = json.loads(self.kubectl("get", "configmap", "cilium-config", "-n", "kube-system", "-o", "json"))
+        return dict(found["data"])
+
+    def wipe(self) -> None:
+        self.kubectl("delete", "secrets", "-n", "kube-system", "-l", "owner=helm")
+        self.kubectl("delete", "configmaps,jobs", "-n", "kube-system", "--all", "--cascade=background")
+
+    def _make_ready(self) -> None:
+        while not self._over.wait(0.3):
+            for resource, counts in READY.items():
+                for item in self.ask("GET", f"/apis/apps/v1/{resource}")["items"]:
+                    meta = item["metadata"]
+                    status = dict.fromkeys(counts, item["spec"].get("replicas", 1))
+                    status["observedGeneration"] = meta["generation"]
+                    if {**(item.get("status") or {}), **status} != item.get("status"):
+                        path = f"/apis/apps/v1/namespaces/{meta['namespace']}/{resource}/{meta['name']}/status"
+                        self.ask("PATCH", path, {"status": status})
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/merge-patch+json"}
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(f"{self._server}{path}", data, headers, method=method)
+        context = ssl._create_unverified_context()
+        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=10, context=context) as answer:
+            return json.loads(answer.read())
+        return {"items": []}
+
+
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[Path]:
-    """An empty cluster without nodes, its files in `folder`; yields the kubeconfig of its administrator."""
+def serving(folder: Path, webhook: str = "") -> Iterator[Path]:
+    """An empty cluster without nodes, its files in `folder`; yields the kubeconfig of its administrator. `webhook`: the
+    URL that says who a token is of (TokenReview); who comes in by that may do what RBAC lets him."""
     found = programs()
     client, peer, secure = _port(), _port(), _port()
     key, kubeconfig = folder / "sa.key", folder / "kubeconfig"
@@ -57,6 +131,17 @@ def serving(folder: Path) -> Iterator[Path]:
             }
         )
     )
+    who = ["--authorization-mode=AlwaysAllow"]
+    if webhook:
+        asked = {"clusters": [{"name": "who", "cluster": {"server": webhook}}], "users": [{"name": "who", "user": {}}]}
+        context = {
+            "contexts": [{"name": "who", "context": {"cluster": "who", "user": "who"}}],
+            "current-context": "who",
+        }
+        (folder / "webhook").write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **asked, **context}))
+        who = ["--authorization-mode=RBAC", "--authentication-token-webhook-version=v1"]
+        who += [f"--authentication-token-webhook-config-file={folder / 'webhook'}"]
+        who += ["--authentication-token-webhook-cache-ttl=0"]
     clients, peers = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
     commands = {
         "etcd": [
@@ -68,7 +153,7 @@ def serving(folder: Path) -> Iterator[Path]:
             *(f"--etcd-servers={clients}", f"--secure-port={secure}", f"--cert-dir={folder / 'certificates'}"),
             *("--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--service-cluster-ip-range=10.96.0.0/16"),
             "--allow-privileged=true",  # as kubeadm has it
-            *(f"--token-auth-file={folder / 'tokens'}", "--authorization-mode=AlwaysAllow"),
+            *(f"--token-auth-file={folder / 'tokens'}", *who),
             *("--service-account-issuer=https://netspec", f"--service-account-key-file={key}"),
             *(f"--service-account-signing-key-file={key}", "--disable-admission-plugins=ServiceAccount"),
         ],
@@ -86,6 +171,21 @@ def serving(folder: Path) -> Iterator[Path]:
             if name == "kube-apiserver":
                 _wait(found["kubectl"], kubeconfig)
         yield kubeconfig
+
+
+def authority(folder: Path) -> str:
+    """The certificate that such a server shows, as a kubeconfig has it."""
+    return base64.b64encode((folder / "certificates" / "apiserver.crt").read_bytes()).decode()
+
+
+def write_chart(charts: Path, name: str = "cilium", version: str = CILIUM.official, **templates: str) -> None:
+    """A small chart that goes by the name and version of a real one."""
+    chart = charts / f"{name}-{version}"
+    shutil.rmtree(chart, ignore_errors=True)
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text(f"apiVersion: v2\nname: {name}\nversion: {version}\n")
+    for template, text in templates.items():
+        (chart / "templates" / f"{template}.yaml").write_text(text)
 
 
 def _wait(kubectl: Path, kubeconfig: Path) -> None:

@@ -3,15 +3,27 @@
 Order is read off AWS's side, not off the plan: the calls in the order in which they came, and refusals like AWS's.
 """
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from netspec.deploy.leftovers import kill_marked
 from tests.engine.apiserver import ApiServer
 from tests.engine.cloud import CLUSTER, Cloud, EksWorld
 
 pytestmark = pytest.mark.engine
+
+PATH = "POST /clusters/shop-shop/"
+#: As somebody else in the account: the CNI's role loses its policy, so what it should take away stays.
+NO_RIGHTS = """\
+import boto3
+iam, policy = boto3.client("iam"), "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"
+for role in iam.list_entities_for_policy(PolicyArn=policy)["PolicyRoles"]:
+    iam.detach_role_policy(RoleName=role["RoleName"], PolicyArn=policy)
+"""
 
 
 @pytest.fixture
@@ -38,12 +50,11 @@ def test_life_of_an_eks_stack(world: EksWorld) -> None:
     made = world.up()
     assert set(made) == {"create"}
     up = world.cloud.calls()
-    path = "POST /clusters/shop-shop/"
-    cni, group = place(up, f"{path}addons vpc-cni"), place(up, f"{path}node-groups")
-    identity = place(up, f"{path}pod-identity-associations")
-    assert place(up, f"{path}addons eks-pod-identity-agent") < identity < cni < group
-    assert place(up, f"{path}addons kube-proxy") < group < place(up, f"{path}addons coredns")
-    entry, objects = place(up, f"{path}access-entries arn"), list(world.api.objects)
+    cni, group = place(up, f"{PATH}addons vpc-cni"), place(up, f"{PATH}node-groups")
+    identity = place(up, f"{PATH}pod-identity-associations")
+    assert place(up, f"{PATH}addons eks-pod-identity-agent") < identity < cni < group
+    assert place(up, f"{PATH}addons kube-proxy") < group < place(up, f"{PATH}addons coredns")
+    entry, objects = place(up, f"{PATH}access-entries arn"), list(world.api.objects)
     assert entry < cni and any("/eniconfigs/eu-west-1a" in path for path in objects)
     assert "/apis/apps/v1/namespaces/shop/deployments/web" in objects
     assert "at its provider" in world.run("status", "--stack", "shop").stdout
@@ -85,23 +96,85 @@ def test_life_of_an_eks_stack(world: EksWorld) -> None:
     ]
 
 
-def test_a_node_group_that_failed_is_recorded_and_made_again(world: EksWorld) -> None:
-    world.cloud.set(failing="node-group-general")
+#: What AWS refuses: how it is brought about, and the sentence.
+REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "region": ({}, {"region": "eu-wset-1", "zones": ["eu-wset-1a", "eu-wset-1b"]}, "there is no AWS region eu-wset-1"),
+    "rights": ({"CreateVpc": ["UnauthorizedOperation", "No."]}, {}, "the credentials do not allow it: "),
+    "quota": ({"CreateVpc": ["VpcLimitExceeded", "5."]}, {}, "the provider has no room for it: "),
+    "version": ({}, {"version": "1.60"}, "EKS does not have that version: "),
+}
+
+
+def test_what_aws_refuses_is_one_sentence_and_the_next_up_goes_on(world: EksWorld) -> None:
+    for refusing, cluster, sentence in REFUSED.values():
+        world.cloud.set(refusing=refusing)
+        proxy = f"v{cluster.get('version', '1.35')}.0-eksbuild.2"
+        world.write_stack(**cluster, addons={**CLUSTER["addons"], "kube-proxy": proxy})
+        said = world.up(code=2)["stderr"]
+        assert f"error: {sentence}" in said and "Traceback" not in said
+    world.cloud.set(refusing={}, lacking="eu-west-1b")
+    world.write_stack()
     said = world.up(code=2)["stderr"]
-    assert "NodeCreationFailure" in said and "Unhealthy nodes" in said
-    assert len(world.cloud.left()["nodeGroups"]) == 1
+    assert "error: a zone does not have what the stack wants there: " in said and "(eu-west-1b)" in said
     (failed,) = world.cloud.left()["nodeGroups"]
-    world.cloud.set(failing="")
-    world.up()
+
+    world.cloud.set(lacking="")
+    said = world.run("up", "--stack", "shop", "--no-verify").stderr
+    assert "node-group-general was not made as it should be: it is made again" in said
     (whole,) = world.cloud.left()["nodeGroups"]
     assert whole != failed
+
+    # Somebody deletes an add-on, another one ails: each is made again, and what it brought with it.
+    world.cloud.run("import boto3; boto3.client('eks').delete_addon(clusterName='shop-shop', addonName='kube-proxy')")
+    world.cloud.set(ailing={"vpc-cni": "ConfigurationConflict"})
+    before = len(world.cloud.calls())
+    said = world.run("up", "--stack", "shop", "--no-verify").stderr
+    assert "addon:vpc-cni is DEGRADED (ConfigurationConflict: it is not well): it is made again" in said
+    told = [c for c in world.cloud.calls()[before:] if c.startswith(("POST", "DELETE"))]
+    added = [f"{PATH}addons kube-proxy", f"{PATH}addons vpc-cni"]
+    assert sorted(told) == ["DELETE /clusters/shop-shop/addons/vpc-cni", *added]
+    assert world.api.requests[-1].endswith(("/eniconfigs/eu-west-1a", "/eniconfigs/eu-west-1b"))
+
+    # What the CNI's agents should have taken away stays: nobody but the sweep takes it.
+    world.cloud.run(NO_RIGHTS)
+    world.run("down", "--stack", "shop")
+    assert world.cloud.left() == {}
+    swept = [c for c in world.cloud.calls() if c.startswith("DeleteNetworkInterface")]
+    assert len(swept) == len(CLUSTER["zones"])
+
+
+def kill_when_held(world: EksWorld, call: str) -> None:
+    """Kills `up` and all that it started when calls that begin so were done, and nothing of them recorded."""
+    before = world.cloud.held()
+    world.cloud.set(holding=call)
+    process = world.start("up", "--stack", "shop", "--no-verify")
+    world.wait_for(lambda: world.cloud.held() > before)
+    process.send_signal(signal.SIGKILL)
+    assert kill_marked(f"{world.project}:shop") > 1
+    process.communicate()
+    world.cloud.set(holding="")
+
+
+def test_an_apply_that_is_killed_goes_on_and_leaves_nothing(world: EksWorld, adopter: None) -> None:
+    """Subnets have ids that only AWS knows; between cluster and nodes, an add-on is there whose name is taken."""
+    kill_when_held(world, "CreateSubnet")
+    world.run("down", "--stack", "shop")
+    assert world.cloud.left() == {}
+
+    kill_when_held(world, "CreateNatGateway")
+    kill_when_held(world, f"{PATH}addons vpc-cni")
+    world.up()
+    assert set(world.up()) == {"same"}
+    assert len(world.cloud.left()["vpcs"]) == 1 and len(world.cloud.left()["nat"]) == 2
     world.run("down", "--stack", "shop")
     assert world.cloud.left() == {}
 
 
-def test_a_stack_that_failed_is_destroyed(world: EksWorld) -> None:
-    world.cloud.set(failing="node-group-general")
-    world.up(code=2)
+def test_nodes_without_a_network_fail_and_the_stack_is_destroyed(world: EksWorld) -> None:
+    """A CNI that never comes up: the chart's is none that this AWS sees on its nodes."""
+    world.write_stack({"provider": "calico", "encapsulation": "vxlan"}, vpc={})
+    said = world.up(code=2)["stderr"]
+    assert "error: nodes were started and did not become ready: " in said and "NodeCreationFailure" in said
     world.run("down", "--stack", "shop")
     assert world.cloud.left() == {}
 
@@ -115,23 +188,21 @@ def test_whoever_is_not_an_administrator_is_not_let_in(world: EksWorld) -> None:
     assert world.cloud.left() == {}
 
 
-def test_calico_on_eks(world: EksWorld) -> None:
-    addons = {name: version for name, version in CLUSTER["addons"].items() if name in ("kube-proxy", "coredns")}
-    world.cloud.set(foreign_cni=True)
-    world.write_stack({"provider": "calico", "encapsulation": "vxlan"}, addons=addons, vpc={})
-    world.up()
+@pytest.mark.parametrize("cni", [{"encapsulation": "vxlan"}, {"vpcCni": {"customNetworking": True}}])
+def test_calico_on_eks(world: EksWorld, cni: dict[str, Any]) -> None:
+    own = "vpcCni" not in cni
+    world.cloud.set(foreign_cni=own)
+    world.write_stack({"provider": "calico", **cni}, **({"vpc": {}} if own else {}))
+    made = world.up()
     calls = world.cloud.calls()
-    assert not [call for call in calls if "vpc-cni" in call or "pod-identity" in call]
+    assert any("vpc-cni" in call for call in calls) is not own
     assert "/apis/operator.tigera.io/v1/installations/default" in world.api.objects
+    if not own:
+        told = next(o for p, o in world.api.objects.items() if p.endswith("/installations/default"))
+        assert told["spec"]["cni"]["type"] == "AmazonVPC"
+        assert world.up() == {"same": made["create"]}
     world.run("down", "--stack", "shop")
     assert world.cloud.left() == {}
-
-
-def test_what_somebody_deleted_is_made_again(world: EksWorld) -> None:
-    made = world.up()
-    world.cloud.run("import boto3; boto3.client('eks').delete_addon(clusterName='shop-shop', addonName='kube-proxy')")
-    assert world.up() == {"create": 1, "same": made["create"] - 1}
-    assert world.cloud.calls()[-1] == "POST /clusters/shop-shop/addons kube-proxy"
 
 
 def test_credentials_that_are_not_taken(world: EksWorld) -> None:

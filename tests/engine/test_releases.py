@@ -3,24 +3,19 @@
 The chart is a small one of ours that goes by the name and version of a real one.
 """
 
-import contextlib
 import json
 import shutil
 import signal
-import ssl
 import subprocess
-import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from netspec.catalogue import CILIUM
-from netspec.toolchain import programs
 from tests.engine import kubernetes
 from tests.engine.conftest import World
+from tests.engine.kubernetes import Server
 
 pytestmark = pytest.mark.engine
 
@@ -49,70 +44,6 @@ REFUSES = '{{ fail "tunnelProtocol must be straight" }}'
 INVALID = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Not-A-Name}\n"
 #: No proxy listens there: what is not on this machine is unavailable, and nothing is asked for it.
 NO_WAY_OUT = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9") | {"NO_PROXY": "127.0.0.1"}
-
-
-#: What counts in the status of one that is ready.
-READY = {
-    "deployments": ("replicas", "readyReplicas", "availableReplicas", "updatedReplicas"),
-    "daemonsets": (
-        *("desiredNumberScheduled", "currentNumberScheduled", "updatedNumberScheduled"),
-        *("numberReady", "numberAvailable"),
-    ),
-}
-
-
-class Server:
-    """A real API server. Somebody makes every Deployment and DaemonSet on it ready."""
-
-    def __init__(self, kubeconfig: Path) -> None:
-        self.path, self.kubeconfig = kubeconfig, kubeconfig.read_text()
-        self._server = json.loads(self.kubeconfig)["clusters"][0]["cluster"]["server"]
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._make_ready)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def kubectl(self, *words: str) -> str:
-        done = programs.kubectl(self.path, *words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def records(self) -> list[tuple[str, str]]:
-        """Revision and status of the release, by helm's records."""
-        found = json.loads(self.kubectl("get", "secrets", "-n", "kube-system", "-l", "owner=helm", "-o", "json"))
-        labels = [item["metadata"]["labels"] for item in found["items"]]
-        return sorted((of["version"], of["status"]) for of in labels)
-
-    def config(self) -> dict[str, str]:
-        found = json.loads(self.kubectl("get", "configmap", "cilium-config", "-n", "kube-system", "-o", "json"))
-        return dict(found["data"])
-
-    def wipe(self) -> None:
-        self.kubectl("delete", "secrets", "-n", "kube-system", "-l", "owner=helm")
-        self.kubectl("delete", "configmaps,jobs", "-n", "kube-system", "--all", "--cascade=background")
-
-    def _make_ready(self) -> None:
-        while not self._over.wait(0.3):
-            for resource, counts in READY.items():
-                for item in self._ask("GET", f"/apis/apps/v1/{resource}")["items"]:
-                    meta = item["metadata"]
-                    status = dict.fromkeys(counts, item["spec"].get("replicas", 1))
-                    status["observedGeneration"] = meta["generation"]
-                    if {**(item.get("status") or {}), **status} != item.get("status"):
-                        path = f"/apis/apps/v1/namespaces/{meta['namespace']}/{resource}/{meta['name']}/status"
-                        self._ask("PATCH", path, {"status": status})
-
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        headers = {"Authorization": f"Bearer {kubernetes.TOKEN}", "Content-Type": "application/merge-patch+json"}
-        data = json.dumps(body).encode() if body else None
-        request = urllib.request.Request(f"{self._server}{path}", data, headers, method=method)
-        context = ssl._create_unverified_context()
-        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=10, context=context) as answer:
-            return json.loads(answer.read())
-        return {"items": []}
 
 
 @pytest.fixture(scope="module")
@@ -148,12 +79,7 @@ def chart_of(world: World) -> Path:
 
 
 def write_chart(world: World, name: str = "cilium", version: str = CILIUM.official, **templates: str) -> None:
-    chart = chart_of(world).with_name(f"{name}-{version}")
-    shutil.rmtree(chart, ignore_errors=True)
-    (chart / "templates").mkdir(parents=True)
-    (chart / "Chart.yaml").write_text(f"apiVersion: v2\nname: {name}\nversion: {version}\n")
-    for template, text in templates.items():
-        (chart / "templates" / f"{template}.yaml").write_text(text)
+    kubernetes.write_chart(Path(world.env["NETSPEC_CHARTS"]), name, version, **templates)
 
 
 def helm(world: World, server: Server, *words: str) -> None:

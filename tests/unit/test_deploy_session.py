@@ -17,7 +17,7 @@ from pulumi.automation.errors import StackNotFoundError
 
 from netspec.cli._progress import KEPT, Log
 from netspec.cli._session import spec_path
-from netspec.deploy import kubernetes, leftovers, plainly, session
+from netspec.deploy import health, kubernetes, leftovers, plainly, session
 from netspec.deploy.explain import explain
 from netspec.deploy.layers import layers
 from netspec.diagnostics import Problem
@@ -51,8 +51,8 @@ def test_what_was_made_and_failed_is_found() -> None:
         {"urn": "a::web", "type": "kubernetes:apps/v1:Deployment", "initErrors": ["not ready"]},
         {"urn": "a::nodes", "type": "pulumi-python:dynamic/netspec:Ready", "initErrors": ["not ready"]},
     ]
-    assert session.failed_in(json.dumps({"deployment": {"resources": rows}})) == ["a::group"]
-    assert session.failed_in(json.dumps({"deployment": None})) == []
+    assert health.failed_in(json.dumps({"deployment": {"resources": rows}})) == ["a::group"]
+    assert health.failed_in(json.dumps({"deployment": None})) == []
 
 
 def manifest(kind: str, name: str, namespace: str | None, *depends_on: str, wait: bool = True) -> ManifestNode:

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+import boto3
 import grpc
 from botocore.exceptions import ClientError
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
@@ -30,6 +31,11 @@ def changed(old: Json, new: Json) -> list[str]:
 
 def replacing(kind: Type, paths: list[str]) -> list[str]:
     return [p for p in paths if any(p == field or p.startswith(f"{field}.") for field in kind.replaces)]
+
+
+def known_regions() -> set[str]:
+    session = boto3.Session()
+    return {r for p in session.get_available_partitions() for r in session.get_available_regions("ec2", p)}
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
@@ -89,7 +95,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """As the real one: who asks is known before anything is made."""
         given = {key.rpartition(":")[2]: value for key, value in request.variables.items()}
         tags = json.loads(given.get("defaultTags") or "{}").get("tags", {})
-        self.configured = Aws(given.get("region") or os.environ["AWS_REGION"], tags)
+        region = given.get("region") or os.environ["AWS_REGION"]
+        if region not in known_regions():
+            raise ValueError(f"Invalid AWS Region: {region}")
+        self.configured = Aws(region, tags)
         self.configured.sts.get_caller_identity()
         return pb.ConfigureResponse(acceptSecrets=False, supportsPreview=True, acceptResources=False)
 
@@ -119,9 +128,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         kind, new = _kind(request), drop_nulls(load(request.properties))
         if request.preview:
             return pb.CreateResponse(properties=dump(new))
-        ident = kind.create(self.aws, new)
-        if kind.taggable:
-            retag(self.aws, ident, {}, {**self.aws.tags, **(new.get("tags") or {})})
+        with self.aws.tagging(kind.taggable, {**self.aws.tags, **(new.get("tags") or {})}):
+            ident = kind.create(self.aws, new)
         return pb.CreateResponse(id=ident, properties=self._outputs(kind, ident, new))
 
     def Update(self, request: Any, context: Any) -> Any:
@@ -136,9 +144,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return pb.UpdateResponse(properties=self._outputs(kind, request.id, new))
 
     def Read(self, request: Any, context: Any) -> Any:
-        kind = _kind(request)
+        """Without properties it is an import, as with the real one."""
+        kind, ident = _kind(request), request.id
         try:
-            live = kind.read(self.aws, request.id)
+            if not request.properties.fields:
+                ident = kind.imported(self.aws, ident)
+            live = kind.read(self.aws, ident) if ident else None
         except ClientError as error:
             if not is_gone(error):
                 raise
@@ -146,7 +157,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if live is None:
             return pb.ReadResponse()
         properties = dump({**load(request.properties), **_plain(live)})
-        return pb.ReadResponse(id=request.id, properties=properties, inputs=request.inputs)
+        return pb.ReadResponse(id=ident, properties=properties, inputs=request.inputs)
 
     def Delete(self, request: Any, context: Any) -> Any:
         try:

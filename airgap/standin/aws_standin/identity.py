@@ -87,13 +87,18 @@ class LogGroup(Type):
         aws.logs.delete_log_group(logGroupName=ident)
 
 
+def _key_tags(aws: Aws, new: Json) -> list[dict[str, str]]:
+    tags = {**aws.tags, **(new.get("tags") or {})}
+    return [{"TagKey": key, "TagValue": value} for key, value in sorted(tags.items())]
+
+
 @offered
 class Key(Type):
     token = "aws:kms/key:Key"
     replaces = ("customerMasterKeySpec", "keyUsage", "multiRegion")
 
     def create(self, aws: Aws, new: Json) -> str:
-        made = aws.kms.create_key(**given(Description=new.get("description")))
+        made = aws.kms.create_key(**given(Description=new.get("description"), Tags=_key_tags(aws, new)))
         ident: str = made["KeyMetadata"]["KeyId"]
         self.update(aws, ident, {}, new)
         return ident

@@ -5,12 +5,9 @@ from typing import Any
 from airgap.standin.aws_standin.types import Aws, Json, Type, given, offered, tag_list
 
 
-class _Ec2(Type):
-    taggable = True
-
-
 @offered
-class Vpc(_Ec2):
+class Vpc(Type):
+    taggable = "vpc"
     token, replaces = "aws:ec2/vpc:Vpc", ("cidrBlock", "instanceTenancy")
 
     def create(self, aws: Aws, new: Json) -> str:
@@ -55,7 +52,8 @@ class SecondCidr(Type):
 
 
 @offered
-class Subnet(_Ec2):
+class Subnet(Type):
+    taggable = "subnet"
     token, replaces = "aws:ec2/subnet:Subnet", ("vpcId", "cidrBlock", "availabilityZone")
 
     def create(self, aws: Aws, new: Json) -> str:
@@ -107,7 +105,8 @@ class Reservation(Type):
 
 
 @offered
-class InternetGateway(_Ec2):
+class InternetGateway(Type):
+    taggable = "internet-gateway"
     token = "aws:ec2/internetGateway:InternetGateway"
 
     def create(self, aws: Aws, new: Json) -> str:
@@ -125,7 +124,8 @@ class InternetGateway(_Ec2):
 
 
 @offered
-class Eip(_Ec2):
+class Eip(Type):
+    taggable = "elastic-ip"
     token, replaces = "aws:ec2/eip:Eip", ("domain",)
 
     def create(self, aws: Aws, new: Json) -> str:
@@ -140,7 +140,8 @@ class Eip(_Ec2):
 
 
 @offered
-class NatGateway(_Ec2):
+class NatGateway(Type):
+    taggable = "natgateway"
     token = "aws:ec2/natGateway:NatGateway"
     replaces = ("subnetId", "allocationId", "connectivityType")
 
@@ -159,7 +160,8 @@ class NatGateway(_Ec2):
 
 
 @offered
-class RouteTable(_Ec2):
+class RouteTable(Type):
+    taggable = "route-table"
     token, replaces = "aws:ec2/routeTable:RouteTable", ("vpcId",)
 
     def create(self, aws: Aws, new: Json) -> str:
@@ -182,6 +184,9 @@ class Route(Type):
 
     def update(self, aws: Aws, ident: str, old: Json, new: Json) -> None:
         aws.ec2.replace_route(**self._fields(new))
+
+    def imported(self, aws: Aws, ident: str) -> str:
+        return f"r-{ident}"
 
     def read(self, aws: Aws, ident: str) -> Json | None:
         table, destination = ident.removeprefix("r-").split("_")
@@ -214,6 +219,12 @@ class RouteTableAssociation(Type):
         made = aws.ec2.associate_route_table(RouteTableId=new["routeTableId"], SubnetId=new["subnetId"])
         return str(made["AssociationId"])
 
+    def imported(self, aws: Aws, ident: str) -> str:
+        subnet, _, table = ident.partition("/")
+        (found,) = aws.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+        there = (a["RouteTableAssociationId"] for a in found["Associations"] if a.get("SubnetId") == subnet)
+        return next(there, "")
+
     def read(self, aws: Aws, ident: str) -> Json | None:
         wanted = [{"Name": "association.route-table-association-id", "Values": [ident]}]
         for table in aws.ec2.describe_route_tables(Filters=wanted)["RouteTables"]:
@@ -227,7 +238,8 @@ class RouteTableAssociation(Type):
 
 
 @offered
-class SecurityGroup(_Ec2):
+class SecurityGroup(Type):
+    taggable = "security-group"
     token, autoname = "aws:ec2/securityGroup:SecurityGroup", "name"
     replaces = ("name", "description", "vpcId")
 
@@ -266,7 +278,8 @@ def _rules(inputs: Json) -> list[Json]:
 
 
 @offered
-class VpcEndpoint(_Ec2):
+class VpcEndpoint(Type):
+    taggable = "vpc-endpoint"
     token = "aws:ec2/vpcEndpoint:VpcEndpoint"
     replaces = ("vpcId", "serviceName", "vpcEndpointType")
 
@@ -295,7 +308,8 @@ class VpcEndpoint(_Ec2):
 
 
 @offered
-class FlowLog(_Ec2):
+class FlowLog(Type):
+    taggable = "vpc-flow-log"
     token = "aws:ec2/flowLog:FlowLog"
     replaces = ("iamRoleArn", "logDestination", "trafficType", "vpcId", "maxAggregationInterval")
 
@@ -320,7 +334,8 @@ class FlowLog(_Ec2):
 
 
 @offered
-class LaunchTemplate(_Ec2):
+class LaunchTemplate(Type):
+    taggable = "launch-template"
     token, autoname = "aws:ec2/launchTemplate:LaunchTemplate", "name"
     replaces = ("name", "namePrefix")
 

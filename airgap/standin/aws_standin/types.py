@@ -1,8 +1,10 @@
 """What a type of resource is, and how AWS is asked."""
 
+import contextlib
 import os
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import boto3
@@ -21,22 +23,38 @@ class Aws:
     def __init__(self, region: str, tags: Mapping[str, str]) -> None:
         self.region, self.tags = region, dict(tags)
         self._clients: dict[str, Any] = {}
+        self._making = threading.local()
 
     def __getattr__(self, service: str) -> Any:
         if service not in self._clients:
             config = Config(retries={"max_attempts": 2})
-            self._clients[service] = boto3.client(service, region_name=self.region, config=config)
+            made = boto3.client(service, region_name=self.region, config=config)
+            if service == "ec2":
+                made.meta.events.register("provide-client-params.ec2", self._tag)
+            self._clients[service] = made
         return self._clients[service]
+
+    @contextlib.contextmanager
+    def tagging(self, kind: str, tags: Mapping[str, str]) -> Iterator[None]:
+        """What EC2 makes meanwhile carries these from the first moment, where it is of that kind."""
+        self._making.tags = {"ResourceType": kind, "Tags": tag_list(tags)} if kind else None
+        yield
+        self._making.tags = None
+
+    def _tag(self, params: Json, model: Any, **_: Any) -> None:
+        wanted = getattr(self._making, "tags", None)
+        if wanted and "TagSpecifications" in model.input_shape.members:
+            params["TagSpecifications"] = [wanted]
 
 
 class Type:
     """One type of resource. `replaces`: inputs whose change makes another one; `autoname`: the input that is made up
-    where the program leaves it out; `taggable`: EC2's way of tags, by the id."""
+    where the program leaves it out; `taggable`: what EC2 calls it, where it is tagged in EC2's way, by the id."""
 
     token: ClassVar[str]
     replaces: ClassVar[tuple[str, ...]] = ()
     autoname: ClassVar[str] = ""
-    taggable: ClassVar[bool] = False
+    taggable: ClassVar[str] = ""
 
     def create(self, aws: Aws, new: Json) -> str:
         """The id. What was made and then failed raises `Incomplete`."""
@@ -45,6 +63,10 @@ class Type:
     def read(self, aws: Aws, ident: str) -> Json | None:
         """Its outputs; None, or AWS's own error, where it is gone."""
         raise NotImplementedError
+
+    def imported(self, aws: Aws, ident: str) -> str:
+        """The id, by that of `pulumi import`; "" where it is not there."""
+        return ident
 
     def update(self, aws: Aws, ident: str, old: Json, new: Json) -> None:
         """What is not among `replaces`."""

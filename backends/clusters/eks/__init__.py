@@ -16,6 +16,7 @@ from netspec.backends.clusters.eks.control import API_SERVER, NAME, control_plan
 from netspec.backends.clusters.eks.groups import group_traits
 from netspec.backends.clusters.eks.network import network, vpc_id, way_out
 from netspec.backends.clusters.eks.nodes import node_groups, size
+from netspec.backends.clusters.eks.recovery import recoverable, sweeps
 from netspec.backends.clusters.eks.resource import CLUSTER_NODE, provider, tags
 from netspec.backends.clusters.eks.settings import EksSettings
 from netspec.backends.corefile import FEATURES, dns_facts
@@ -117,13 +118,13 @@ class Eks(Backend):
         chosen = add_ons.wanted(ir, settings, needs)
         first = [a.node for a in chosen if a.before_nodes]
         before = (*first, *(a.node for a in needs.accounts), *needs.before_nodes, *way_out(settings, found), CLUSTER)
-        return (
-            provider(settings.region, ir.cluster_name),
+        made = (
             *network(ir, settings, found),
             *control_plane(ir, settings, found, needs),
             *add_ons.addons(ir, settings, chosen, needs),
             *node_groups(ir, settings, found, needs, before),
         )
+        return provider(settings.region, ir.cluster_name), *recoverable(ir, settings, made), *sweeps(ir, settings)
 
     def facts(self, ir: Ir, settings: EksSettings) -> tuple[Fact, ...]:
         return dns_facts(ir.dns)

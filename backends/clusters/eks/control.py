@@ -12,6 +12,8 @@ from netspec.target import Address, Needs
 
 ENDPOINT, NAME = Ref(CLUSTER_NODE, "endpoint"), Ref(CLUSTER_NODE, "name")
 API_SERVER = Address(Ref(CLUSTER_NODE, "host"), 443)
+#: The plan node that stands for interfaces that nodes left: they are gone before the cluster is, and after all in it.
+LEFT = "left-interfaces"
 #: EKS's own policy of an administrator, who is system:masters (EKS docs, "Review access policy permissions").
 ADMIN = "AmazonEKSClusterAdminPolicy"
 
@@ -95,7 +97,7 @@ def _access(settings: EksSettings) -> tuple[ResourceNode, ...]:
         if number == len(asked):
             outputs = {"kubeconfig": Json(kubeconfig(settings.region)), "identity": ENDPOINT}
             barrier = {"provides": (CLUSTER,), "secrets": ("kubeconfig",), "outputs": outputs}
-        before = ids(made[:-1]) if barrier else ()
+        before = (*ids(made[:-1]), LEFT) if barrier else ()
         token = "eks/accessPolicyAssociation:AccessPolicyAssociation"
         made.append(resource(f"{name}-policy", token, grant, before, **barrier))
     return tuple(made)

@@ -12,7 +12,7 @@ CLUSTER_NODE = "eks"
 
 def provider(region: str, cluster: str) -> ResourceNode:
     given = {"region": region, "defaultTags": {"tags": tags(cluster)}}
-    return ResourceNode(AWS, PROVIDER + AWS, given, version=PLUGINS["aws"].official)
+    return ResourceNode(AWS, PROVIDER + AWS, given, version=PLUGINS["aws"].official, fixed=("region",))
 
 
 def tags(cluster: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from netspec.backends.clusters.gke.checks import ANYWHERE, check
 from netspec.backends.clusters.gke.resource import CLUSTER_NODE, provider, resource
 from netspec.backends.clusters.gke.settings import GkeNodePool, GkeSettings
+from netspec.backends.objects import balancers
 from netspec.diagnostics import Report
 from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, NODES, Json, Node, Ref, ResourceNode
@@ -65,6 +66,7 @@ class Gke(Backend):
             *_network(ir, settings),
             _cluster(ir, settings, needs),
             *_pools(settings),
+            balancers(),
         )
 
 

@@ -1,0 +1,83 @@
+"""Resources that are there and not whole: their provider says so, and Pulumi would leave them as they are.
+
+A change that changes nothing of such a resource is no help, so it is made again; what an apply leaves ailing is told.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from netspec.deploy import asking
+from netspec.deploy.asking import Recorded, Unanswered
+from netspec.diagnostics import Problem
+from netspec.plan import Health, ManifestNode, Plan, ResourceNode
+
+#: Questions at a time, and seconds that something may take to be whole once an apply is done, between two looks.
+LANES, PATIENCE, INTERVAL = 8, 60.0, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ailing:
+    """A resource of the plan, its state in its provider's word, and why."""
+
+    urn: str
+    name: str
+    state: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.state}" + (f" ({self.why})" if self.why else "")
+
+
+def look(plan: Plan, exported: str) -> list[Ailing]:
+    """Those of the plan that are made and not whole. One whose provider does not answer is for the apply to find."""
+    recorded = Recorded(exported)
+    asked = [(node, node.health) for node in plan.nodes if isinstance(node, ResourceNode) and node.health]
+    made = [(recorded.of(node.id), node, health) for node, health in asked]
+    with ThreadPoolExecutor(LANES) as pool:
+        found = pool.map(lambda row: row[0] and _ask(recorded, row[0]["urn"], row[1].id, row[2]), made)
+        return [ailing for ailing in found if ailing]
+
+
+def _ask(recorded: Recorded, urn: str, name: str, health: Health) -> Ailing | None:
+    with suppress(Unanswered, KeyError):
+        said = asking.answer(recorded.words(health.words))
+        state = str(asking.at(said, health.state))
+        if state in health.failed:
+            return Ailing(urn, name, state, "; ".join(_issues(said, health.issues)))
+    return None
+
+
+def _issues(said: Any, path: str) -> Iterator[str]:
+    with suppress(KeyError):
+        for issue in asking.at(said, path) or ():
+            yield f"{issue.get('code')}: {issue.get('message')}"
+
+
+def failed_in(exported: str) -> list[str]:
+    """The resources of a provider that were made and then failed, by the state alone. Pulumi would only try to change
+    them, which changes nothing; objects on a cluster are applied anew in any case."""
+    resources = (json.loads(exported).get("deployment") or {}).get("resources") or []
+    others = ("kubernetes:", "pulumi-python:", "pulumi:")
+    return [r["urn"] for r in resources if r.get("initErrors") and not r["type"].startswith(others)]
+
+
+def with_objects(plan: Plan, urns: list[str], exported: str) -> list[str]:
+    """These, and the objects on the cluster of kinds that they bring: those go with them."""
+    names = {asking.name_of(urn) for urn in urns}
+    recorded = Recorded(exported)
+    objects = (n for n in plan.nodes if isinstance(n, ManifestNode) and names & set(n.depends_on))
+    return [*urns, *(found["urn"] for node in objects if (found := recorded.of(node.id)))]
+
+
+def wait(plan: Plan, exported: str) -> None:
+    """Raises `Problem` with what is still not whole when the time is up."""
+    deadline = time.monotonic() + PATIENCE
+    while ailing := look(plan, exported):
+        if time.monotonic() > deadline:
+            raise Problem("; ".join(map(str, ailing)), "run the same command again: it is then made again")
+        time.sleep(INTERVAL)

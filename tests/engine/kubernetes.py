@@ -133,12 +133,15 @@ def serving(folder: Path, webhook: str = "") -> Iterator[Path]:
     )
     who = ["--authorization-mode=AlwaysAllow"]
     if webhook:
-        asked = {"clusters": [{"name": "who", "cluster": {"server": webhook}}], "users": [{"name": "who", "user": {}}]}
-        context = {
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "who", "cluster": {"server": webhook}}],
+            "users": [{"name": "who", "user": {}}],
             "contexts": [{"name": "who", "context": {"cluster": "who", "user": "who"}}],
             "current-context": "who",
         }
-        (folder / "webhook").write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **asked, **context}))
+        (folder / "webhook").write_text(json.dumps(config))
         who = ["--authorization-mode=RBAC", "--authentication-token-webhook-version=v1"]
         who += [f"--authentication-token-webhook-config-file={folder / 'webhook'}"]
         who += ["--authentication-token-webhook-cache-ttl=0"]

@@ -1,6 +1,5 @@
 """The protocol itself: every handler asks the resource's type."""
 
-import concurrent.futures
 import hashlib
 import json
 import os
@@ -10,12 +9,12 @@ import boto3
 import grpc
 from botocore.exceptions import ClientError
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 
 from airgap.standin.aws_standin import eks, identity, network
 from airgap.standin.aws_standin.types import TYPES, Aws, Json, Type, is_gone, retag
-from airgap.standin.kubernetes_standin.wire import Incomplete, drop_nulls, dump, leaves, load
+from airgap.standin.kubernetes_standin.serving import Servicer, serve
+from airgap.standin.kubernetes_standin.wire import drop_nulls, dump, leaves, load
 
 VERSION = "7.51.1"
 MODULES = (eks, identity, network)
@@ -38,9 +37,10 @@ def known_regions() -> set[str]:
     return {r for p in session.get_available_partitions() for r in session.get_available_regions("ec2", p)}
 
 
-class Provider(provider_pb2_grpc.ResourceProviderServicer):
+class Provider(Servicer):
     """The handlers of the ResourceProvider protocol."""
 
+    version = VERSION
     configured: Aws | None = None
 
     @property
@@ -48,48 +48,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         assert self.configured is not None
         return self.configured
 
-    def __getattribute__(self, name: str) -> Any:
-        """Every handler: an exception becomes one clear gRPC status instead of a traceback."""
-        found = super().__getattribute__(name)
-        if not name[0].isupper() or not callable(found):
-            return found
+    def told(self, handler: str, error: Exception) -> tuple[grpc.StatusCode, str]:
+        if not isinstance(error, ClientError):
+            return super().told(handler, error)
+        said = error.response["Error"]
+        return grpc.StatusCode.UNKNOWN, f"{error.operation_name}: {said['Code']}: {said['Message']}"
 
-        def guarded(request: Any, context: Any) -> Any:
-            try:
-                return found(request, context)
-            except Incomplete as error:
-                news = request.properties if name == "Create" else request.news
-                status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=error.reason)
-                properties = dump({**load(news), **_plain(error.properties)})
-                failed = pb.ErrorResourceInitFailed(
-                    id=error.ident, properties=properties, inputs=news, reasons=[error.reason]
-                )
-                status.details.add().Pack(failed)
-                context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-                context.abort(grpc.StatusCode.UNKNOWN, error.reason)
-            except ClientError as error:
-                said = error.response["Error"]
-                text = f"{error.operation_name}: {said['Code']}: {said['Message']}"
-                context.abort(grpc.StatusCode.UNKNOWN, text)
-            except Exception as error:
-                if context.code() is None:
-                    context.abort(grpc.StatusCode.UNKNOWN, f"{type(error).__name__}: {error}")
-                raise
-
-        return guarded
-
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        return plugin_pb2.PluginInfo(version=VERSION)
-
-    def Cancel(self, request: Any, context: Any) -> Any:
-        return empty_pb2.Empty()
-
-    def CheckConfig(self, request: Any, context: Any) -> Any:
-        return pb.CheckResponse(inputs=request.news)
-
-    def DiffConfig(self, request: Any, context: Any) -> Any:
-        same = load(request.old_inputs) == load(request.news)
-        return pb.DiffResponse(changes=pb.DiffResponse.DIFF_NONE if same else pb.DiffResponse.DIFF_SOME)
+    def made(self, inputs: Json, properties: Json) -> Json:
+        return {**inputs, **_plain(properties)}
 
     def Configure(self, request: Any, context: Any) -> Any:
         """As the real one: who asks is known before anything is made."""
@@ -193,15 +159,5 @@ def _keep(old: Json, new: Json, path: list[str]) -> None:
         new[last] = old[last]
 
 
-def main() -> None:
-    """Serve on a free loopback port, whose number is the first line on stdout."""
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(LANES))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    print(port, flush=True)
-    server.wait_for_termination()
-
-
 if __name__ == "__main__":
-    main()
+    serve(Provider(), LANES)

@@ -1,10 +1,20 @@
 """EKS: internal/service/eks of the real provider."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airgap.standin.aws_standin.types import Aws, Json, Type, given, offered, wait, wait_gone
 from airgap.standin.kubernetes_standin.wire import Incomplete
+
+
+def whole(kind: Type, aws: Aws, ident: str, found: Callable[[], Json], failed: str) -> str:
+    """The id, once AWS says that it is ACTIVE. What is `failed`, or not ACTIVE in time, is made all the same."""
+    state = wait(lambda: str(found()["status"]), "ACTIVE", (failed,))
+    if state != "ACTIVE":
+        issues = (found().get("health") or {}).get("issues") or ()
+        said = "; ".join(f"{issue['code']}: {issue['message']}" for issue in issues)
+        raise Incomplete(ident, kind.read(aws, ident) or {}, f"unexpected state {state!r}, wanted 'ACTIVE'. {said}")
+    return ident
 
 
 @offered
@@ -39,10 +49,7 @@ class Cluster(Type):
                 tags={**aws.tags, **(new.get("tags") or {})},
             )
         )
-        state = wait(lambda: str(self._of(aws, new["name"])["status"]), "ACTIVE", ("FAILED",))
-        if state != "ACTIVE":
-            raise Incomplete(new["name"], self.read(aws, new["name"]) or {}, f"unexpected state {state!r}")
-        return str(new["name"])
+        return whole(self, aws, str(new["name"]), lambda: self._of(aws, new["name"]), "FAILED")
 
     def update(self, aws: Aws, ident: str, old: Json, new: Json) -> None:
         if new.get("version") != old.get("version"):
@@ -102,10 +109,7 @@ class AddOn(Type):
         )
         ident = f"{cluster}:{name}"
         # CREATING and DEGRADED are waited through: a DEGRADED add-on may find its nodes yet.
-        state = wait(lambda: str(self._of(aws, ident)["status"]), "ACTIVE", ("CREATE_FAILED",))
-        if state != "ACTIVE":
-            raise Incomplete(ident, self.read(aws, ident) or {}, _why(state, self._of(aws, ident)))
-        return ident
+        return whole(self, aws, ident, lambda: self._of(aws, ident), "CREATE_FAILED")
 
     def update(self, aws: Aws, ident: str, old: Json, new: Json) -> None:
         cluster, name = ident.split(":")
@@ -139,12 +143,6 @@ class AddOn(Type):
     def _of(aws: Aws, ident: str) -> Json:
         cluster, name = ident.split(":")
         return dict(aws.eks.describe_addon(clusterName=cluster, addonName=name)["addon"])
-
-
-def _why(state: str, found: Mapping[str, Any]) -> str:
-    issues = (found.get("health") or {}).get("issues") or ()
-    said = "; ".join(f"{issue['code']}: {issue['message']}" for issue in issues)
-    return f"unexpected state {state!r}, wanted target 'ACTIVE'. {said}"
 
 
 @offered
@@ -185,10 +183,7 @@ class NodeGroup(Type):
             )
         )
         ident = f"{cluster}:{name}"
-        state = wait(lambda: str(self._of(aws, ident)["status"]), "ACTIVE", ("CREATE_FAILED",))
-        if state != "ACTIVE":
-            raise Incomplete(ident, self.read(aws, ident) or {}, _why(state, self._of(aws, ident)))
-        return ident
+        return whole(self, aws, ident, lambda: self._of(aws, ident), "CREATE_FAILED")
 
     def update(self, aws: Aws, ident: str, old: Json, new: Json) -> None:
         cluster, name = ident.split(":")

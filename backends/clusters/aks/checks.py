@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 
 from netspec.backends.clusters.aks.pools import max_pods, only_critical
 from netspec.backends.clusters.aks.settings import AksSettings
+from netspec.backends.clusters.managed import check_cni, check_name, check_pools
 from netspec.diagnostics import Path, Report
 from netspec.ir.model import Ir
 from netspec.spec.types import network
@@ -21,27 +22,17 @@ ANYWHERE = "0.0.0.0/0"
 
 def check(ir: Ir, settings: AksSettings, needs: Needs, report: Report, cni: str) -> None:
     at: Path = ("stacks", ir.stack, "cluster")
-    if len(ir.cluster_name) > NAME_LIMIT:
-        message = f"the cluster's name {ir.cluster_name} is longer than {NAME_LIMIT} characters"
-        report.error("NS986", ("stacks", ir.stack), message, "a shorter metadata.name or stack name")
-    if not any(addon.name == cni for addon in needs.addons):
-        message = f"AKS is made with Azure's own CNI, and {ir.providers['cni']} is another"
-        report.error("NS973", ("stacks", ir.stack, "cni"), message, f"set cni.provider: {cni}")
+    check_name(ir, NAME_LIMIT, "NS986", report)
+    check_cni(ir, needs, cni, "NS973", report)
     _pools(ir, settings, needs, report, at)
     _addresses(ir, settings, report, at)
     _access(settings, report, at)
 
 
 def _pools(ir: Ir, settings: AksSettings, needs: Needs, report: Report, at: Path) -> None:
-    seen: set[str] = set()
+    check_pools(settings.node_pools, "node pool", "NS987", (*at, "nodePools"), report)
     for i, pool in enumerate(settings.node_pools):
         where = (*at, "nodePools", i)
-        if pool.name in seen:
-            report.error("NS987", (*where, "name"), f"two node pools are called {pool.name}", "rename one")
-        seen.add(pool.name)
-        if pool.min > pool.max:
-            message = f"{pool.name} has at least {pool.min} and at most {pool.max} nodes"
-            report.error("NS987", (*where, "max"), message, "max is min or more")
         if pool.mode == "system" and pool.min == 0:
             report.error("NS987", (*where, "min"), f"the system pool {pool.name} has a node", "min: 1 or more")
         pods = max_pods(ir, pool, needs)

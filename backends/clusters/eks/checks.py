@@ -9,6 +9,7 @@ from netspec.backends.clusters.eks.addresses import LARGEST, SMALLEST, Subnet, o
 from netspec.backends.clusters.eks.groups import architecture
 from netspec.backends.clusters.eks.nodes import size
 from netspec.backends.clusters.eks.settings import EksSettings
+from netspec.backends.clusters.managed import check_name
 from netspec.backends.instances import instances
 from netspec.diagnostics import Path, Report
 from netspec.ir.model import Ir
@@ -41,9 +42,7 @@ def check(ir: Ir, settings: EksSettings, needs: Needs, report: Report) -> None:
 
 
 def _cluster(ir: Ir, settings: EksSettings, report: Report, at: Path) -> None:
-    if len(ir.cluster_name) > NAME_LIMIT:
-        message = f"the cluster's name {ir.cluster_name} is longer than {NAME_LIMIT} characters"
-        report.error("NS801", ("stacks", ir.stack), message, "a shorter metadata.name or stack name")
+    check_name(ir, NAME_LIMIT, "NS801", report)
     if settings.auto_mode:
         message = "EKS Auto Mode brings nodes with a CNI, kube-proxy and DNS of its own, which no spec sets or reads"
         report.error("NS811", (*at, "autoMode"), message, "remove it, and give nodeGroups")

@@ -3,6 +3,7 @@
 from ipaddress import IPv4Network
 
 from netspec.backends.clusters.gke.settings import GkeSettings
+from netspec.backends.clusters.managed import check_cni, check_name, check_pools
 from netspec.diagnostics import Path, Report
 from netspec.ir.model import Ir
 from netspec.spec.types import network
@@ -16,12 +17,8 @@ ANYWHERE = "0.0.0.0/0"
 
 def check(ir: Ir, settings: GkeSettings, needs: Needs, report: Report, cni: str) -> None:
     at: Path = ("stacks", ir.stack, "cluster")
-    if len(ir.cluster_name) > NAME_LIMIT:
-        message = f"the cluster's name {ir.cluster_name} is longer than {NAME_LIMIT} characters"
-        report.error("NS990", ("stacks", ir.stack), message, "a shorter metadata.name or stack name")
-    if not any(addon.name == cni for addon in needs.addons):
-        message = f"GKE brings its own CNI, and {ir.providers['cni']} is another"
-        report.error("NS991", ("stacks", ir.stack, "cni"), message, f"set cni.provider: {cni}")
+    check_name(ir, NAME_LIMIT, "NS990", report)
+    check_cni(ir, needs, cni, "NS991", report)
     for i, zone in enumerate(settings.zones):
         if zone in settings.zones[:i] or not zone.startswith(f"{settings.region}-"):
             message = f"{zone} is given twice, or is not in {settings.region}"
@@ -38,15 +35,7 @@ def check(ir: Ir, settings: GkeSettings, needs: Needs, report: Report, cni: str)
 
 
 def _pools(settings: GkeSettings, report: Report, at: Path) -> None:
-    seen: set[str] = set()
-    for i, pool in enumerate(settings.node_pools):
-        where = (*at, "nodePools", i)
-        if pool.name in seen:
-            report.error("NS993", (*where, "name"), f"two node pools are called {pool.name}", "rename one")
-        seen.add(pool.name)
-        if pool.min > pool.max:
-            message = f"{pool.name} has at least {pool.min} and at most {pool.max} nodes in a zone"
-            report.error("NS993", (*where, "max"), message, "max is min or more")
+    check_pools(settings.node_pools, "node pool", "NS993", (*at, "nodePools"), report)
     if all(pool.taints or not pool.min for pool in settings.node_pools):
         message = "no pool without taints has a node at first, so the cluster's own pods run nowhere, DNS among them"
         report.error("NS993", (*at, "nodePools"), message, "a pool without taints, min: 1 or more")

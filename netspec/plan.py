@@ -56,12 +56,13 @@ class Cut:
 @dataclass(frozen=True, slots=True)
 class Health:
     """How a resource's provider says it is: `words` is a command that prints JSON; in that, `state` is the dotted path
-    of a word, of which `failed` are those that a change of the resource does not heal, and `issues` that of a list of
-    {code, message}."""
+    of a word, of which `failed` are those that a change of the resource does not heal, and `passing` those that only
+    have to be waited for; `issues` is that of a list of {code, message}."""
 
     words: tuple[Any, ...]
     state: str
     failed: tuple[str, ...]
+    passing: tuple[str, ...]
     issues: str
 
 

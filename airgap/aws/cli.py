@@ -20,6 +20,7 @@ HEADER = "x-k8s-aws-id"
 VALID, LIFE = 60, timedelta(minutes=14)
 #: Operations of EKS that are one GET: asked without boto3, which takes a second to start.
 QUICK = {
+    "describe-cluster": "/clusters/{name}",
     "describe-addon": "/clusters/{cluster-name}/addons/{addon-name}",
     "describe-nodegroup": "/clusters/{cluster-name}/node-groups/{nodegroup-name}",
 }

@@ -34,7 +34,9 @@ class Recorded:
     def _value(self, value: Any) -> Any:
         if isinstance(value, Ref):
             found = self._by_id[value.node]
-            return found["id"] if value.output == "id" else at(found.get("outputs") or {}, value.output)
+            # Of one that was taken over and not read yet there are its inputs alone.
+            known = {**(found.get("inputs") or {}), **(found.get("outputs") or {})}
+            return found["id"] if value.output == "id" else at(known, value.output)
         if isinstance(value, Json):
             return json.dumps(self._value(value.value))
         if isinstance(value, Cut):

@@ -6,6 +6,7 @@ for `down` has no plan. Pulumi's refresh then asks the provider whether it is th
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +17,8 @@ from netspec.plan import PROVIDER, Found, Plan, ResourceNode
 from netspec.toolchain import project
 
 Say = Callable[[str], None]
+#: Questions at a time.
+LANES = 8
 
 
 def keep(stack: str, plan: Plan) -> None:
@@ -35,17 +38,20 @@ def adopt(stack: str, state: dict[str, Any], pending: Sequence[Mapping[str, Any]
     lookups = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     recorded = Recorded(json.dumps(state))
     known = {(r["urn"], r.get("id")) for r in recorded.resources}
-    adopted = []
-    for operation in pending:
-        resource = operation["resource"]
-        lookup = lookups.get(name_of(resource["urn"]))
-        if operation["type"] != "creating" or lookup is None:
-            continue
-        found = identities(Found(**lookup), resource.get("inputs") or {}, say)
-        ident = next((i for i in found if (resource["urn"], i) not in known), None)
-        if ident is not None:
-            say(f"{name_of(resource['urn'])} was being made when the run was cut: looking for it")
-            adopted.append({**resource, "id": ident})
+    rows = [
+        (operation["resource"], Found(**lookups[name_of(operation["resource"]["urn"])]))
+        for operation in pending
+        if operation["type"] == "creating" and name_of(operation["resource"]["urn"]) in lookups
+    ]
+    with ThreadPoolExecutor(LANES) as pool:
+        found = pool.map(lambda row: list(identities(row[1], row[0].get("inputs") or {}, say)), rows)
+        named = [
+            (resource, next((i for i in ids if (resource["urn"], i) not in known), None))
+            for (resource, _), ids in zip(rows, found, strict=True)
+        ]
+    adopted = [{**resource, "id": ident} for resource, ident in named if ident is not None]
+    if adopted:
+        say(f"looking for what was being made when the run was cut: {', '.join(name_of(r['urn']) for r in adopted)}")
     state["deployment"]["resources"] = [*recorded.resources, *adopted]
     return bool(adopted)
 

@@ -5,7 +5,7 @@ A change that changes nothing of such a resource is no help, so it is made again
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,21 +16,38 @@ from netspec.deploy.asking import Recorded, Unanswered
 from netspec.diagnostics import Problem
 from netspec.plan import Health, ManifestNode, Plan, ResourceNode
 
-#: Questions at a time, and seconds that something may take to be whole once an apply is done, between two looks.
-LANES, PATIENCE, INTERVAL = 8, 60.0, 5.0
+#: Questions at a time; seconds that something may take to be whole once an apply is done, that what is under way may
+#: take to end, and between two looks.
+LANES, PATIENCE, UNDER_WAY, INTERVAL = 8, 60.0, 1800.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ailing:
-    """A resource of the plan, its state in its provider's word, and why."""
+    """A resource of the plan, its state in its provider's word, and why. `passes`: it is only to be waited for."""
 
     urn: str
     name: str
     state: str
     why: str
+    passes: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} is {self.state}" + (f" ({self.why})" if self.why else "")
+
+
+def settled(plan: Plan, exported: str, say: Callable[[str], None]) -> list[Ailing]:
+    """What ails once nothing is under way any more: what a cut run began goes on by itself."""
+    deadline, told = time.monotonic() + UNDER_WAY, set[str]()
+    while True:
+        found = look(plan, exported)
+        passing = [str(ailing) for ailing in found if ailing.passes]
+        if not passing or time.monotonic() > deadline:
+            return [ailing for ailing in found if not ailing.passes]
+        for text in passing:
+            if text not in told:
+                say(f"{text}: waiting")
+        told.update(passing)
+        time.sleep(INTERVAL)
 
 
 def look(plan: Plan, exported: str) -> list[Ailing]:
@@ -47,8 +64,8 @@ def _ask(recorded: Recorded, urn: str, name: str, health: Health) -> Ailing | No
     with suppress(Unanswered, KeyError):
         said = asking.answer(recorded.words(health.words))
         state = str(asking.at(said, health.state))
-        if state in health.failed:
-            return Ailing(urn, name, state, "; ".join(_issues(said, health.issues)))
+        if state in (*health.failed, *health.passing):
+            return Ailing(urn, name, state, "; ".join(_issues(said, health.issues)), state in health.passing)
     return None
 
 

@@ -127,7 +127,7 @@ class Session:
         exported = self._exported(stack)
         cut.refuse_moved(plan, exported)
         failed = dict.fromkeys(health.failed_in(exported), "was not made as it should be")
-        for ailing in health.look(plan, exported) if ask else ():
+        for ailing in health.settled(plan, exported, self._say) if ask else ():
             failed.setdefault(ailing.urn, f"is {ailing.state} ({ailing.why})" if ailing.why else f"is {ailing.state}")
         for urn, how in failed.items():
             self._say(f"{urn.rpartition('::')[2]} {how}: it is made again")
@@ -199,7 +199,7 @@ class Session:
             try:
                 stack = self._stack(create, plan)
                 if was_killed:
-                    self._again(lambda: self._forget_pending(stack))
+                    self._forget_pending(stack)
                 yield stack
             except StackNotFoundError:
                 raise
@@ -245,7 +245,7 @@ class Session:
         with tempfile.NamedTemporaryFile("w", dir=project.scratch_dir(self._name), suffix=".json") as file:
             json.dump(state, file)
             file.flush()
-            self._pulumi(stack, "stack", "import", "--file", file.name)
+            self._again(lambda: self._pulumi(stack, "stack", "import", "--file", file.name))
 
     def _exported(self, stack: Stack) -> str:
         """The stack's state with its secrets as they are stored; the Automation API's own has them in plain text."""

@@ -43,7 +43,11 @@ def addon(name: str, **fields: Any) -> dict[str, Any]:
 
 
 HEALTH = Health(
-    ("aws", "describe", Ref("addon:dns", "addonName")), "addon.status", ("DEGRADED",), "addon.health.issues"
+    ("aws", "describe", Ref("addon:dns", "addonName")),
+    "addon.status",
+    ("DEGRADED",),
+    ("CREATING",),
+    "addon.health.issues",
 )
 DNS = ResourceNode("addon:dns", "aws:eks/addon:Addon", {}, health=HEALTH)
 PLAN = Plan("p", "s", (DNS, ManifestNode("x:a", {}, ("addon:dns",)), ManifestNode("x:b", {}, ("cluster",))))
@@ -79,6 +83,13 @@ def test_what_an_apply_leaves_ailing_is_an_error_that_says_so(
     monkeypatch.setattr(health, "PATIENCE", 30.0)
     script("aws", f"[ -e {tmp_path}/well ] && {said('ACTIVE')} || {{ touch {tmp_path}/well; {said('DEGRADED')}; }}")
     health.wait(PLAN, state(addon("dns")))
+
+
+def test_what_is_under_way_is_waited_for(script: Script, tmp_path: Path) -> None:
+    script("aws", f"[ -e {tmp_path}/made ] && {said('DEGRADED')} || {{ touch {tmp_path}/made; {said('CREATING')}; }}")
+    told: list[str] = []
+    (found,) = health.settled(PLAN, state(addon("dns")), told.append)
+    assert found.state == "DEGRADED" and told == ["addon:dns is CREATING (TooFew: no nodes): waiting"]
 
 
 # A run that was cut

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 from eks_support import VXLAN, before, cluster, compiled, group, plan_of, resources
 
-from netspec.plan import CLUSTER, CNI_READY, NODES, ManifestNode, ReadyNode, Ref, providers
+from netspec.plan import (
+    CLUSTER,
+    CNI_READY,
+    NODES,
+    UNBALANCED,
+    Json,
+    ManifestNode,
+    ReadyNode,
+    Ref,
+    SweepNode,
+    providers,
+)
 
 CUSTOM = {"provider": "vpc-cni", "customNetworking": True, "prefixDelegation": True}
 POD_SUBNETS = {"vpc": {"podSubnets": True}}
@@ -50,6 +61,40 @@ def test_an_overlay_s_operator_comes_before_nodes_and_is_not_waited_for() -> Non
     (node,) = [n for n in plan.nodes if n.id == operator]
     assert isinstance(node, ManifestNode) and not node.wait
     assert not {"addon:vpc-cni", "addon:eks-pod-identity-agent", "identity-vpc-cni"} & resources(plan).keys()
+
+
+def test_what_others_left_goes_before_what_it_would_keep() -> None:
+    """Load balancers while nodes and CNI are there; interfaces after all nodes, before the cluster and its network."""
+    front = {"name": "front", "namespace": "shop", "type": "LoadBalancer", "selector": {"app": "web"}}
+    plan = plan_of(compiled(services=[{**front, "ports": [{"port": 80}]}]))
+    needs = before(plan)
+    assert needs[UNBALANCED] >= {"node-group-general", "addon:vpc-cni", NODES, CNI_READY}
+    assert UNBALANCED in needs["service:shop/front"]
+    assert needs["left-interfaces"] >= {"eks", "subnet-private-eu-west-1a", "vpc"}
+    assert all("left-interfaces" in needs[n] for n in ("addon:vpc-cni", "node-group-general", "identity-vpc-cni"))
+    (sweep,) = [n for n in plan.nodes if isinstance(n, SweepNode) and n.id == "left-interfaces"]
+    tags = [f["Name"] for left in sweep.leftovers for w in left.find if isinstance(w, Json) for f in w.value]
+    assert tags.count("vpc-id") == tags.count("status") == 2
+    assert {"tag:cluster.k8s.amazonaws.com/name", "tag:netspec.dev/cluster"} < set(tags)
+
+
+@pytest.mark.parametrize("cni", [CUSTOM, VXLAN, {"provider": "cilium", "eni": {"podSubnetsOnly": True}}])
+def test_whatever_a_cut_run_made_is_found(cni: dict[str, Any]) -> None:
+    everything = {"podSubnets": True, "reservePrefixes": True, "endpoints": ["s3", "sts"], "flowLogs": 7}
+    vpc = everything if cni is not VXLAN else {}
+    plan = plan_of(compiled(cluster(vpc=vpc, logging=["api"], encryptionKey="own"), cni))
+    found = {n.id: n for n in resources(plan).values() if n.provider}
+    assert len(found) > 30 and [name for name, node in found.items() if node.lookup is None] == []
+    for node in found.values():
+        assert node.lookup is not None
+        # What the id or the question is made of are inputs of the resource.
+        text = " ".join((node.lookup.id, *node.lookup.words)).replace("{0}", "")
+        given = {**node.properties, "name": "auto", "nodeGroupName": "auto"}
+        assert text.format_map(given)
+        if node.lookup.items == "ResourceTagMappingList":
+            assert node.properties["tags"]["netspec.dev/node"] == node.id
+    ailing = {n.id for n in found.values() if n.health}
+    assert ailing == {"eks", *(n for n in found if n.startswith(("addon:", "node-group-")))}
 
 
 # The network

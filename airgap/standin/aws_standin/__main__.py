@@ -122,8 +122,11 @@ class Provider(Servicer):
             live = None
         if live is None:
             return pb.ReadResponse()
-        properties = dump({**load(request.properties), **_plain(live)})
-        return pb.ReadResponse(id=ident, properties=properties, inputs=request.inputs)
+        inputs, outputs = load(request.inputs), _plain(live)
+        if not request.properties.fields:  # made by a run that was cut, perhaps not to its end
+            inputs |= {key: outputs[key] for key in inputs if key in outputs}
+        properties = dump({**load(request.properties), **inputs, **outputs})
+        return pb.ReadResponse(id=ident, properties=properties, inputs=dump(inputs))
 
     def Delete(self, request: Any, context: Any) -> Any:
         try:

@@ -109,7 +109,10 @@ class Key(Type):
 
     def read(self, aws: Aws, ident: str) -> Json | None:
         found = aws.kms.describe_key(KeyId=ident)["KeyMetadata"]
-        return None if found["KeyState"] == "PendingDeletion" else {"arn": found["Arn"], "keyId": ident}
+        if found["KeyState"] == "PendingDeletion":
+            return None
+        turned = aws.kms.get_key_rotation_status(KeyId=ident)["KeyRotationEnabled"]
+        return {"arn": found["Arn"], "keyId": ident, "enableKeyRotation": turned}
 
     def delete(self, aws: Aws, ident: str, outputs: Json) -> None:
         aws.kms.schedule_key_deletion(KeyId=ident, PendingWindowInDays=outputs.get("deletionWindowInDays") or 30)

@@ -24,7 +24,11 @@ class Vpc(Type):
     def read(self, aws: Aws, ident: str) -> Json | None:
         (found,) = aws.ec2.describe_vpcs(VpcIds=[ident])["Vpcs"]
         arn = f"arn:aws:ec2:{aws.region}:{found['OwnerId']}:vpc/{ident}"
-        return {"cidrBlock": found["CidrBlock"], "arn": arn, "ownerId": found["OwnerId"]}
+        attributes = {
+            name: aws.ec2.describe_vpc_attribute(VpcId=ident, Attribute=name)[f"{name[0].upper()}{name[1:]}"]["Value"]
+            for name in ("enableDnsSupport", "enableDnsHostnames")
+        }
+        return {"cidrBlock": found["CidrBlock"], "arn": arn, "ownerId": found["OwnerId"], **attributes}
 
     def delete(self, aws: Aws, ident: str, outputs: Json) -> None:
         aws.ec2.delete_vpc(VpcId=ident)
@@ -111,15 +115,20 @@ class InternetGateway(Type):
 
     def create(self, aws: Aws, new: Json) -> str:
         ident: str = aws.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-        aws.ec2.attach_internet_gateway(InternetGatewayId=ident, VpcId=new["vpcId"])
+        self.update(aws, ident, {}, new)
         return ident
+
+    def update(self, aws: Aws, ident: str, old: Json, new: Json) -> None:
+        if old.get("vpcId") != new["vpcId"]:
+            aws.ec2.attach_internet_gateway(InternetGatewayId=ident, VpcId=new["vpcId"])
 
     def read(self, aws: Aws, ident: str) -> Json | None:
         (found,) = aws.ec2.describe_internet_gateways(InternetGatewayIds=[ident])["InternetGateways"]
         return {"vpcId": (found["Attachments"] or [{}])[0].get("VpcId")}
 
     def delete(self, aws: Aws, ident: str, outputs: Json) -> None:
-        aws.ec2.detach_internet_gateway(InternetGatewayId=ident, VpcId=outputs["vpcId"])
+        if outputs.get("vpcId"):
+            aws.ec2.detach_internet_gateway(InternetGatewayId=ident, VpcId=outputs["vpcId"])
         aws.ec2.delete_internet_gateway(InternetGatewayId=ident)
 
 
@@ -254,12 +263,14 @@ class SecurityGroup(Type):
 
     def update(self, aws: Aws, ident: str, old: Json, new: Json) -> None:
         if _rules(old) != _rules(new):
-            aws.ec2.revoke_security_group_ingress(GroupId=ident, IpPermissions=_rules(old))
+            if _rules(old):
+                aws.ec2.revoke_security_group_ingress(GroupId=ident, IpPermissions=_rules(old))
             aws.ec2.authorize_security_group_ingress(GroupId=ident, IpPermissions=_rules(new))
 
     def read(self, aws: Aws, ident: str) -> Json | None:
         (found,) = aws.ec2.describe_security_groups(GroupIds=[ident])["SecurityGroups"]
-        return {"name": found["GroupName"], "vpcId": found["VpcId"], "description": found["Description"]}
+        rules: Json = {} if found["IpPermissions"] else {"ingress": []}
+        return {"name": found["GroupName"], "vpcId": found["VpcId"], "description": found["Description"], **rules}
 
     def delete(self, aws: Aws, ident: str, outputs: Json) -> None:
         aws.ec2.delete_security_group(GroupId=ident)

@@ -20,6 +20,7 @@ from netspec.plan import Found, Health, Json, Leftover, Node, Ref, ResourceNode,
 NODE_TAG, CLUSTER_TAG = "netspec.dev/node", "netspec.dev/cluster"
 #: States that no change heals. One that fails to be changed is still as it was, and Pulumi changes it once more.
 FAILED = ("CREATE_FAILED", "DEGRADED", "DELETE_FAILED")
+PASSING = ("CREATING", "UPDATING")
 #: Resources whose import's id is made of their inputs.
 IDS = {
     "aws:cloudwatch/logGroup:LogGroup": "{name}",
@@ -86,14 +87,17 @@ def _lookup(ir: Ir, node: ResourceNode, asked: tuple[str, ...]) -> Found | None:
 
 
 def _health(ir: Ir, node: ResourceNode, asked: tuple[str, ...]) -> Health | None:
+    if node.token.endswith(":Cluster"):
+        words: tuple[Any, ...] = (*asked, "eks", "describe-cluster", "--name", ir.cluster_name)
+        return Health(words, "cluster.status", ("FAILED",), PASSING, "cluster.health.issues")
     if node.token.endswith(":Addon"):
         of = ("--addon-name", node.properties["addonName"])
         words = (*asked, "eks", "describe-addon", "--cluster-name", ir.cluster_name, *of)
-        return Health(words, "addon.status", FAILED, "addon.health.issues")
+        return Health(words, "addon.status", FAILED, PASSING, "addon.health.issues")
     if node.token.endswith(":NodeGroup"):
         named = ("--nodegroup-name", Ref(node.id, "nodeGroupName"))
         words = (*asked, "eks", "describe-nodegroup", "--cluster-name", ir.cluster_name, *named)
-        return Health(words, "nodegroup.status", FAILED, "nodegroup.health.issues")
+        return Health(words, "nodegroup.status", FAILED, PASSING, "nodegroup.health.issues")
     return None
 
 

@@ -161,7 +161,6 @@ def test_an_apply_that_is_killed_goes_on_and_leaves_nothing(world: EksWorld, ado
     world.run("down", "--stack", "shop")
     assert world.cloud.left() == {}
 
-    kill_when_held(world, "CreateNatGateway")
     kill_when_held(world, f"{PATH}addons vpc-cni")
     world.up()
     assert set(world.up()) == {"same"}

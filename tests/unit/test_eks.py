@@ -84,7 +84,7 @@ def test_whatever_a_cut_run_made_is_found(cni: dict[str, Any]) -> None:
     vpc = everything if cni is not VXLAN else {}
     plan = plan_of(compiled(cluster(vpc=vpc, logging=["api"], encryptionKey="own"), cni))
     found = {n.id: n for n in resources(plan).values() if n.provider}
-    assert len(found) > 30 and [name for name, node in found.items() if node.lookup is None] == []
+    assert len(found) > 25 and [name for name, node in found.items() if node.lookup is None] == []
     for node in found.values():
         assert node.lookup is not None
         # What the id or the question is made of are inputs of the resource.

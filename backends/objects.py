@@ -76,19 +76,24 @@ def release(
     )
 
 
-def balancers() -> SweepNode:
-    """For Traits.balancers_stay: Services of type LoadBalancer that somebody else made go before nodes do, while what
-    made their load balancers still runs. Their deletion waits for it (finalizer
-    service.kubernetes.io/load-balancer-cleanup)."""
-    leftover = Leftover(
-        what="Service of type LoadBalancer",
-        find=("kubectl", "get", "services", "--all-namespaces", "--output=json", "--request-timeout=20s"),
+def balancers(*classes: str) -> SweepNode:
+    """For Traits.balancers_stay: Services of type LoadBalancer, and Ingresses of these classes, that somebody else made
+    go before nodes do, while what made their load balancers still runs. Their deletion waits for it (finalizers)."""
+    services = _balanced("Service of type LoadBalancer", "services", {"spec.type": "LoadBalancer"})
+    kind, field = "ingresses.networking.k8s.io", "spec.ingressClassName"
+    routes = (_balanced(f"Ingress of class {name}", kind, {field: name}) for name in classes)
+    return SweepNode(UNBALANCED, (services, *routes), (NODES, CNI_READY), Ref(CLUSTER, "kubeconfig"))
+
+
+def _balanced(what: str, kind: str, only: Mapping[str, str]) -> Leftover:
+    return Leftover(
+        what=what,
+        find=("kubectl", "get", kind, "--all-namespaces", "--output=json", "--request-timeout=20s"),
         items="items",
         names=("metadata.namespace", "metadata.name"),
-        remove=("kubectl", "delete", "service", "{1}", "--namespace={0}", "--ignore-not-found", "--timeout=50s"),
-        only={"spec.type": "LoadBalancer"},
+        remove=("kubectl", "delete", kind, "{1}", "--namespace={0}", "--ignore-not-found", "--timeout=50s"),
+        only=only,
     )
-    return SweepNode(UNBALANCED, (leftover,), (NODES, CNI_READY), Ref(CLUSTER, "kubeconfig"))
 
 
 def rule(groups: Sequence[str], resources: Sequence[str], verbs: Sequence[str], **names: Sequence[str]) -> Manifest:

@@ -9,7 +9,20 @@ from netspec.diagnostics import Diagnostic, Problem, Report, Severity
 from netspec.ir.features import required
 from netspec.ir.model import Ir, Place
 from netspec.passes import resolve_and_check
-from netspec.plan import CLUSTER, CNI_READY, NODES, Condition, ManifestNode, Node, Plan, ReadyNode, images_of, order
+from netspec.plan import (
+    CLUSTER,
+    CNI_READY,
+    NODES,
+    UNBALANCED,
+    Condition,
+    ManifestNode,
+    Node,
+    Plan,
+    ReadyNode,
+    ResourceNode,
+    images_of,
+    order,
+)
 from netspec.spec.load import LoadedSpec
 from netspec.spec.stacks import example, parts_of
 from netspec.spec.types import did_you_mean
@@ -94,7 +107,7 @@ def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileR
         nodes.append(ReadyNode(CNI_READY, (Condition("nodes", "Ready", at_least=ir.traits.nodes),), (CLUSTER, NODES)))
     facts = tuple(fact for part in managed for fact in part.backend.facts(ir, part.settings))
     network = {"podCIDRs": [str(cidr) for cidr in ir.network.pod_cidrs], "cni": ir.providers["cni"]}
-    plan = Plan(ir.name, ir.stack, order(nodes), network)
+    plan = Plan(ir.name, ir.stack, order(_swept(nodes)), network)
     named = {image for manifest in plan.manifests() for image in images_of(manifest)}
     said = {image for part in managed for image in part.backend.images(ir, part.settings)}
     return CompileResult(
@@ -112,6 +125,19 @@ def _grants(ir: Ir, parts: Sequence[Part], nodes: Sequence[Node]) -> list[Node]:
             node = replace(node, depends_on=(*node.depends_on, home)) if home in there else node
         found.append(node)
     return found
+
+
+def _swept(nodes: Sequence[Node]) -> Sequence[Node]:
+    """What makes something beside the cluster comes after the node that sweeps what others made there, and so goes
+    before it: what is found then is not the stack's."""
+    if not any(node.id == UNBALANCED for node in nodes):
+        return nodes
+    return [
+        replace(node, depends_on=(*node.depends_on, UNBALANCED))
+        if isinstance(node, ManifestNode | ResourceNode) and node.outlives
+        else node
+        for node in nodes
+    ]
 
 
 def _report(loaded: LoadedSpec) -> Report:

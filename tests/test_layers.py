@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "netspec.backends.objects",
         "netspec.backends.corefile",
         "netspec.backends.instances",  # EC2's, which nodes of EKS are and those of kind may pretend to be
+        "netspec.backends.clusters.managed",  # rules that clusters of clouds have alike
     },
     "netspec.backends.cni": {"netspec.backends.objects", "netspec.backends.cni.dialects", "netspec.backends.cni.vpc"},
     # What those that are told by Ingress objects, or have pods in front, have in common.

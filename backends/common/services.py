@@ -7,7 +7,7 @@ from typing import Any
 from netspec.backends.common.namespaces import namespace_id
 from netspec.backends.objects import Manifest, manifest, node
 from netspec.ir.model import EndpointSlice, Ir, Service, ServicePort
-from netspec.plan import UNBALANCED, ManifestNode
+from netspec.plan import ManifestNode
 from netspec.target import Balancing
 
 #: What writes EndpointSlices by hand says so: Kubernetes' own controller leaves them alone (discovery/v1).
@@ -22,7 +22,7 @@ def services(ir: Ir) -> tuple[ManifestNode, ...]:
         *(
             replace(
                 node(service_manifest(s, _annotations(ir, s)), *namespace_id(s.namespace), *_after(ir, s), wait=False),
-                outlives=_stays(ir, s),
+                outlives=ir.traits.balancers_stay and s.type == "LoadBalancer",
             )
             for s in own
         ),
@@ -63,13 +63,7 @@ def _annotations(ir: Ir, service: Service) -> Mapping[str, str]:
 
 def _after(ir: Ir, service: Service) -> tuple[str, ...]:
     balancing = _balancing(ir, service)
-    made = () if balancing is None or not balancing.node else (balancing.node,)
-    return (*made, *([UNBALANCED] if _stays(ir, service) else []))
-
-
-def _stays(ir: Ir, service: Service) -> bool:
-    """Whether what the Service makes beside the cluster does not go with it."""
-    return ir.traits.balancers_stay and service.type == "LoadBalancer"
+    return () if balancing is None or not balancing.node else (balancing.node,)
 
 
 def service_manifest(service: Service, annotations: Mapping[str, str] | None = None) -> Manifest:

@@ -21,6 +21,8 @@ NODE_TAG, CLUSTER_TAG = "netspec.dev/node", "netspec.dev/cluster"
 #: States that no change heals. One that fails to be changed is still as it was, and Pulumi changes it once more.
 FAILED = ("CREATE_FAILED", "DEGRADED", "DELETE_FAILED")
 PASSING = ("CREATING", "UPDATING")
+#: The class of Ingresses that AWS Load Balancer Controller makes load balancers for, whoever installed it.
+ALB = "alb"
 #: Resources whose import's id is made of their inputs.
 IDS = {
     "aws:cloudwatch/logGroup:LogGroup": "{name}",
@@ -107,7 +109,7 @@ def sweeps(ir: Ir, settings: EksSettings) -> tuple[SweepNode, ...]:
     # Whoever gives nodes interfaces tags them: the VPC CNI, and Cilium as netspec has it do.
     tags = {"cluster.k8s.amazonaws.com/name": ir.cluster_name, CLUSTER_TAG: ir.cluster_name}
     left = tuple(_interfaces(settings, key, value) for key, value in tags.items())
-    return balancers(), SweepNode(LEFT, left, (NAME.node,))
+    return balancers(ALB), SweepNode(LEFT, left, (NAME.node,))
 
 
 def _interfaces(settings: EksSettings, key: str, value: str) -> Leftover:

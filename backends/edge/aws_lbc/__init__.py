@@ -18,7 +18,7 @@ from netspec.catalogue import IMAGES
 from netspec.diagnostics import Report
 from netspec.ir.http import FarFront
 from netspec.ir.model import Ir
-from netspec.plan import UNBALANCED, Node
+from netspec.plan import Node
 from netspec.target import Backend, Balancing, Fact, Feature, Needs, Traits
 
 _NLB = "service.beta.kubernetes.io/aws-load-balancer-"
@@ -99,8 +99,7 @@ class AwsAlb(Backend):
     def lower(self, ir: Ir, settings: AwsAlbSettings, needs: Needs) -> tuple[Node, ...]:
         """What an Ingress made in AWS goes with it alone, and by the controller."""
         installed = install.lower(ir, settings) if install.is_first(ir, "ingress") else ()
-        after = (READY, *([UNBALANCED] if ir.traits.balancers_stay else []))
-        made = (placed(obj, *after) for obj in ingresses(ir, settings))
+        made = (placed(obj, READY) for obj in ingresses(ir, settings))
         return (*installed, *(replace(node, outlives=ir.traits.balancers_stay) for node in made))
 
     def images(self, ir: Ir, settings: AwsAlbSettings) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from netspec.cli import OK
@@ -48,6 +49,22 @@ def run(args: argparse.Namespace) -> int:
     return OK
 
 
+def families(names: Sequence[str]) -> list[str]:
+    """Names of features, where all of one beginning are among them as one, in the order of the first of each.
+
+    >>> families(["proxy-none", *(f.value for f in Feature if f.value.startswith("http-"))])
+    ['proxy-none', 'http-*']
+    """
+    every = Counter(feature.value.partition("-")[0] for feature in Feature)
+    here = Counter(name.partition("-")[0] for name in names)
+    short = (
+        f"{first}-*" if here[first] == every[first] > 1 else name
+        for name in names
+        for first in [name.partition("-")[0]]
+    )
+    return list(dict.fromkeys(short))
+
+
 def listing(found: Sequence[Target], feature: Feature | None = None) -> Listing:
     """A pair a row: what it lacks of all features, what of them takes a setting, how far it was proven; or of one
     feature whether it has that."""
@@ -57,7 +74,7 @@ def listing(found: Sequence[Target], feature: Feature | None = None) -> Listing:
             if t.features is None:
                 yield (t.cluster, t.cni, "no", t.refused, "", "", "")
             elif feature is None:
-                lacks = [f.value for f in Feature if f not in t.features]
+                lacks = families([f.value for f in Feature if f not in t.features])
                 takes = [f.value for f in Feature if t.features.get(f)]
                 yield (
                     t.cluster,

@@ -162,7 +162,9 @@ def _subnets(ir: Ir, settings: EksSettings, found: Sequence[Subnet], report: Rep
 def _addons(ir: Ir, settings: EksSettings, needs: Needs, report: Report, at: Path) -> None:
     chosen = wanted(ir, settings, needs)
     for addon in chosen:
-        if addon.name not in settings.addons:
+        # What is another cloud's cannot be here at all, which the compiler says.
+        foreign = addon in needs.addons and addon.name not in ir.traits.addons
+        if addon.name not in settings.addons and not foreign:
             message = f"no version of the add-on {addon.name} is given"
             hint = f"aws eks describe-addon-versions --addon-name {addon.name} --kubernetes-version {settings.version}"
             report.error("NS808", (*at, "addons"), message, hint)

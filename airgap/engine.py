@@ -47,6 +47,7 @@ REGISTRY_PORT = 5000
 #: Directories with fixed names that dockerd and containerd use whatever their options say.
 _HIDDEN = (Path("/run/docker"), Path("/run/containerd"))
 _CLONE_NEWNET = 0x40000000
+_OWN = Path("/proc/thread-self/ns/net")
 
 Progress = Callable[[str], None]
 
@@ -208,16 +209,27 @@ def enter() -> EngineInfo:
     running = status()
     if running is None:
         raise AirgapError("the private container engine is not running", "start it with: python -m airgap engine up")
-    if Path("/proc/thread-self/ns/net").stat().st_ino != running.netns.stat().st_ino:
-        libc = ctypes.CDLL(None, use_errno=True)
+    if _OWN.stat().st_ino != running.netns.stat().st_ino:
         with running.netns.open("rb") as handle:
-            if libc.setns(handle.fileno(), _CLONE_NEWNET) != 0:
-                raise AirgapError(
-                    f"entering the engine's network namespace failed: {os.strerror(ctypes.get_errno())}",
-                    "run the same command as root",
-                )
+            _move(handle)
     os.environ["DOCKER_HOST"] = running.docker_host
     return running
+
+
+@contextlib.contextmanager
+def back_outside() -> Iterator[None]:
+    """Afterwards the calling thread is where it was, in whatever network namespace the block has left it."""
+    with _OWN.open("rb") as handle:
+        try:
+            yield
+        finally:
+            _move(handle)
+
+
+def _move(netns: IO[bytes]) -> None:
+    if ctypes.CDLL(None, use_errno=True).setns(netns.fileno(), _CLONE_NEWNET) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise AirgapError(f"entering another network namespace failed: {reason}", "run the same command as root")
 
 
 def build_images(images: Collection[str], progress: Progress = _say) -> None:

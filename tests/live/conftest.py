@@ -1,5 +1,6 @@
 """Live tests run against the cluster of `make up`: stack dev. Without one they are not run, which
-NETSPEC_REQUIRE_LIVE=1 makes a failure. The test process moves into the cluster's network."""
+NETSPEC_REQUIRE_LIVE=1 makes a failure. The test process moves into the cluster's network, and back when they are over:
+what other tests build is downloaded."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ def not_run() -> Callable[[str], None]:
     return skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live(not_run: Callable[[str], None]) -> Iterator[Live]:
     if not _engine_runs():
         not_run("no cluster (make up)")
@@ -49,6 +50,6 @@ def live(not_run: Callable[[str], None]) -> Iterator[Live]:
         not_run(f"no cluster (make up): {problem.message}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kubeconfig(live: Live) -> Path:
     return live.kubeconfig

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cnis import CNIS, Cni
 
+from airgap import engine
 from netspec.backends.registry import REGISTRY
 from netspec.ir.model import Ir
 from netspec.probes import Probe
@@ -54,8 +55,9 @@ class Live:
 
 @contextmanager
 def open_live() -> Iterator[Live]:
-    """Moves this process into the cluster's network. Raises Problem without a cluster."""
-    ir, probes = load_stack(STACK, None, REGISTRY)
-    activate(("kind", "kubectl"))
-    with kubeconfig_file(site_of(ir).kubeconfig()) as kubeconfig:
-        yield Live(ir, probes, kubeconfig, Access(kubeconfig))
+    """Moves this process into the cluster's network, until it is closed. Raises Problem without a cluster."""
+    with engine.back_outside():
+        ir, probes = load_stack(STACK, None, REGISTRY)
+        activate(("kind", "kubectl"))
+        with kubeconfig_file(site_of(ir).kubeconfig()) as kubeconfig:
+            yield Live(ir, probes, kubeconfig, Access(kubeconfig))

@@ -81,8 +81,10 @@ others = ["sh", "-ec", f"{neighbour}\\necho done; exec sleep 100"]
 held = subprocess.Popen(others, stdout=subprocess.PIPE, text=True, start_new_session=True)
 saw["neighbour"] = held.stdout.readline().strip()
 if os.fork() == 0:
-    engine.enter()
-    os._exit(0 if of_thread() == namespace and os.environ["DOCKER_HOST"] == info.docker_host else 1)
+    with engine.back_outside():
+        engine.enter()
+        inside = of_thread() == namespace and os.environ["DOCKER_HOST"] == info.docker_host
+    os._exit(0 if inside and of_thread() == own else 1)
 saw["entered"] = os.wait()[1] == 0
 if end == "killed":
     os.kill(int(info.netns.parts[2]), signal.SIGKILL)

@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "targets": "which cluster goes with which CNI, and what the two can do",
     "capacity": "how many pods, nodes and addresses a stack has room for, and which limit binds",
     "dns": "every query that a lookup makes, in order, to whom, and what it costs",
+    "request": "which listener, route, Service and pods a request through the front door comes to, and why",
     "completion": "print what makes bash, zsh or fish complete commands, options and stacks",
     "exposure": "what the outside and unknown pods can reach",
 }

@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 1 where nobody answers, for all that the spec says, or the pod may not ask."""
-    ir = _ir(args.spec, args.stack)
+    ir = ir_of(args.spec, args.stack)
     workload = ir.workloads_by_id.get(args.source)
     if workload is None:
         hint = did_you_mean(args.source, ir.workloads_by_id) or "name a workload of the spec: namespace/name"
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     return OK if may_ask and plan.is_answered else FAILED
 
 
-def _ir(spec: str, stack: str | None) -> Ir:
+def ir_of(spec: str, stack: str | None) -> Ir:
     from netspec.backends.registry import REGISTRY
     from netspec.compiler import compile_spec
     from netspec.spec.load import load

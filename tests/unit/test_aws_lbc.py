@@ -173,7 +173,7 @@ def test_a_route_is_as_open_as_policies_let_the_load_balancer_s_subnets_in(compi
     """All of them: it may call from any."""
     assert compiled.ir is not None
     rows = [e for e in exposures(compiled.ir.inventory) if e.scope == "routes"]
-    assert rows and {e.workload for e in rows} == {"shop/web"}
+    assert rows and {e.workload for e in rows} == {"shop/web", "shop/quotes"}
     for cidr, said in (("10.1.0.0/16", "policies keep 10.0.192.0/20, "), ("10.0.192.0/20", "policies keep some of ")):
         changed = yaml.safe_load(SPEC)
         changed["policies"][0]["from"]["cidr"] = cidr

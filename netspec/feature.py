@@ -74,6 +74,7 @@ class Feature(StrEnum):
     HTTP_MIRROR = "http-mirror"
     HTTP_TRACING = "http-tracing"
     HTTP_OIDC = "http-oidc"
+    HTTP_PASSTHROUGH = "http-tls-passthrough"
     GATEWAYS = "gateways"
     GATEWAY_HTTP = "gateway-http"
     GATEWAY_GRPC = "gateway-grpc"
@@ -161,6 +162,7 @@ SUMMARIES: dict[Feature, str] = {
     Feature.HTTP_LAST_BYTE: "a time until answers end (504)",
     Feature.HTTP_MIRROR: "copies of requests for another Service",
     Feature.HTTP_TRACING: "traces for a collector (OTLP over gRPC)",
+    Feature.HTTP_PASSTHROUGH: "HTTPS that the pods end themselves, chosen by host (SNI)",
     Feature.HTTP_OIDC: "people who log in at a provider of OpenID Connect",
     Feature.GATEWAYS: "Gateways of the spec, with HTTP and HTTPS listeners",
     Feature.GATEWAY_HTTP: "HTTPRoutes",

@@ -110,7 +110,8 @@ class Oidc:
 @dataclass(frozen=True, slots=True)
 class HttpRoute:
     """`tls`: the Secret with the certificate, "" for one that the controller makes, None for no HTTPS. `tls_stand_in`:
-    netspec makes the Secret, with a key that everybody knows."""
+    netspec makes the Secret, with a key that everybody knows. `passthrough`: HTTPS of its hosts goes to its backend
+    unread; by plain HTTP it is a route that redirects."""
 
     namespace: str
     name: str
@@ -137,6 +138,7 @@ class HttpRoute:
     mirror: HttpBackend | None = None
     tracing: Tracing | None = None
     oidc: Oidc | None = None
+    passthrough: bool = False
     place: Place = field(default=Place(), compare=False)
 
     @property
@@ -191,6 +193,7 @@ class HttpRoute:
             Feature.HTTP_LAST_BYTE: self.timeouts.last_byte is not None,
             Feature.HTTP_MIRROR: self.mirror is not None,
             Feature.HTTP_TRACING: self.tracing is not None,
+            Feature.HTTP_PASSTHROUGH: self.passthrough,
             Feature.HTTP_OIDC: self.oidc is not None,
         }
         return (feature for feature, is_given in given.items() if is_given)

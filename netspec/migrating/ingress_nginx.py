@@ -22,6 +22,7 @@ CLASS = "kubernetes.io/ingress.class"
 #: Read with the paths, and with the Ingress that a canary is one of.
 _PATHS = frozenset(("rewrite-target", "use-regex"))
 _CANARY = frozenset(("canary", "canary-weight", "canary-weight-total"))
+_PASSED = "ssl-passthrough"
 _PLAIN = re.compile(r"/[A-Za-z0-9._~%:@+,=/-]*\Z")
 #: `/api(/|$)(.*)` with `/$2`, and `/api/(.*)` with `/$1`: the two forms of its documentation.
 _SECOND = re.compile(r"(/[A-Za-z0-9._~%/-]*?)/?\(/\|\$\)\(\.\*\)\Z")
@@ -126,6 +127,9 @@ class _Reader:
         self._opens: set[str] = set()
 
     def read(self) -> None:
+        if is_true(self._given.get(_PASSED, "")):
+            self._passed()
+            return
         for name, (fate, message) in ((n, WORDS[n]) for n in self._given if n in WORDS):
             self._tell(name, fate, message)
         made = list(self._rules())
@@ -144,6 +148,21 @@ class _Reader:
                 known = name in READ | _PATHS | _CANARY
                 why = "no rule of this Ingress could be read" if known else "ingress-nginx has no such annotation"
                 self._tell(name, "lost" if known else "dropped", why)
+
+    def _passed(self) -> None:
+        """HTTPS that is passed on unread: of its annotations ingress-nginx goes by that one alone."""
+        for rule in self._rules():
+            path = rule["paths"][0]
+            if len(rule["paths"]) > 1 or path["path"] != "/" or "hosts" not in rule:
+                message = "what is passed on unread has a host, and no paths but /"
+                _say(self._out, self._ingress, ("spec",), f"route {rule['name']}", "lost", message)
+                continue
+            whole = {"path": "/", "backends": path["backends"]}
+            self._add(rule | {"tls": {"passthrough": True}, "redirectToHTTPS": True, "paths": [whole]})
+        for name in self._given:
+            passed = name == _PASSED
+            why = "tls: {passthrough: true}; plain HTTP is redirected" if passed else "what is not read meets no option"
+            self._tell(name, "changed" if passed else "dropped", why)
 
     def _tell(self, name: str, fate: Fate, message: str) -> None:
         if name in self._told:

@@ -337,6 +337,6 @@ READ = frozenset(
         *("cors-allow-origin", "cors-allow-methods", "cors-allow-headers", "cors-expose-headers", "cors-max-age"),
         *("cors-allow-credentials", "x-forwarded-prefix", "custom-http-errors", "default-backend", "satisfy"),
         *("proxy-next-upstream-tries", "affinity", "session-cookie-name", "proxy-read-timeout"),
-        *("mirror-target", "mirror-request-body", "mirror-host"),
+        *("ssl-passthrough", "mirror-target", "mirror-request-body", "mirror-host"),
     )
 )

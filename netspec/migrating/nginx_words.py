@@ -118,7 +118,6 @@ WORDS: dict[str, tuple[Fate, str]] = {
     "limit-allowlist": ("lost", _RATE),
     "proxy-ssl-session-reuse": ("lost", _TO_TLS),
     "use-port-in-redirects": ("lost", _REDIRECT),
-    "ssl-passthrough": ("lost", "TLS that the pods end themselves is not in the spec"),
     "denylist-source-range": ("lost", "addresses that may not are not in the spec: those that may are (allowFrom)"),
     "disable-proxy-intercept-errors": ("lost", "error pages hold for the whole route"),
 }

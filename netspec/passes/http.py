@@ -32,6 +32,7 @@ def http(ir: Ir, context: Context) -> Ir:
     kept = tuple(route for route in ir.http if _services(ir, route, context))
     _same(kept, context)
     _one_collector(kept, context)
+    _passed(kept, context)
     for route in kept:
         _itself(route, context)
         _login(route, context)
@@ -152,7 +153,7 @@ def _itself(route: HttpRoute, context: Context) -> None:
         if route.sticky and len(rule.backends) > 1:
             message = "a client stays with a pod of one Service; this path has several"
             context.report.error("NS843", (*path, "sticky"), message, "remove sticky, or keep one backend")
-    if route.redirect_to_https and route.tls is None:
+    if route.redirect_to_https and route.tls is None and not route.passthrough:
         message = "plain HTTP is sent to HTTPS, which the route does not serve"
         context.report.error("NS843", (*path, "redirectToHTTPS"), message, "add tls: {}")
     if route.cors is not None and route.cors.credentials and "*" in route.cors.origins:
@@ -164,6 +165,32 @@ def _itself(route: HttpRoute, context: Context) -> None:
     if route.grpc and route.web_socket:
         message = "gRPC and WebSockets are different protocols"
         context.report.error("NS843", (*path, "webSocket"), message, "make a route for each")
+
+
+def _passed(routes: tuple[HttpRoute, ...], context: Context) -> None:
+    """What is not read can be told by the name that the client asks for alone (SNI), and changed in nothing."""
+    for route in (r for r in routes if r.passthrough):
+        where = (*route.place.path, "tls")
+        plain = HttpRoute(
+            route.namespace, route.name, route.hosts, route.paths, passthrough=True, redirect_to_https=True
+        )
+        rule = route.paths[0]
+        if not route.redirect_to_https:
+            message = "plain HTTP of hosts whose HTTPS is passed on has no answer but to HTTPS"
+            context.report.error("NS843", where, message, "add redirectToHTTPS: true")
+        elif route != plain:
+            context.report.error("NS843", where, "what is passed on unread has no other options", "remove them")
+        if len(route.paths) > 1 or rule.exact or bare(rule) or len(rule.backends) > 1:
+            context.report.error(
+                "NS843", where, "what is passed on unread has no paths", "one path /, with one backend"
+            )
+        if not route.hosts or any(host.startswith("*.") for host in route.hosts):
+            message = "HTTPS is passed on by the name that the client asks for"
+            context.report.error("NS843", where, message, "add hosts without a wildcard")
+        for other in routes:
+            if other is not route and (both := sorted(set(other.hosts) & set(route.hosts))):
+                message = f"{other.id} has {both[0]} too, whose HTTPS is passed on unread"
+                context.report.error("NS843", where, message, "give it another host")
 
 
 def _login(route: HttpRoute, context: Context) -> None:

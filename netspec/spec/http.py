@@ -117,8 +117,15 @@ class HttpTls(Model):
         description="Make that Secret, with a certificate whose key everybody knows, in place of the real one.",
     )
 
+    passthrough: bool = Field(
+        False,
+        description="The pods end it, with a certificate of theirs: what comes for the hosts is passed on unread.",
+    )
+
     @model_validator(mode="after")
     def _named(self) -> "HttpTls":
+        if self.passthrough and (self.secret is not None or self.stand_in):
+            raise problem("NS840", "what is passed on unread needs no certificate here", "tls: {passthrough: true}")
         if self.stand_in and self.secret is None:
             raise problem("NS840", "a stand-in for a certificate needs the name of its Secret", "add secret: NAME")
         return self

@@ -55,6 +55,7 @@ _OPTIONS: dict[Feature, dict[str, Any]] = {
     Feature.HTTP_LAST_BYTE: {"timeouts": {"lastByteSeconds": 30}},
     Feature.HTTP_MIRROR: {"mirror": {"service": "web", "port": 8080}},
     Feature.HTTP_TRACING: {"tracing": {"service": "web", "port": 8080}},
+    Feature.HTTP_PASSTHROUGH: {"tls": {"passthrough": True}, "redirectToHTTPS": True},
     Feature.HTTP_OIDC: {
         "tls": {"secret": "web-tls"},
         "redirectToHTTPS": True,

@@ -24,9 +24,18 @@ NAMES: dict[str, Feature] = {
     "slow": Feature.HTTP_FIRST_BYTE,
     "mirror": Feature.HTTP_MIRROR,
     "traced": Feature.HTTP_TRACING,
+    "unread": Feature.HTTP_PASSTHROUGH,
 }
 #: Whose tests are written and have not been run with a controller: the documents do not say that they were.
-NOT_YET = frozenset({Feature.HTTP_WEB_SOCKET, Feature.HTTP_FIRST_BYTE, Feature.HTTP_MIRROR, Feature.HTTP_TRACING})
+NOT_YET = frozenset(
+    {
+        Feature.HTTP_WEB_SOCKET,
+        Feature.HTTP_FIRST_BYTE,
+        Feature.HTTP_MIRROR,
+        Feature.HTTP_TRACING,
+        Feature.HTTP_PASSTHROUGH,
+    }
+)
 #: Controller -> what it was asked.
 SEEN: dict[str, frozenset[Feature]] = {
     # Routes drawn have wildcards, and HTTPS is asked of one that signs its certificate too.

@@ -10,6 +10,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -238,6 +239,12 @@ def serve(backend: dict[str, Any]) -> None:
     made = type("Pod", (Echo,), {"pod": backend["pod"]})
     for port in (backend["port"], 80):  # a pod's own, and its Service's
         http_server = ThreadingHTTPServer((backend["address"], port), made)
+        if backend["kind"] == "tls":
+            with tempfile.TemporaryDirectory() as own:
+                certificate(Path(own), "sealed.example.com")
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(Path(own) / "tls.crt", Path(own) / "tls.key")
+            http_server.socket = context.wrap_socket(http_server.socket, server_side=True)
         threading.Thread(target=http_server.serve_forever, daemon=True).start()
 
 

@@ -36,6 +36,7 @@ PODS = {
     "grpc": (("grpc-1", "grpc"),),
     "copy": (("copy-1", "http"),),
     "collector": (("collector-1", "collector"),),
+    "sealed": (("sealed-1", "tls"),),
 }
 
 
@@ -102,6 +103,7 @@ ASKED: dict[str, list[dict[str, Any]]] = {
     "grpc": [{"host": "grpc.example.com", "grpc": True}],
     "rewrite": [{"host": "rewrite.example.com", "path": "/api/x"}, {"host": "root.example.com", "path": "/api/old"}],
     "websocket": [{"host": "ws.example.com", "websocket": "hello"}],
+    "unread": [{"host": "unread.example.com", "tls": True}, {"host": "unread.example.com"}],
     "slow": [{"host": "slow.example.com", "path": path} for path in ("/slow/0.3", "/slow/4", "/slow-end/2")],
     "mirror": [
         {"host": "mirror.example.com", "path": "/one/1", "method": "POST", "size": 9},
@@ -297,6 +299,12 @@ def test_a_client_gets_the_cookie_of_its_pod(answers: Answers) -> None:
 
 def test_a_websocket_through_all_that_looks_at_bodies_and_answers(answers: Answers) -> None:
     assert answers["websocket"] == [{"status": 101, "text": "web-1 hello"}]
+
+
+def test_what_is_not_read_reaches_a_pod_that_speaks_tls_alone(answers: Answers) -> None:
+    secure, plain = answers["unread"]
+    assert (secure["status"], secure["got"]["pod"]) == (200, "sealed-1")
+    assert plain["status"] in (301, 308) and plain["headers"]["Location"] == "https://unread.example.com/"
 
 
 def test_an_answer_that_begins_too_late_is_504_and_one_that_ends_late_is_not(answers: Answers) -> None:

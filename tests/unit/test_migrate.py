@@ -217,6 +217,16 @@ def test_copies_go_to_a_service_of_the_namespace(target: str, port: int | None) 
     assert {fates(found)[n] for n in ("mirror-target", "mirror-host")} == {"lost" if port is None else "changed"}
 
 
+def test_what_is_passed_on_unread_meets_no_option() -> None:
+    found = read(ingress({"ssl-passthrough": "true", "auth-type": "basic", "proxy-body-size": "1m"}, tls=True))
+    (made,) = found.routes
+    assert made["tls"] == {"passthrough": True} and made["redirectToHTTPS"] and "maxBodySize" not in made
+    assert fates(found) == {"ssl-passthrough": "changed", "auth-type": "dropped", "proxy-body-size": "dropped"}
+    item = ingress({"ssl-passthrough": "true"})
+    item["spec"]["rules"][0]["http"]["paths"][0]["path"] = "/a"
+    assert read(item).routes == [] and read(ingress({"ssl-passthrough": "false"})).routes[0].get("tls") is None
+
+
 def test_backends_as_they_were_before_the_api_s_first_version() -> None:
     old = ingress()
     old["spec"]["rules"][0]["http"]["paths"] = [{"path": "/", "backend": {"serviceName": "web", "servicePort": 80}}]

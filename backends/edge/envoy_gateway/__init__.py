@@ -18,7 +18,7 @@ from netspec.backends.edge.envoy_gateway.install import (
     SHIFT,
     install,
 )
-from netspec.backends.edge.envoy_gateway.routes import EXTENSION, GROUP, GRPC, NAME, NAMESPACE, objects
+from netspec.backends.edge.envoy_gateway.routes import EXTENSION, GROUP, GRPC, NAME, NAMESPACE, TLS, objects
 from netspec.backends.edge.envoy_gateway.routes import HTTP as HTTP_ROUTE
 from netspec.backends.edge.envoy_gateway.settings import EnvoyGatewaySettings
 from netspec.backends.edge.gatewayapi import Bound, gateway_facts, gateway_ports, reserved, service_port
@@ -37,6 +37,7 @@ _OWN = dict.fromkeys((19000, 19001, 19002, 19003), "Envoy itself")
 _STATUS = {
     HTTP_ROUTE: ("gateway-route", f"httproutes.{GROUP}", "status.parents", ("Accepted", "ResolvedRefs")),
     GRPC: ("gateway-route", f"grpcroutes.{GROUP}", "status.parents", ("Accepted", "ResolvedRefs")),
+    TLS: ("gateway-route", f"tlsroutes.{GROUP}", "status.parents", ("Accepted", "ResolvedRefs")),
     "SecurityPolicy": ("gateway-policy", f"securitypolicies.{EXTENSION}", "status.ancestors", ("Accepted",)),
     "BackendTrafficPolicy": (
         "gateway-policy",
@@ -69,6 +70,7 @@ class EnvoyGateway(Backend):
             Feature.HTTP_MIRROR,
             Feature.HTTP_TRACING,
             Feature.HTTP_OIDC,
+            Feature.HTTP_PASSTHROUGH,
             Feature.GATEWAYS,
             Feature.GATEWAY_HTTP,
             Feature.GATEWAY_GRPC,
@@ -108,7 +110,7 @@ class EnvoyGateway(Backend):
             HTTP,
             HTTPS,
             kind=HTTP_ROUTE,
-            also=(GRPC,),
+            also=(GRPC, TLS),
             suffixes=("", ".http"),
             users=UsersSecret(".htpasswd"),
         )
@@ -149,7 +151,7 @@ def _taken(ir: Ir) -> list[tuple[int, str]]:
     """The ports of the Gateway that serves the spec's `ingress`, and their protocols."""
     if not ir.http:
         return []
-    return [(80, "HTTP")] + ([(443, "HTTPS")] if any(route.tls for route in ir.http) else [])
+    return [(80, "HTTP")] + ([(443, "HTTPS")] if any(r.tls or r.passthrough for r in ir.http) else [])
 
 
 def _target(port: int) -> int:

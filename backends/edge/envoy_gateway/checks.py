@@ -27,7 +27,7 @@ def check(ir: Ir, report: Report) -> None:
     for route in ir.http:
         for option, message, hint in _said(route):
             report.error("NS970", (*route.place.path, option), message, hint)
-        if route.tracing is None and traced(ir) is not None:
+        if route.tracing is None and not route.passthrough and traced(ir) is not None:
             message = "Envoy Gateway traces the requests of all routes, and this one says nothing of it"
             report.error("NS970", route.place.path, message, "give it the tracing of the others")
     _kinds(ir, report)
@@ -113,6 +113,8 @@ def _certificates(ir: Ir, report: Report) -> None:
                     f"{host or 'any host'} has the certificate {first.namespace}/{first.tls} by {first.id} already"
                 )
                 report.error("NS970", (*route.place.path, "tls"), message, "give the host one certificate")
+    for route in (r for r in ir.http if r.passthrough):
+        found |= {host: [route] for host in route.hosts}
     if len(found) > _LISTENERS:
         last = list(found.values())[_LISTENERS][0]
         message = f"a Gateway has at most {_LISTENERS} HTTPS listeners, one for each host, not {len(found)}"

@@ -149,6 +149,9 @@ def _gateway(ir: Ir) -> Manifest:
                 "allowedRoutes": _allowed(routes),
             }
         )
+    for route in (r for r in ir.http if r.passthrough):
+        of = {"protocol": "TLS", "port": 443, "tls": {"mode": "Passthrough"}, "allowedRoutes": _allowed([route])}
+        listeners += [{"name": listener(host), "hostname": host, **of} for host in route.hosts]
     return manifest(API, "Gateway", NAME, NAMESPACE, spec={"gatewayClassName": NAME, "listeners": listeners})
 
 

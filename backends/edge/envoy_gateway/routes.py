@@ -15,7 +15,7 @@ from netspec.ir.model import Ir
 
 GROUP, EXTENSION = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
 API, POLICIES = f"{GROUP}/v1", f"{EXTENSION}/v1alpha1"
-HTTP, GRPC = "HTTPRoute", "GRPCRoute"
+HTTP, GRPC, TLS = "HTTPRoute", "GRPCRoute", "TLSRoute"
 #: Of the Gateway, and of all that belongs to it.
 NAMESPACE, NAME = "envoy-gateway-system", "netspec"
 #: The listener for plain HTTP.
@@ -34,7 +34,11 @@ def objects(ir: Ir, route: HttpRoute) -> tuple[Manifest, ...]:
     secure = [listener(host) for host in route.hosts or ("",)] if route.tls is not None else []
     sections = secure if route.redirect_to_https else [PLAIN, *secure]
     kind = GRPC if route.grpc else HTTP
-    out = [_route(kind, route, "", sections, _rules(ir, route)), *_prepended(route)]
+    if route.passthrough:
+        passed = [{"backendRefs": [_backend(ir, route, b) for b in route.paths[0].backends]}]
+        out = [_route(TLS, route, "", [listener(host) for host in route.hosts], passed)]
+    else:
+        out = [_route(kind, route, "", sections, _rules(ir, route)), *_prepended(route)]
     if route.redirect_to_https:
         redirect = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}
         rules = [{"matches": [_match(path)], "filters": [redirect]} for path in route.paths]

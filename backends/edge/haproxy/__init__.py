@@ -60,6 +60,7 @@ class Haproxy(Backend):
             Feature.HTTP_STICKY,
             Feature.HTTP_WEB_SOCKET,
             Feature.HTTP_FIRST_BYTE,
+            Feature.HTTP_PASSTHROUGH,
         }
     )
 
@@ -142,6 +143,9 @@ def _object(ir: Ir, route: HttpRoute) -> Manifest:
 
 def _options(ir: Ir, route: HttpRoute) -> dict[str, str]:
     out = of_service(route) | {"ssl-redirect": "true" if route.redirect_to_https else "false"}
+    if route.passthrough:
+        # Plain HTTP of such a host it redirects by itself.
+        out["ssl-passthrough"] = "true"
     if route.max_body_size is not None:
         out["proxy-body-size"] = str(route.max_body_size)
     if route.allow_from:

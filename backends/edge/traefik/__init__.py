@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from netspec.backends.edge.ingresses import own_namespace
 from netspec.backends.edge.traefik.install import HTTP, HTTPS, NAME, NAMESPACE, PODS, WEB, WEBSECURE, install
-from netspec.backends.edge.traefik.routes import objects
+from netspec.backends.edge.traefik.routes import PASSED, objects
 from netspec.backends.edge.traefik.settings import TraefikSettings
 from netspec.diagnostics import Report
 from netspec.ir.http import Front
@@ -20,6 +20,8 @@ _ROUTE = (
     ("routes", Field("spec.routes")),
     ("tls", Field("spec.tls")),
 )
+
+_RESOURCES = {"IngressRoute": "ingressroutes.traefik.io", PASSED: "ingressroutetcps.traefik.io"}
 
 
 class Traefik(Backend):
@@ -49,6 +51,7 @@ class Traefik(Backend):
             Feature.HTTP_FIRST_BYTE,
             Feature.HTTP_MIRROR,
             Feature.HTTP_TRACING,
+            Feature.HTTP_PASSTHROUGH,
         }
     )
 
@@ -67,7 +70,10 @@ class Traefik(Backend):
             system=True,
             place=place,
         )
-        return replace(traits, front=Front(workload, service, HTTP, HTTPS, kind="IngressRoute", suffixes=("", ".http")))
+        return replace(
+            traits,
+            front=Front(workload, service, HTTP, HTTPS, kind="IngressRoute", also=(PASSED,), suffixes=("", ".http")),
+        )
 
     def check(self, ir: Ir, settings: TraefikSettings, needs: Needs, report: Report) -> None:
         """NS871, NS902."""
@@ -82,9 +88,9 @@ class Traefik(Backend):
 
     def facts(self, ir: Ir, settings: TraefikSettings) -> tuple[Fact, ...]:
         out = [Fact("ingress-controller", f"{NAMESPACE}/{NAME}", settings.replicas, ReadyRead())]
-        for obj in (o for route in ir.http for o in objects(ir, route) if o["kind"] == "IngressRoute"):
+        for obj in (o for route in ir.http for o in objects(ir, route) if o["kind"] in _RESOURCES):
             name, namespace, spec = obj["metadata"]["name"], obj["metadata"]["namespace"], obj["spec"]
             expect = {"entryPoints": spec["entryPoints"], "routes": spec["routes"], "tls": spec.get("tls")}
-            read = ObjectRead("ingressroutes.traefik.io", _ROUTE, name, namespace)
+            read = ObjectRead(_RESOURCES[obj["kind"]], _ROUTE, name, namespace)
             out.append(Fact("ingress-route", f"{namespace}/{name}", expect, read))
         return tuple(out)

@@ -15,6 +15,8 @@ from netspec.ir.model import Ir
 
 API = "traefik.io/v1alpha1"
 TIMEOUTS = "timeouts"
+#: Of a route whose HTTPS is not read.
+PASSED = "IngressRouteTCP"
 _PERIODS = {"second": "1s", "minute": "1m", "hour": "1h"}
 #: The part that answers nothing: what comes before it does.
 _NOTHING = {"kind": "TraefikService", "name": "noop@internal"}
@@ -22,6 +24,8 @@ _NOTHING = {"kind": "TraefikService", "name": "noop@internal"}
 
 def objects(ir: Ir, route: HttpRoute) -> tuple[Manifest, ...]:
     """The Middlewares, then what uses them."""
+    if route.passthrough:
+        return _passed(ir, route)
     chain = list(_middlewares(ir, route))
     out = [_object("Middleware", route, option, {kind: spec}) for option, kind, spec in chain]
     out += _copies(route)
@@ -38,9 +42,22 @@ def objects(ir: Ir, route: HttpRoute) -> tuple[Manifest, ...]:
         return (*out, served)
     if not route.redirect_to_https:
         return (*out, served, _entry(route, "web", rows, "http"))
+    return (*out, served, *_to_https(route, trace))
+
+
+def _to_https(route: HttpRoute, trace: bool | None) -> tuple[Manifest, Manifest]:
     redirect = _object("Middleware", route, "https", {"redirectScheme": {"scheme": "https", "permanent": True}})
     to_https = _routes(route, [redirect["metadata"]["name"]], {rule: [_NOTHING] for rule in rules([route])}, trace)
-    return (*out, served, redirect, _entry(route, "web", to_https, "http"))
+    return redirect, _entry(route, "web", to_https, "http")
+
+
+def _passed(ir: Ir, route: HttpRoute) -> tuple[Manifest, ...]:
+    """By the name that the client asks for, before any HTTP is read."""
+    hosts = " || ".join(f"HostSNI(`{host}`)" for host in route.hosts)
+    backend = route.paths[0].backends[0]
+    rows = [{"match": hosts, "services": [{"name": backend.service, "port": backend.port}]}]
+    spec = {"entryPoints": ["websecure"], "routes": rows, "tls": {"passthrough": True}}
+    return (_object(PASSED, route, "", spec), *_to_https(route, None if traced(ir) is None else False))
 
 
 def match(rule: Rule) -> str:

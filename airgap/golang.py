@@ -135,12 +135,10 @@ def _own_go_mod(build: GoBuild) -> dict[str, object]:
     return parsed
 
 
-def go_build(context: Context, build: GoBuild, name: str) -> None:
-    """Build the programs into `context.out/bin`."""
+def workspace(context: Context, build: GoBuild) -> Path:
+    """A directory with the go.mod of ours, in which `go` builds what it names."""
     work = context.out / "work"
-    bin_dir = context.out / "bin"
     work.mkdir()
-    bin_dir.mkdir(exist_ok=True)
     for path in build.modules if isinstance(build, GoBuildWithModules) else ():
         shutil.copytree(PACKAGE / path, work / Path(path).name)
     text = go_mod_text(build, _own_go_mod(build))
@@ -149,6 +147,14 @@ def go_build(context: Context, build: GoBuild, name: str) -> None:
     (work / "go.mod").write_text(text)
     if build.inherit:
         shutil.copyfile(context.go_module(f"{build.module}@{build.version}") / "go.sum", work / "go.sum")
+    return work
+
+
+def go_build(context: Context, build: GoBuild, name: str) -> None:
+    """Build the programs into `context.out/bin`."""
+    work = workspace(context, build)
+    bin_dir = context.out / "bin"
+    bin_dir.mkdir(exist_ok=True)
     flags = "-s -w " + " ".join(f"-X {variable}={value}" for variable, value in build.stamps)
     command = ["go", "build", "-trimpath", "-ldflags", flags.strip()]
     if build.tags:

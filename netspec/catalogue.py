@@ -86,10 +86,10 @@ INGRESS_NGINX_CHART = Release(
 )
 #: Installed by its Helm chart, of the same version. `airgap` has none: it is of no use outside AWS.
 AWS_LBC = Release("3.5.0", "-", "https://github.com/kubernetes-sigs/aws-load-balancer-controller/releases/tag/v3.5.0")
-#: Installed by its Helm chart. `airgap` has none.
-ENVOY_GATEWAY = Release("1.9.2", "-", "https://github.com/envoyproxy/gateway/releases/tag/v1.9.2")
+#: Installed by its Helm chart. `airgap` builds the newest that is on the Go module proxy, and takes its module's chart.
+ENVOY_GATEWAY = Release("1.9.2", "1.9.1", "https://github.com/envoyproxy/gateway/releases/tag/v1.9.2")
 #: The one that this release of Envoy Gateway runs by itself.
-ENVOY = Release("1.39.1", "-", "https://github.com/envoyproxy/envoy/releases/tag/v1.39.1")
+ENVOY = Release("1.39.1", "1.39.1", "https://github.com/envoyproxy/envoy/releases/tag/v1.39.1")
 #: Its definitions, where a controller does not bring them.
 GATEWAY_API = Release("1.6.1", "1.6.1", "https://github.com/kubernetes-sigs/gateway-api/releases/tag/v1.6.1")
 AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")

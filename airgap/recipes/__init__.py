@@ -1,7 +1,7 @@
 """Every component, needs before what needs them."""
 
 from airgap.component import Component
-from airgap.recipes import base, calico_bgp, cilium, dns, edge, flannel, images, node, programs, vpc
+from airgap.recipes import base, calico_bgp, cilium, dns, edge, flannel, gateways, images, node, programs, vpc
 from netspec import catalogue
 
 COMPONENTS: dict[str, Component] = {
@@ -12,6 +12,7 @@ COMPONENTS: dict[str, Component] = {
         *dns.COMPONENTS,
         *edge.COMPONENTS,
         *flannel.COMPONENTS,
+        *gateways.COMPONENTS,
         calico_bgp.COMPONENT,
         cilium.IMAGES,
         *vpc.COMPONENTS,
@@ -25,6 +26,7 @@ EXTRAS: dict[str, frozenset[str]] = {
     **edge.EXTRAS,
     **cilium.EXTRAS,
     **calico_bgp.EXTRAS,
+    **gateways.EXTRAS,
     "flannel-images": frozenset(catalogue.IMAGES[name] for name in ("flannel", "flannel-cni-plugin")),
     "vpc-cni-images": vpc.REFERENCES,
 }

@@ -1,0 +1,1 @@
+"""The Gateway API's own conformance suite against the cluster of a stack."""

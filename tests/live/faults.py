@@ -1,5 +1,6 @@
 """The table of faults that a verification must catch: test_faults.py tests each row, `make faults` prints it."""
 
+import faults_bgp
 import faults_edge
 import faults_gateways
 import faults_names
@@ -11,6 +12,12 @@ from live_cluster import STACK
 
 #: In the order in which they are made: nodes last, for they take longest to be as before. Those of names and of
 #: the front door need what the stacks of those names have.
-_OF_STACKS = {"names": (faults_names,), "edge": (faults_edge,), "gateways": (faults_gateways,)}
-_MODULES = _OF_STACKS.get(STACK, (faults_objects, faults_ways, faults_paths))
+_EVERY = (faults_objects, faults_ways, faults_paths)
+_OF_STACKS = {
+    "names": (faults_names,),
+    "edge": (faults_edge,),
+    "gateways": (faults_gateways,),
+    "dev-bgp": (*_EVERY, faults_bgp),
+}
+_MODULES = _OF_STACKS.get(STACK, _EVERY)
 FAULTS: tuple[Fault, ...] = tuple(f for module in _MODULES for f in MADE if f.module == module.__name__)

@@ -87,7 +87,10 @@ def path_loses_large_packets(live: Live) -> Iterator[Expected]:
     node = worker(live)
     # A table of its own: the CNI's chains come first in the others, and accept what the tunnel sends.
     table = f"ip {NAME.replace('-', '_')}"
-    chain = f"{{\ntype filter hook output priority -400\nudp dport {live.cni.port} meta length > 1000 drop\n}}"
+    hook, what = "output", f"udp dport {live.cni.port}"
+    if live.ir.traits.forwarded == "node":  # no tunnel: pods' own packets cross the nodes' network
+        hook, what = "forward", f'oifname "eth0" ip saddr {live.ir.network.pod_cidrs[0]}'
+    chain = f"{{\ntype filter hook {hook} priority -400\n{what} meta length > 1000 drop\n}}"
     made = f"nft -f - <<'END'\ntable {table} {{\nchain lossy {chain}\n}}\nEND"
     with on_node(live, node, made, f"nft delete table {table} || true"):
         ids = tuple(f"packets:{via}:{protocol}" for via in ("pod", "cluster-ip") for protocol in ("TCP", "UDP"))

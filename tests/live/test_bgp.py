@@ -1,4 +1,4 @@
-"""Routes by BGP on the running cluster: sessions that break, a daemon that is gone, and a router outside.
+"""Routes by BGP on the running cluster, and a router outside; what breaks them is a table of its own (faults_bgp.py).
 
 Not run where the running stack has no BGP (NETSPEC_LIVE_STACK=dev-bgp). The router is the nodes' own daemon, started in
 the network of the host beside the cluster.
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from faulting import on_node, undone, worker
+from faulting import undone
+from faults_bgp import ROUTES, SESSIONS, UP
 from live_cluster import STACK, Live
 
 from netspec.backends.registry import REGISTRY
@@ -23,12 +24,8 @@ from netspec.verify.model import Answer, Run, Status, explain
 from netspec.verify.sites import addresses_of, site_of
 
 SPEC = Path(__file__).resolve().parents[2] / "stacks" / "boutique.yaml"
-SESSIONS, ROUTES = "fact:bgp-sessions:nodes", "fact:bgp-routes:nodes"
 #: What the router announces: of a documentation range (RFC 5737).
 ANNOUNCED, PEER_AS = "198.51.100.0/24", 65000
-#: Seconds for a session to come up: both ends try again after 5.
-UP = 60.0
-_SHOW = "{ echo 'show protocols'; sleep 0.5; } | socat -t 1 - UNIX-CONNECT:/var/run/calico/bird.ctl"
 
 pytestmark = pytest.mark.usefixtures("of_bgp")
 
@@ -57,29 +54,6 @@ def test_every_node_is_in_session_with_every_other(live: Live) -> None:
     run = green(live)
     assert seen(run, SESSIONS)[0] is Status.PASS
     assert seen(run, ROUTES)[0] is Status.PASS
-
-
-def test_a_session_that_breaks_is_named(live: Live) -> None:
-    node = worker(live)
-    rule = "OUTPUT -p tcp -m multiport --ports 179 -j REJECT --reject-with tcp-reset"
-    broken = on_node(live, node, f"iptables -w -I {rule} && sleep 12", f"iptables -w -D {rule} || true")
-    with undone(lambda: green(live) and None), broken:
-        status, said = seen(live.verify(), SESSIONS)
-    assert status is Status.WRONG
-    assert "Mesh_" in said and node in said
-
-
-def test_a_daemon_that_is_gone_is_named(live: Live) -> None:
-    """Its program is taken away, for it is started again. Routes stay: other nodes wait for it to come back."""
-    node = worker(live)
-    program = "/proc/$(pgrep -o -f '[s]tart-calico')/root/usr/sbin/bird"
-    gone = f"mv {program} {program}.away && pkill -KILL -x bird; sleep 2"
-    with undone(lambda: green(live) and None), on_node(live, node, gone, f"mv {program}.away {program} || true"):
-        run = live.verify()
-        status, said = seen(run, SESSIONS)
-    assert status is Status.WRONG
-    assert "0 established" in said and node in said
-    assert run.answer is not Answer.GREEN
 
 
 # A router outside

@@ -1,0 +1,43 @@
+"""Faults of routes by BGP: sessions that break, and a daemon that is gone (stack dev-bgp)."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from faulting import Expected, fault, on_node, undone, worker
+from live_cluster import Live
+
+from netspec.verify.model import Answer
+
+SESSIONS, ROUTES = "fact:bgp-sessions:nodes", "fact:bgp-routes:nodes"
+#: Seconds for sessions to come up again: both ends try every 5.
+UP = 60.0
+_RULE = "OUTPUT -p tcp -m multiport --ports 179 -j REJECT --reject-with tcp-reset"
+#: In the agent's container, by way of the process that supervises it.
+_PROGRAM = "/proc/$(pgrep -o -f '[s]tart-calico')/root/usr/sbin/bird"
+
+
+def established(live: Live) -> Callable[[], None]:
+    def wait() -> None:
+        limit = time.monotonic() + UP
+        while live.verify().answer is not Answer.GREEN and time.monotonic() < limit:
+            time.sleep(2)
+
+    return wait
+
+
+@fault("a BGP session that breaks")
+def bgp_session_breaks(live: Live) -> Iterator[Expected]:
+    """Routes stay: the other nodes wait for the session to come back (graceful restart)."""
+    node = worker(live)
+    broken = on_node(live, node, f"iptables -w -I {_RULE} && sleep 12", f"iptables -w -D {_RULE} || true")
+    with undone(established(live)), broken:
+        yield Expected([SESSIONS, node, "Mesh_"], only=(SESSIONS,))
+
+
+@fault("a BGP daemon that is gone")
+def bgp_daemon_is_gone(live: Live) -> Iterator[Expected]:
+    """Its program is taken away, for it is started again."""
+    node = worker(live)
+    gone = f"mv {_PROGRAM} {_PROGRAM}.away && pkill -KILL -x bird; sleep 2"
+    with undone(established(live)), on_node(live, node, gone, f"mv {_PROGRAM}.away {_PROGRAM} || true"):
+        yield Expected([SESSIONS, node, "0 established"], only=(SESSIONS,))

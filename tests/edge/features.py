@@ -26,20 +26,10 @@ NAMES: dict[str, Feature] = {
     "traced": Feature.HTTP_TRACING,
     "unread": Feature.HTTP_PASSTHROUGH,
 }
-#: Whose tests are written and have not been run with a controller: the documents do not say that they were.
-NOT_YET = frozenset(
-    {
-        Feature.HTTP_WEB_SOCKET,
-        Feature.HTTP_FIRST_BYTE,
-        Feature.HTTP_MIRROR,
-        Feature.HTTP_TRACING,
-        Feature.HTTP_PASSTHROUGH,
-    }
-)
 #: Controller -> what it was asked.
 SEEN: dict[str, frozenset[Feature]] = {
     # Routes drawn have wildcards, and HTTPS is asked of one that signs its certificate too.
-    "traefik": frozenset(NAMES.values()) - NOT_YET | {Feature.HTTP_WILDCARD, Feature.HTTP_SELF_SIGNED}
+    "traefik": frozenset(NAMES.values()) | {Feature.HTTP_WILDCARD, Feature.HTTP_SELF_SIGNED}
 }
 #: Controller -> what a verified cluster was seen to do, asked through its front door. The stack that CI brings up
 #: (`STACKS`) gives each of them, so that it is asked again.

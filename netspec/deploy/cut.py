@@ -73,7 +73,10 @@ def identities(found: Found, inputs: Mapping[str, Any], say: Say) -> Iterator[st
 def refuse_moved(plan: Plan, exported: str) -> None:
     """Raises `Problem` where a provider would look elsewhere for what it made: all would be made a second time."""
     recorded = Recorded(exported)
-    providers = {name_of(r["urn"]): r for r in recorded.resources if r["type"].startswith(PROVIDER)}
+    used = {str(r.get("provider")).rpartition("::")[0] for r in recorded.resources}
+    providers = {
+        name_of(r["urn"]): r for r in recorded.resources if r["type"].startswith(PROVIDER) and r["urn"] in used
+    }
     for node in plan.nodes:
         if not isinstance(node, ResourceNode) or node.id not in providers:
             continue

@@ -182,7 +182,8 @@ def kubectl(words):
     if words[0] == "version":
         print("Client Version: v1.36.1")
         return
-    waited_for = words[0] == "get" and "secrets" not in words[1] and ("." not in words[1] or "/" in words[1])
+    asked = words[0] == "get" and words[1] not in ("secrets", "services")
+    waited_for = asked and ("." not in words[1] or "/" in words[1])
     if (STATE / "kubectl").exists() and not waited_for:
         os.execv((STATE / "kubectl").read_text(), ["kubectl", f"--kubeconfig={kubeconfig[0]}", *words])
     if words[:2] == ["config", "view"]:

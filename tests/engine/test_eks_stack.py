@@ -169,37 +169,29 @@ def test_an_apply_that_is_killed_goes_on_and_leaves_nothing(world: EksWorld, ado
     assert world.cloud.left() == {}
 
 
-def test_nodes_without_a_network_fail_and_the_stack_is_destroyed(world: EksWorld) -> None:
-    """A CNI that never comes up: the chart's is none that this AWS sees on its nodes."""
+def test_nodes_without_a_network_fail_and_are_made_again_with_one(world: EksWorld) -> None:
+    """A CNI that does not come up, and then does: Calico's operator makes it of objects, of which AWS knows nothing."""
     world.write_stack({"provider": "calico", "encapsulation": "vxlan"}, vpc={})
     said = world.up(code=2)["stderr"]
     assert "error: nodes were started and did not become ready: " in said and "NodeCreationFailure" in said
-    world.run("down", "--stack", "shop")
-    assert world.cloud.left() == {}
-
-
-def test_whoever_is_not_an_administrator_is_not_let_in(world: EksWorld) -> None:
-    world.write_stack(admins=["arn:aws:iam::123456789012:role/somebody-else"])
-    said = world.up(code=2)["stderr"]
-    assert "401" in said and "Unauthorized" in said
-    assert not any("/namespaces/" in path for path in world.api.objects)
-    world.run("down", "--stack", "shop")
-    assert world.cloud.left() == {}
-
-
-@pytest.mark.parametrize("cni", [{"encapsulation": "vxlan"}, {"vpcCni": {"customNetworking": True}}])
-def test_calico_on_eks(world: EksWorld, cni: dict[str, Any]) -> None:
-    own = "vpcCni" not in cni
-    world.cloud.set(foreign_cni=own)
-    world.write_stack({"provider": "calico", **cni}, **({"vpc": {}} if own else {}))
-    made = world.up()
+    world.cloud.set(foreign_cni=True)
+    world.up()
     calls = world.cloud.calls()
-    assert any("vpc-cni" in call for call in calls) is not own
+    assert sum(call.startswith(f"{PATH}node-groups") for call in calls) == 2
+    assert not [call for call in calls if "vpc-cni" in call or "pod-identity" in call]
     assert "/apis/operator.tigera.io/v1/installations/default" in world.api.objects
-    if not own:
-        told = next(o for p, o in world.api.objects.items() if p.endswith("/installations/default"))
-        assert told["spec"]["cni"]["type"] == "AmazonVPC"
-        assert world.up() == {"same": made["create"]}
+    world.run("down", "--stack", "shop")
+    assert world.cloud.left() == {}
+
+
+def test_calico_beside_the_vpc_cni(world: EksWorld) -> None:
+    world.write_stack({"provider": "calico", "vpcCni": {"customNetworking": True}})
+    world.up()
+    calls = world.cloud.calls()
+    assert place(calls, f"{PATH}addons vpc-cni") < place(calls, f"{PATH}node-groups")
+    told = world.api.objects["/apis/operator.tigera.io/v1/installations/default"]
+    assert told["spec"]["cni"]["type"] == "AmazonVPC"
+    assert any("/eniconfigs/eu-west-1a" in path for path in world.api.objects)
     world.run("down", "--stack", "shop")
     assert world.cloud.left() == {}
 

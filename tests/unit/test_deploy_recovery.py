@@ -139,21 +139,16 @@ def test_who_does_not_answer_names_nothing(script: Script, checkout: Path) -> No
 
 def test_a_provider_does_not_move_away_from_what_it_made() -> None:
     token = "pulumi:providers:aws"
-    made = {
-        "urn": f"urn:pulumi:s::p::{token}::aws",
-        "type": token,
-        "custom": True,
-        "id": "x",
-        "inputs": {"region": "a"},
-    }
-    for region in ("a", "b"):
-        plan = Plan("p", "s", (ResourceNode("aws", token, {"region": region}, fixed=("region",)),))
-        cut.refuse_moved(plan, state())
-        if region == "a":
-            cut.refuse_moved(plan, state(made))
-            continue
-        with pytest.raises(Problem, match="the stack s is in the region a, and the spec says b"):
-            cut.refuse_moved(plan, state(made))
+    urn = f"urn:pulumi:s::p::{token}::aws"
+    provider = {"urn": urn, "type": token, "custom": True, "id": "x", "inputs": {"region": "a"}}
+    made = {**addon("dns"), "provider": f"{urn}::x"}
+    here, there = (
+        Plan("p", "s", (ResourceNode("aws", token, {"region": region}, fixed=("region",)),)) for region in ("a", "b")
+    )
+    for plan, exported in ((here, state(provider, made)), (there, state()), (there, state(provider))):
+        cut.refuse_moved(plan, exported)
+    with pytest.raises(Problem, match="the stack s is in the region a, and the spec says b"):
+        cut.refuse_moved(there, state(provider, made))
 
 
 # What others left

@@ -69,11 +69,12 @@ def group(arguments: list[str]) -> None:
     words, folder = set(arguments), f"{UNIFIED}/docker/{arguments[-1]}"
     if not _ID.fullmatch(arguments[-1]) or not os.path.exists(f"{UNIFIED}/cgroup.procs"):  # noqa: PTH110
         return
-    with contextlib.suppress(OSError):
-        if "delete" in words:
-            for inner, _, _ in os.walk(folder, topdown=False):
+    if "delete" in words:
+        for inner, _, _ in os.walk(folder, topdown=False):
+            with contextlib.suppress(OSError):  # something is in it still: `down` removes it (leftovers.py)
                 os.rmdir(inner)  # noqa: PTH106
-        elif words & {"create", "run", "exec"}:
+    elif words & {"create", "run", "exec"}:
+        with contextlib.suppress(OSError):
             if "exec" not in words:
                 os.makedirs(folder, exist_ok=True)  # noqa: PTH103
             with open(f"{folder}/cgroup.procs", "w", encoding="utf-8") as file:  # noqa: PTH123

@@ -99,6 +99,22 @@ def test_only_the_private_engine_adds_to_the_config(
     assert "featureGates" not in NODE.properties["config"]
 
 
+def test_another_address_starts_the_host_beside_the_nodes_again(
+    docker: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_, outs = made()
+    given = INPUTS | {"outsideAddress": "172.30.128.1"}
+    found = KindProvider().diff(id_, outs, given)
+    assert found.changes and not found.replaces
+    ran: list[list[str]] = []
+    whole = containers.run
+    monkeypatch.setattr(containers, "run", lambda words, *more: (ran.append(list(words)), whole(words, *more))[1])
+    now = KindProvider().update(id_, outs, given).outs
+    (started,) = [words for words in ran if words[0] == "run"]
+    assert "--ip=172.30.128.1" in started
+    assert now is not None and not KindProvider().diff(id_, now, given).changes
+
+
 WANTED = {"kernel": {"CONFIG_IP_VS": "kube-proxy in ipvs mode", "CONFIG_VXLAN": "VXLAN"}}
 
 

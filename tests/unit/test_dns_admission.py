@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import eks_support
 import pytest
 import yaml
 
@@ -18,6 +19,7 @@ from netspec.backends.common.admission import admission, admission_facts
 from netspec.backends.registry import REGISTRY
 from netspec.compiler import compile_spec
 from netspec.ir.model import Ir
+from netspec.plan import ManifestNode
 from netspec.probes import FactProbe
 from netspec.probing import derive_probes
 from netspec.spec.load import load
@@ -87,6 +89,16 @@ def test_what_is_written_in_is_compared() -> None:
         'options: [Object.spec.dnsConfig.options{name: "ndots", value: "2"}]}}, '
         'JSONPatch{op: "replace", path: "/spec/dnsPolicy", value: "None"}]'
     )
+
+
+@pytest.mark.parametrize(("version", "expected"), [("1.35", set()), ("1.36", {"v1"}), ("1.40", {"v1"})])
+def test_eks_has_it_from_1_36_on(version: str, expected: set[str]) -> None:
+    addons = eks_support.CLUSTER["addons"] | {"kube-proxy": f"v{version}.0-eksbuild.2"}
+    result = eks_support.compiled(eks_support.cluster(version=version, addons=addons), dns={"ndots": 2})
+    plan = eks_support.plan_of(result)
+    made = [n.manifest for n in plan.nodes if isinstance(n, ManifestNode)]
+    versions = {m["apiVersion"] for m in made if m["kind"].startswith("MutatingAdmissionPolicy")}
+    assert versions == {f"admissionregistration.k8s.io/{v}" for v in expected}
 
 
 # On a real API server, in a network namespace of its own

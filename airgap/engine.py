@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,19 @@ def kind_config() -> dict[str, object]:
 def status() -> EngineInfo | None:
     """The running engine, or None."""
     server = dockerapi.server(SOCKET)
-    return EngineInfo(SOCKET, Path(f"/proc/{server}/ns/net")) if server else None
+    return EngineInfo(SOCKET, network_of(Path(f"/proc/{server}"))) if server else None
+
+
+def network_of(process: Path) -> Path:
+    """The network of the engine, by its folder in /proc: that of most of its threads. One that went into a container's
+    may stay there for good, and it may be the first one, which is what the folder itself tells of."""
+    found: list[tuple[Path, int]] = []
+    for file in (process / "ns" / "net", *sorted(process.glob("task/*/ns/net"))):
+        with contextlib.suppress(OSError):  # a thread has ended
+            found.append((file, file.stat().st_ino))
+    counted = Counter(inode for _, inode in found[1:])
+    usual = max(counted, key=counted.__getitem__, default=0)
+    return next((file for file, inode in found if inode == usual), process / "ns" / "net")
 
 
 def extras(images: Collection[str]) -> list[str]:

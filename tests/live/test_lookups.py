@@ -18,7 +18,7 @@ from netspec.ir.dns import KUBE_DNS
 from netspec.ir.model import Workload
 from netspec.ir.pods import PodDns
 from netspec.ir.resolver import resolv_conf
-from netspec.probing.lookup import Lookups
+from netspec.probing.lookup import TYPES, Lookups
 
 NAME, NAMESPACE = "netspec-lookups", "default"
 NDOTS = (5, 2)
@@ -111,8 +111,11 @@ def test_a_server_gets_the_queries_that_are_predicted(live: Live, server: str, n
     for plan, got in zip(plans, seen, strict=True):
         in_order = list(dict.fromkeys(name.rstrip(".") for _, name in got))
         assert in_order == [q.name for q in plan.queries], plan.name
-        assert sorted(got) == sorted((kind, f"{q.name}.") for q in plan.queries for kind in ("A", "AAAA")), plan.name
-        assert len(got) == plan.sent
+        # A name that has an address is looked up twice: before it is dialled, and by dialling it.
+        times = len(got) // plan.sent
+        assert times in (1, 2), plan.name
+        wanted = [(kind, f"{q.name}.") for q in plan.queries for kind in TYPES] * times
+        assert sorted(got) == sorted(wanted), plan.name
 
 
 def queries(live: Live, marks: list[str]) -> list[list[tuple[str, str]]]:

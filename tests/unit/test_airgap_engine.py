@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from airgap import engine
+
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Answers at the socket that it is given, and has a child that outlives it, as dockerd does.
@@ -144,3 +146,22 @@ def test_no_neighbour_keeps_the_engine_from_going(tmp_path: Path, neighbour: str
         "named": ["other"] if neighbour == "ip netns add" else [],
         "theirs": True,
     }
+
+
+def test_the_engine_s_network_is_that_of_most_of_its_threads(tmp_path: Path) -> None:
+    """A thread that went into a container's network stayed there, and it is the first one."""
+
+    def thread(folder: Path, network: str) -> None:
+        (folder / "ns").mkdir(parents=True)
+        os.link(tmp_path / network, folder / "ns" / "net")
+
+    for network in ("own", "container"):
+        (tmp_path / network).touch()
+    lost, usual = tmp_path / "lost", tmp_path / "usual"
+    for process, first in ((lost, "container"), (usual, "own")):
+        thread(process, first)
+        for number, network in enumerate((first, "own", "own", "own", "container")):
+            thread(process / "task" / str(number), network)
+    assert engine.network_of(lost).samefile(tmp_path / "own")
+    assert engine.network_of(usual) == usual / "ns" / "net"
+    assert engine.network_of(tmp_path / "nobody") == tmp_path / "nobody" / "ns" / "net"

@@ -35,6 +35,7 @@ class Judge:
     def __init__(self, ir: Ir, state: State, node_mtu: dict[str, int]) -> None:
         self._state = state
         self._pods = pods_by_workload(state.pods, ir.inventory.workloads)
+        self._brought = {w.id for w in ir.inventory.workloads if w.system}
         self._node_mtu = node_mtu
 
     def failed(self, probe: Probe, why: str, asked_from: str = "", attempts: int = 1) -> Observation:
@@ -213,6 +214,8 @@ class Judge:
             Endpoint(name, pod.id, number, protocol)
             for name, workload, number, protocol in probe.expect
             for pod in self._pods.get(workload, ())
+            # What the cluster brings has controllers: a pod of nobody's making is a stranger there.
+            if pod.controlled or workload not in self._brought
         }
         given = {row[1] for row in probe.expect} - self._pods.keys()  # addresses that the spec put there
         wanted |= {

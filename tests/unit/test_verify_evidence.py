@@ -8,7 +8,9 @@ from netspec.ir.autoscale import Linear
 from netspec.probes import DnsProbe, FactProbe
 from netspec.target import ObjectRead, ReadyRead
 from netspec.verify.about import About
+from netspec.verify.judge import Judge
 from netspec.verify.model import Observation, Status
+from netspec.verify.state import Endpoint
 
 
 def test_a_pod_that_is_not_ready_says_why() -> None:
@@ -41,3 +43,21 @@ def test_what_is_wrong_with_the_cluster_s_dns_explains_lookups() -> None:
     assert finding.what == "node-local-dns is not as the spec has it: ready is 2, the spec says 3"
     lookup = next(p for p in PROBES if isinstance(p, DnsProbe))
     assert finding.tags & About(SPEC, CLUSTER).evidence_tags(Observation(lookup, Status.WRONG, []))
+
+
+def test_a_stranger_among_the_dns_servers_is_seen_though_every_lookup_is_answered() -> None:
+    """A cache on the node may never ask it."""
+    probe = next(p for p in PROBES if p.id == "fact:service-endpoints:kube-system/kube-dns")
+    assert isinstance(probe, FactProbe)
+    servers = [p for p in GOOD.pods if p.namespace == "kube-system" and p.name.startswith("coredns")]
+    stranger = replace(servers[0], name="stranger", controlled=False)
+    ends = [Endpoint(name, p.id, 53, kind) for p in servers for name, kind in (("dns", "UDP"), ("dns-tcp", "TCP"))]
+    good = replace(GOOD, endpoints={"kube-system/kube-dns": tuple(ends)})
+    assert Judge(SPEC, good, {}).state_fact(probe).status is Status.PASS
+    more = (Endpoint("dns", "kube-system/stranger", 53, "UDP"), Endpoint("dns-tcp", "kube-system/stranger", 53, "TCP"))
+    joined = replace(GOOD, pods=(*GOOD.pods, stranger), endpoints={"kube-system/kube-dns": (*ends, *more)})
+    seen = Judge(SPEC, joined, {}).state_fact(probe)
+    assert seen.status is Status.WRONG
+    (finding,) = replace(evidence(joined), facts={}).findings()
+    assert finding.what.startswith("pod kube-system/stranger answers among the cluster's DNS")
+    assert finding.tags & About(SPEC, joined).evidence_tags(seen)

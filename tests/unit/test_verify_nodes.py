@@ -91,3 +91,11 @@ def test_it_is_asked_where_nodes_can_be_entered() -> None:
         return any(isinstance(p, FactProbe) and p.fact == NODES_REACH for p in derive_probes(an_ir))
 
     assert is_asked() and not is_asked(remote=True) and not is_asked(there=There())
+
+
+def test_a_late_answer_is_waited_for() -> None:
+    site = Nodes(GOOD)
+    late, first = site.hosts["w2"], GOOD["w2"]
+    answers = iter(["172.30.0.4\n\n\n", first])
+    late.run = lambda script: Result(0, next(answers))  # type: ignore[method-assign]
+    assert ask_nodes(site, pods(), PROBE).status is Status.PASS  # type: ignore[arg-type]

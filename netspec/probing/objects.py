@@ -42,8 +42,10 @@ def service_fields(service: Service) -> dict[str, object]:
     does."""
     on_nodes = service.type in ("NodePort", "LoadBalancer")
     is_name = service.type == "ExternalName"
+    # One that the API server chooses, unless it is told to choose none.
+    chosen = ANY_NODE_PORT if service.type == "NodePort" or service.node_ports else 0
     ports: list[list[object]] = [
-        [p.name or "", p.port, p.protocol, (p.node_port or ANY_NODE_PORT) if on_nodes else 0, p.target_port]
+        [p.name or "", p.port, p.protocol, (p.node_port or chosen) if on_nodes else 0, p.target_port]
         for p in service.ports
     ]
     return {

@@ -43,6 +43,15 @@ LIVE: dict[str, frozenset[Feature]] = {
             Feature.HTTP_MAX_BODY,
             Feature.HTTP_ALLOW_FROM,
             Feature.HTTP_REWRITE,
+            Feature.HTTP_TLS,
+            Feature.HTTP_SELF_SIGNED,
+            Feature.HTTP_RATE_LIMIT,
+            Feature.HTTP_BASIC_AUTH,
+            Feature.HTTP_CORS,
+            Feature.HTTP_HEADERS,
+            Feature.HTTP_ERROR_PAGES,
+            Feature.HTTP_STICKY,
+            Feature.HTTP_GRPC,
         }
     )
 }

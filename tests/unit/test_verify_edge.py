@@ -121,3 +121,10 @@ def test_a_class_that_another_controller_has() -> None:
         "IngressClass haproxy is not the controller's: controller is 'example.com/x', "
         "the spec says 'haproxy-ingress.github.io/controller'"
     ]
+
+
+def test_no_node_port_is_expected_where_none_is_to_be_chosen(stack: tuple[Ir, dict[str, Probe]]) -> None:
+    _, probes = stack
+    asked = {p.subject: p for p in probes.values() if isinstance(p, FactProbe) and p.fact == "service-spec"}
+    assert asked["open/partners"].expect["ports"] == [["http", 80, "TCP", 0, "http"]]
+    assert asked["open/status"].expect["ports"] == [["http", 80, "TCP", "any", "http"]]

@@ -42,9 +42,8 @@ def world(tmp_path: Path, pulumi: Path, aws_python: Path) -> Iterator[EksWorld]:
 
 def test_whoever_has_no_access_entry_is_not_let_in(world: EksWorld) -> None:
     """With Cilium in ENI mode: its operator has its rights by then, and no node is there."""
-    world.write_stack(
-        {"provider": "cilium", "eni": {}}, admins=["arn:aws:iam::123456789012:role/somebody-else"], vpc={}
-    )
+    other = "arn:aws:iam::123456789012:role/somebody-else"
+    world.write_stack({"provider": "cilium", "eni": {"podSubnetsOnly": True}}, admins=[other])
     said = world.up(code=2)["stderr"]
     assert "Unauthorized" in said or "must be logged in" in said
     assert "shop" not in world.server.kubectl("get", "namespaces")

@@ -29,7 +29,7 @@ verify: $(STAMP)  ## verify the running stack again
 	$(VENV)/bin/netspec verify --stack $(STACK)
 
 faults: $(STAMP)  ## make the faults of tests/live/faults.py on the running stack $(STACK), one by one: caught, cause, seconds
-	NETSPEC_LIVE_STACK=$(STACK) $(VENV)/bin/python tests/live
+	NETSPEC_LIVE_STACK=$(STACK) PYTHONPATH=. $(VENV)/bin/python tests/live
 
 prove-eks: $(STAMP)  ## stack prod on an AWS account of yours: up, verified, down (docs/eks.md says what it costs)
 	$(VENV)/bin/netspec capacity stacks/boutique.yaml --stack prod

@@ -58,6 +58,8 @@ def open_live() -> Iterator[Live]:
     """Moves this process into the cluster's network, until it is closed. Raises Problem without a cluster."""
     with engine.back_outside():
         ir, probes = load_stack(STACK, None, REGISTRY)
-        activate(("kind", "kubectl"))
+        # Which moves only once in a process.
+        if activate(("kind", "kubectl")).engine == "private":
+            engine.enter()
         with kubeconfig_file(site_of(ir).kubeconfig()) as kubeconfig:
             yield Live(ir, probes, kubeconfig, Access(kubeconfig))

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.stamp
 IMPORTED := netspec.cli.up, netspec.program, netspec.deploy.session, netspec.verify.runner, netspec.verify.report, \
   pulumi.dynamic, pulumi.runtime.proto.provider_pb2_grpc, pulumi_kubernetes, kubernetes.config, testinfra
 
-.PHONY: help env up verify faults aws prove-eks test lint format golden browser bench down clean
+.PHONY: help env up verify faults aws prove-eks prove-kernel test lint format golden browser bench down clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -35,6 +35,9 @@ prove-eks: $(STAMP)  ## stack prod on an AWS account of yours: up, verified, dow
 	$(VENV)/bin/netspec capacity stacks/boutique.yaml --stack prod
 	$(VENV)/bin/netspec up stacks/boutique.yaml --stack prod
 	$(VENV)/bin/netspec down --stack prod
+
+prove-kernel: $(STAMP)  ## what this machine's kernel lacks, on a second one (docs/where-run.md): kube-proxy ipvs, SCTP, tunnels
+	PYTHONPATH=. $(VENV)/bin/python -m tests.kernel
 
 aws: .venv/aws/.stamp  ## the environment of the stand-in of AWS that tests of the engine use: boto3, moto, pulumi-aws
 

@@ -1,7 +1,7 @@
 """Every component, needs before what needs them."""
 
 from airgap.component import Component
-from airgap.recipes import base, calico_bgp, cilium, dns, edge, flannel, gateways, images, node, programs, vpc
+from airgap.recipes import base, calico_bgp, cilium, dns, edge, flannel, gateways, images, kernel, node, programs, vpc
 from netspec import catalogue
 
 COMPONENTS: dict[str, Component] = {
@@ -16,6 +16,7 @@ COMPONENTS: dict[str, Component] = {
         calico_bgp.COMPONENT,
         cilium.IMAGES,
         *vpc.COMPONENTS,
+        kernel.COMPONENT,
     )
 }
 

@@ -74,8 +74,9 @@ def stack_kubeconfig(stack: str) -> str:
 
 def kubeconfig(file: str, context: str) -> str:
     """The kubeconfig of one context alone, with all that it needs; "" for kubectl's own file, and its current context.
-    Raises `Problem`."""
-    given = [f"--kubeconfig={Path(file).expanduser()}"] if file else []
+    A file is looked for from the project's folder on: Pulumi runs what asks in another. Raises `Problem`."""
+    path = Path(file).expanduser()
+    given = [f"--kubeconfig={path if path.is_absolute() else project.root() / path}"] if file else []
     given += [f"--context={context}"] if context else []
     done = run(["kubectl", "config", "view", "--raw", "--minify", "--flatten", *given], limit=KUBECTL_LIMIT)
     if done.returncode == MISSING:

@@ -1,6 +1,7 @@
 """A cluster that somebody else made: what the spec says of it, what is never touched, and what is taken back."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from netspec.diagnostics import Problem
 from netspec.plan import CLUSTER, CNI_READY, ManifestNode, Plan, ReadyNode
 from netspec.probes import OUTSIDE, FactProbe, FlowProbe
 from netspec.spec.load import loads
-from netspec.toolchain import programs
+from netspec.toolchain import programs, project
 from netspec.toolchain.programs import Done
 
 SPEC = """
@@ -129,6 +130,29 @@ def props(**more: Any) -> dict[str, Any]:
         "claims": existing.claims(plan),
         **more,
     }
+
+
+def test_a_kubeconfig_is_looked_for_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pulumi runs what asks for it in a folder of its own."""
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> Done:
+        asked.append(command)
+        return Done(command, 0, "server: https://192.0.2.1", "")
+
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "Pulumi.yaml").touch()
+    monkeypatch.setenv(project.VARIABLE, str(tmp_path / "project"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(programs, "run", run)
+    for file in ("keys/prod", "/etc/prod", "~/prod", ""):
+        programs.kubeconfig(file, "")
+    assert [words[6:] for words in asked] == [
+        [f"--kubeconfig={tmp_path}/project/keys/prod"],
+        ["--kubeconfig=/etc/prod"],
+        [f"--kubeconfig={Path.home()}/prod"],
+        [],
+    ]
 
 
 def test_a_cluster_is_found_by_its_context_and_known_by_its_identity(kubectl: Kubectl) -> None:

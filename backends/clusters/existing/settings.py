@@ -14,7 +14,9 @@ class ExistingSettings(Settings):
     """A cluster that somebody else made. netspec makes what the spec declares on it, and touches nothing else."""
 
     context: Text | None = Field(None, description="The kubeconfig's context. Unset: its current one.")
-    kubeconfig: Text | None = Field(None, description="The kubeconfig file. Unset: kubectl's own.")
+    kubeconfig: Text | None = Field(
+        None, description="The kubeconfig file, from the project's folder on. Unset: kubectl's own."
+    )
     namespaces: list[Name] = Field(
         default_factory=list,
         max_length=1000,

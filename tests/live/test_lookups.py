@@ -105,7 +105,7 @@ def test_a_server_gets_the_queries_that_are_predicted(live: Live, server: str, n
     # Between two names, one that tells them apart in the log.
     marks = [f"mark-{ndots}-{i}." for i in range(len(names) + 1)]
     words = [marks[0], *(word for pair in zip(names, marks[1:], strict=True) for word in pair)]
-    asked = "; ".join(f"/agnhost connect {word}:9 --timeout=50ms >/dev/null 2>&1" for word in words)
+    asked = "; ".join(f"/agnhost connect {word}:9 --timeout=500ms >/dev/null 2>&1" for word in words)
     live.kubectl("exec", asker.name, "-n", NAMESPACE, "--", "sh", "-c", f"{asked}; true", limit=120)
     seen = queries(live, marks)
     for plan, got in zip(plans, seen, strict=True):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from netspec.verify.script import outcome as outcome_of
 
 #: Pods that ask at once; inside a pod verify.script bounds what is asked at once.
 PODS_AT_ONCE = 8
-READY_LIMIT, EXEC_LIMIT = 240, 240
+READY_LIMIT, EXEC_LIMIT, SETTLE_LIMIT = 240, 240, 90
 DIALLED: tuple[tuple[int, Protocol], ...] = ((cases.HTTP, "TCP"), (cases.OTHER, "TCP"), (cases.UDP, "UDP"))
 NODE_DIALLED: tuple[tuple[int, Protocol], ...] = ((cases.NODE_HTTP, "TCP"), (cases.NODE_UDP, "UDP"))
 
@@ -139,6 +140,47 @@ def ask_all(ground: Ground, flows: Mapping[Pod, list[Flow]]) -> None:
         surprising = [f for f in found if not f.agrees or f.seen == "check-failed"]
         if surprising:
             ask(ground, source, surprising, lanes=1)
+
+
+def settle(ground: Ground, wanted: Mapping[str, str]) -> None:
+    """Policies take a moment to be programmed: until the pod `front` is let in, or not, as `wanted` says of pods."""
+    by_name = {p.name: p for p in ground.pods}
+    front = by_name["front"]
+    flows = [
+        Flow(front.id, by_name[name].id, by_name[name].address, cases.HTTP, "TCP", "", expected)
+        for name, expected in wanted.items()
+    ]
+    limit = time.monotonic() + SETTLE_LIMIT
+    while True:
+        ask(ground, front, flows, lanes=4)
+        if all(flow.agrees for flow in flows):
+            return
+        assert time.monotonic() < limit, f"policies are not enforced after {SETTLE_LIMIT} s: {flows}"
+        time.sleep(1)
+
+
+def agreed(ground: Ground, flows: Mapping[Pod, list[Flow]], record_property: Any) -> tuple[list[Flow], dict[str, int]]:
+    """All flows asked, and their counts: each could be asked, and none is otherwise than the evaluator says."""
+    ask_all(ground, flows)
+    listed = [flow for found in flows.values() for flow in found]
+    counts = report(listed, record_property)
+    unasked = [f for f in listed if f.seen == "check-failed"]
+    assert unasked == [], unasked
+    different = [
+        f"{f.source} -> {f.destination} {f.port}/{f.protocol}: {f.answer} {f.expected}, seen {f.seen}"
+        for f in listed
+        if not f.agrees
+    ]
+    assert different == [], different
+    return listed, counts
+
+
+def remove(live: Live, mark: str, kind: str = "") -> None:
+    """The namespaces with this label and all in them; of `kind` what is in no namespace."""
+    if kind:
+        live.kubectl("delete", kind, "-l", mark, "--ignore-not-found")
+    words = ("delete", "namespaces", "-l", mark, "--ignore-not-found", "--wait", "--timeout=180s")
+    live.kubectl(*words, limit=190)
 
 
 def report(flows: list[Flow], record_property: Any) -> dict[str, int]:

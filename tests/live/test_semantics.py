@@ -5,7 +5,6 @@ report, which goes to the file that NETSPEC_SEMANTICS_REPORT names.
 """
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,13 +12,11 @@ from typing import Any
 import pytest
 import semantics_cases as cases
 from live_cluster import Live
-from semantics_ground import Flow, Ground, ask, ask_all, flows_of, pods_in, report, wait_until_ready
+from semantics_ground import Ground, agreed, flows_of, pods_in, remove, settle, wait_until_ready
 
 from netspec.catalogue import IMAGES
 from netspec.manifests.read import read_texts
 from netspec.verify.sites import addresses_of
-
-SETTLE_LIMIT = 90
 
 
 @pytest.fixture(scope="module")
@@ -31,50 +28,20 @@ def ground(live: Live) -> Iterator[Ground]:
     reading = read_texts([("semantics.json", text)])
     assert reading.diagnostics == ()
     inventory = replace(reading.inventory, pod_cidrs=live.ir.network.pod_cidrs, dialect=live.ir.traits.dialect)
-    _remove(live)
+    remove(live, cases.MARK)
     try:
         live.kubectl("apply", "-f", "-", stdin=text, limit=120)
         wait_until_ready(live, cases.NAMESPACES)
         ground = Ground(live, inventory, pods_in(live, cases.NAMESPACES), outside)
-        _settle(ground)
+        settle(ground, {"no-rules": "deny", "namespaces": "deny", "open": "allow", "own-namespace": "allow"})
         yield ground
     finally:
-        _remove(live)
-
-
-def _remove(live: Live) -> None:
-    words = ("delete", "namespaces", "-l", cases.MARK, "--ignore-not-found", "--wait", "--timeout=180s")
-    live.kubectl(*words, limit=190)
-
-
-def _settle(ground: Ground) -> None:
-    """Policies take a moment to be programmed: until a closed pod is closed and an open one is open."""
-    by_name = {p.name: p for p in ground.pods}
-    wanted = [("no-rules", "deny"), ("namespaces", "deny"), ("open", "allow"), ("own-namespace", "allow")]
-    flows = [
-        Flow(by_name["front"].id, by_name[n].id, by_name[n].address, cases.HTTP, "TCP", "", expected)
-        for n, expected in wanted
-    ]
-    limit = time.monotonic() + SETTLE_LIMIT
-    while True:
-        ask(ground, by_name["front"], flows, lanes=4)
-        if all(flow.agrees for flow in flows):
-            return
-        assert time.monotonic() < limit, f"policies are not enforced after {SETTLE_LIMIT} s: {flows}"
-        time.sleep(1)
+        remove(live, cases.MARK)
 
 
 def test_every_verdict_is_what_the_cluster_does(ground: Ground, record_property: Any) -> None:
     flows = flows_of(ground)
-    ask_all(ground, flows)
-    listed = [flow for found in flows.values() for flow in found]
-    counts = report(listed, record_property)
-    assert [f for f in listed if f.seen == "check-failed"] == []
-    assert [
-        f"{f.source} -> {f.destination} {f.port}/{f.protocol}: {f.answer} {f.expected}, seen {f.seen}"
-        for f in listed
-        if not f.agrees
-    ] == []
+    listed, counts = agreed(ground, flows, record_property)
     # What is left open is a node's: a pod is open to its own, whatever the policies.
     near = [f for f in listed if f.from_its_node]
     assert {f.seen for f in near} == {"allow"}

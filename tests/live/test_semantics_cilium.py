@@ -5,7 +5,6 @@ docs/semantics.md; the flows that are left open are listed in the report that NE
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address
@@ -15,7 +14,7 @@ import pytest
 import semantics_cilium_cases as cases
 from live_cluster import Live
 from semantics_cases import HTTP, MARK, OTHER
-from semantics_ground import Flow, Ground, Pod, ask, ask_all, flows_of, judged, pods_in, report, wait_until_ready
+from semantics_ground import Ground, Pod, agreed, flows_of, judged, pods_in, remove, settle, wait_until_ready
 
 from netspec.analysis.verdict import AddressEnd
 from netspec.catalogue import IMAGES
@@ -26,7 +25,6 @@ from netspec.verify.sites import addresses_of
 
 #: A mark of their own: the other suite removes by its.
 OWN_MARK = f"{MARK}-cilium"
-SETTLE_LIMIT = 90
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +39,15 @@ def ground(live: Live, not_run: Callable[[str], None]) -> Iterator[Ground]:
     reading = read_texts(texts)
     assert [d.render() for d in reading.diagnostics if d.severity == "error"] == []
     inventory = replace(reading.inventory, pod_cidrs=live.ir.network.pod_cidrs, dialect=live.ir.traits.dialect)
-    _remove(live)
+    remove(live, OWN_MARK, "ciliumclusterwidenetworkpolicies.cilium.io")
     try:
         live.kubectl("apply", "-f", "-", stdin=_list([*objects, *cases.names(outside)]), limit=120)
         wait_until_ready(live, cases.NAMESPACES)
         found = Ground(live, inventory, pods_in(live, cases.NAMESPACES), outside)
-        _settle(found)
+        settle(found, {"nobody": "deny", "deny-alone": "deny", "everyone": "allow", "own-namespace": "allow"})
         yield found
     finally:
-        _remove(live)
+        remove(live, OWN_MARK, "ciliumclusterwidenetworkpolicies.cilium.io")
 
 
 #: What says which addresses are nodes', and which the API server's.
@@ -58,27 +56,6 @@ AROUND = (("nodes",), ("endpointslices", "-n", "default", "-l", "kubernetes.io/s
 
 def _list(objects: list[dict[str, Any]]) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-
-
-def _remove(live: Live) -> None:
-    words = ("delete", "namespaces", "-l", OWN_MARK, "--ignore-not-found", "--wait", "--timeout=180s")
-    live.kubectl("delete", "ciliumclusterwidenetworkpolicies.cilium.io", "-l", OWN_MARK, "--ignore-not-found")
-    live.kubectl(*words, limit=190)
-
-
-def _settle(ground: Ground) -> None:
-    """Until a closed pod is closed and an open one is open."""
-    by_name = {p.name: p for p in ground.pods}
-    wanted = [("nobody", "deny"), ("deny-alone", "deny"), ("everyone", "allow"), ("own-namespace", "allow")]
-    front = by_name["front"].id
-    flows = [Flow(front, by_name[n].id, by_name[n].address, HTTP, "TCP", "", expected) for n, expected in wanted]
-    limit = time.monotonic() + SETTLE_LIMIT
-    while True:
-        ask(ground, by_name["front"], flows, lanes=4)
-        if all(flow.agrees for flow in flows):
-            return
-        assert time.monotonic() < limit, f"policies are not enforced after {SETTLE_LIMIT} s: {flows}"
-        time.sleep(1)
 
 
 def _api_server(ground: Ground) -> str:
@@ -91,15 +68,7 @@ def test_every_verdict_is_what_cilium_does(ground: Ground, record_property: Any)
     server = _api_server(ground)
     for source, found in flows.items():
         found.append(judged(ground, source, "API server", AddressEnd(ip_address(server)), server, 6443, "TCP"))
-    ask_all(ground, flows)
-    listed = [flow for found in flows.values() for flow in found]
-    counts = report(listed, record_property)
-    assert [f for f in listed if f.seen == "check-failed"] == []
-    assert [
-        f"{f.source} -> {f.destination} {f.port}/{f.protocol}: {f.answer} {f.expected}, seen {f.seen}"
-        for f in listed
-        if not f.agrees
-    ] == []
+    _, counts = agreed(ground, flows, record_property)
     assert counts["compared"] > 3000
     assert counts["allowed"] > 500
     assert counts["denied"] > 500

@@ -157,7 +157,7 @@ def _backend(backend: GatewayBackend) -> dict[str, Any]:
 
 def _filters(rule: RouteRule) -> Iterator[dict[str, Any]]:
     if rule.cors is not None:
-        yield {"type": "CORS", "cors": _cors(rule.cors)}
+        yield {"type": "CORS", "cors": cors_spec(rule.cors)}
     if rule.request_headers is not None:
         yield {"type": "RequestHeaderModifier", "requestHeaderModifier": _change(rule.request_headers)}
     if rule.response_headers is not None:
@@ -195,7 +195,8 @@ def _change(change: HeaderChange) -> dict[str, Any]:
     return {key: value for key, value in pairs.items() if value}
 
 
-def _cors(cors: Cors) -> dict[str, Any]:
+def cors_spec(cors: Cors) -> dict[str, Any]:
+    """As the API has it, in a filter, and Envoy Gateway in its own policy."""
     spec: dict[str, Any] = {
         "allowOrigins": list(cors.origins),
         "allowMethods": list(cors.methods),
@@ -209,7 +210,7 @@ def _cors(cors: Cors) -> dict[str, Any]:
 
 def grant_objects(ir: Ir) -> list[Manifest]:
     """What lets routes send to Services of other namespaces, and Gateways read certificates there: these alone. One
-    for each namespace that lets some in, named `netspec-gateways`."""
+    for each namespace that lets some in, and kind and namespace that is let in."""
     wanted: dict[str, dict[tuple[str, str], set[tuple[str, str]]]] = defaultdict(lambda: defaultdict(set))
     for route in ir.gateway_routes:
         for backend in (b for rule in route.rules for b in (*rule.backends, *rule.mirrors)):

@@ -60,24 +60,41 @@ def balanced_by(ir: Ir) -> tuple[str, ...]:
     return (balancing.node,) if balancing is not None and balancing.node and makes_beside(ir) else ()
 
 
-def front(
-    ir: Ir, settings: ProxySettings, namespace: str, names: tuple[str, str], pods: Mapping[str, str], **more: Any
-) -> Front:
-    """`names`: of its pods' workload and of its Service, as the chart makes them."""
-    place = Place(("stacks", ir.stack, "ingress"))
-    ports = (ContainerPort(80, "TCP", HTTP), ContainerPort(443, "TCP", HTTPS))
-    workload = Workload(namespace, names[0], dict(pods), ports, settings.replicas, system=True, place=place)
+def proxy(
+    ir: Ir,
+    settings: ProxySettings,
+    layer: str,
+    namespace: str,
+    names: tuple[str, str],
+    pods: Mapping[str, str],
+    ports: Iterable[tuple[ContainerPort, ServicePort]],
+) -> tuple[Workload, Service]:
+    """The pods that pass requests on, and their Service. `names`: of the one and the other, as they are made."""
+    place, listed = Place(("stacks", ir.stack, layer)), list(ports)
+    containers = tuple(container for container, _ in listed)
+    workload = Workload(namespace, names[0], dict(pods), containers, settings.replicas, system=True, place=place)
     service = Service(
         namespace,
         names[1],
         settings.service,
         selector=Selector.of(dict(pods)),
-        ports=(ServicePort(80, HTTP, "TCP", HTTP), ServicePort(443, HTTPS, "TCP", HTTPS)),
+        ports=tuple(port for _, port in listed),
         external_traffic_policy=settings.external_traffic_policy if settings.service != "ClusterIP" else "Cluster",
         system=True,
         place=place,
     )
-    return Front(workload, service, HTTP, HTTPS, **more)
+    return workload, service
+
+
+def front(
+    ir: Ir, settings: ProxySettings, namespace: str, names: tuple[str, str], pods: Mapping[str, str], **more: Any
+) -> Front:
+    """Of a controller by a chart, whose pods listen on the ports that clients ask."""
+    ports = [
+        (ContainerPort(number, "TCP", name), ServicePort(number, name, "TCP", name))
+        for number, name in ((80, HTTP), (443, HTTPS))
+    ]
+    return Front(*proxy(ir, settings, "ingress", namespace, names, pods, ports), HTTP, HTTPS, **more)
 
 
 def ingress(
@@ -109,11 +126,13 @@ def _service(backend: HttpBackend) -> dict[str, Any]:
     return {"service": {"name": backend.service, "port": port}}
 
 
-def read(obj: Manifest) -> tuple[dict[str, Any], ObjectRead]:
-    """What must be true of an Ingress, and how that is read."""
-    meta, spec = obj["metadata"], obj["spec"]
-    found = ObjectRead("ingresses.networking.k8s.io", _READ, meta["name"], meta["namespace"])
-    return {"class": spec["ingressClassName"], "rules": spec["rules"]}, found
+def route_facts(ingresses: Iterable[Manifest]) -> Iterator[Fact]:
+    """What must be true of Ingresses."""
+    for obj in ingresses:
+        meta, spec = obj["metadata"], obj["spec"]
+        found = ObjectRead("ingresses.networking.k8s.io", _READ, meta["name"], meta["namespace"])
+        expect = {"class": spec["ingressClassName"], "rules": spec["rules"]}
+        yield Fact("ingress-route", f"{found.namespace}/{found.name}", expect, found)
 
 
 def installed(
@@ -128,11 +147,7 @@ def installed(
 
 def ingress_facts(controller: str, replicas: int, given: Fact, objects: Iterable[Manifest]) -> tuple[Fact, ...]:
     """Of the controller's workload, by its id, of its class (`of_class`), and of Ingresses."""
-    out = [Fact("ingress-controller", controller, replicas, ReadyRead()), given]
-    for obj in objects:
-        expect, found = read(obj)
-        out.append(Fact("ingress-route", f"{found.namespace}/{found.name}", expect, found))
-    return tuple(out)
+    return (Fact("ingress-controller", controller, replicas, ReadyRead()), given, *route_facts(objects))
 
 
 def of_class(name: str, controller: str) -> Fact:

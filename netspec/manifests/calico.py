@@ -263,16 +263,8 @@ class _Reader(NamedTuple):
         found = [of_namespace(self.namespace)] if self.namespace else [_EVERY_POD]
         if self.namespace and spec.get("namespaceSelector"):
             raise Bad((*path, "namespaceSelector"), "is for global policies")
-        for field, of in _SELECTORS:
-            if not spec.get(field):
-                continue
-            at = (*path, field)
-            try:
-                more = alternatives(text(spec[field], at), at, of)
-                found = [both(one, other) for one in found for other in more]
-            except Missing as missing:
-                self.complain(missing)
-                found = [replace(p, unsure=True, because=f"what its {field} asks for") for p in found]
+        given = [(field, of) for field, of in _SELECTORS if spec.get(field)]
+        found = self._selected(found, spec, given, path, "what its {} asks for")
         if spec.get("serviceAccountSelector"):
             self.complain(Missing((*path, "serviceAccountSelector"), *_ACCOUNTS))
             found = [replace(p, unsure=True, because="certain service accounts") for p in found]
@@ -328,6 +320,12 @@ class _Reader(NamedTuple):
             return None
         within = self.namespace and "namespaceSelector" not in dict(given)
         peers = [of_namespace(self.namespace)] if within else [_EVERY_POD]
+        return self._selected(peers, found, given, path, "what {} asks for")
+
+    def _selected(
+        self, peers: list[Peer], found: Object, given: Iterable[tuple[str, Of]], path: Path, because: str
+    ) -> list[Peer]:
+        """Those of the peers that the selectors leave; where one cannot be read, each only may be."""
         for field, of in given:
             at = (*path, field)
             try:
@@ -335,7 +333,7 @@ class _Reader(NamedTuple):
                 peers = [both(one, other) for one in peers for other in more]
             except Missing as missing:
                 self.complain(missing)
-                peers = [_perhaps(p, f"what {field} asks for") for p in peers]
+                peers = [_perhaps(p, because.format(field)) for p in peers]
         return peers
 
 

@@ -13,7 +13,7 @@ from netspec.backends.edge.aws_lbc.checks import check
 from netspec.backends.edge.aws_lbc.install import ACCOUNT, ALB, NLB, READY, SERVICE_CLASS, has_pods_in_vpc
 from netspec.backends.edge.aws_lbc.routes import SUFFIXES, ingresses
 from netspec.backends.edge.aws_lbc.settings import AwsAlbSettings, AwsNlbSettings
-from netspec.backends.edge.ingresses import placed, read
+from netspec.backends.edge.ingresses import placed, route_facts
 from netspec.catalogue import IMAGES
 from netspec.diagnostics import Report
 from netspec.ir.http import FarFront
@@ -106,8 +106,5 @@ class AwsAlb(Backend):
         return (IMAGES["aws-load-balancer-controller"],)
 
     def facts(self, ir: Ir, settings: AwsAlbSettings) -> tuple[Fact, ...]:
-        out = list(install.facts(settings)) if install.is_first(ir, "ingress") else []
-        for obj in ingresses(ir, settings):
-            expect, found = read(obj)
-            out.append(Fact("ingress-route", f"{found.namespace}/{found.name}", expect, found))
-        return tuple(out)
+        controller = install.facts(settings) if install.is_first(ir, "ingress") else ()
+        return (*controller, *route_facts(ingresses(ir, settings)))

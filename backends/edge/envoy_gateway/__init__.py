@@ -22,12 +22,11 @@ from netspec.backends.edge.envoy_gateway.routes import EXTENSION, GROUP, GRPC, N
 from netspec.backends.edge.envoy_gateway.routes import HTTP as HTTP_ROUTE
 from netspec.backends.edge.envoy_gateway.settings import EnvoyGatewaySettings
 from netspec.backends.edge.gatewayapi import Bound, gateway_facts, gateway_ports, reserved, service_port
-from netspec.backends.edge.ingresses import own_namespace
+from netspec.backends.edge.ingresses import own_namespace, proxy
 from netspec.catalogue import IMAGES
 from netspec.diagnostics import Report
 from netspec.ir.http import Front, UsersSecret
-from netspec.ir.model import Ir, Place, Service, Workload
-from netspec.ir.selectors import Selector
+from netspec.ir.model import Ir
 from netspec.plan import Node
 from netspec.target import Backend, Fact, Feature, Field, Needs, ObjectRead, ReadyRead, Traits
 
@@ -88,25 +87,10 @@ class EnvoyGateway(Backend):
     )
 
     def traits(self, ir: Ir, settings: EnvoyGatewaySettings, traits: Traits) -> Traits:
-        place = Place(("stacks", ir.stack, "gateway"))
         bounds = [Bound(port, protocol) for port, protocol in _taken(ir)] + gateway_ports(ir)
         ports = [service_port(b, _target(b.number), f"{b.protocol.lower()}-{b.number}") for b in bounds]
-        listens = tuple(container for container, _ in ports)
-        workload = Workload(NAMESPACE, PROXY, PODS, listens, settings.replicas, system=True, place=place)
-        is_outward = settings.service != "ClusterIP"
-        service = Service(
-            NAMESPACE,
-            PROXY,
-            settings.service,
-            selector=Selector.of(PODS),
-            ports=tuple(port for _, port in ports),
-            external_traffic_policy=settings.external_traffic_policy if is_outward else "Cluster",
-            system=True,
-            place=place,
-        )
         front = Front(
-            workload,
-            service,
+            *proxy(ir, settings, "gateway", NAMESPACE, (PROXY, PROXY), PODS, ports),
             HTTP,
             HTTPS,
             kind=HTTP_ROUTE,

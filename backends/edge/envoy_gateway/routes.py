@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.analysis.routes import bare
+from netspec.backends.edge.gatewayapi import cors_spec
 from netspec.backends.edge.ingresses import port_number
 from netspec.backends.objects import Manifest, manifest
-from netspec.ir.http import Cors, Headers, HttpBackend, HttpPath, HttpRoute
+from netspec.ir.http import Headers, HttpBackend, HttpPath, HttpRoute
 from netspec.ir.model import Ir
 
 GROUP, EXTENSION = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
@@ -117,7 +118,7 @@ def _filters(ir: Ir, route: HttpRoute, path: HttpPath) -> Iterator[dict[str, Any
         to = {key: value for key, value in _backend(ir, route, route.mirror).items() if key != "weight"}
         yield {"type": "RequestMirror", "requestMirror": {"backendRef": to}}
     if route.cors is not None:
-        yield {"type": "CORS", "cors": _cors(route.cors)}
+        yield {"type": "CORS", "cors": cors_spec(route.cors)}
     if headers := _headers(route.request_headers):
         yield {"type": "RequestHeaderModifier", "requestHeaderModifier": headers}
     if headers := _headers(route.response_headers):
@@ -148,18 +149,6 @@ def _prepended(route: HttpRoute) -> Iterator[Manifest]:
         path = {"pattern": "^/", "substitution": f"{prefix}/"}
         spec = {"urlRewrite": {"path": {"type": "ReplaceRegexMatch", "replaceRegexMatch": path}}}
         yield manifest(POLICIES, "HTTPRouteFilter", _name(route, "prefix"), route.namespace, spec=spec)
-
-
-def _cors(cors: Cors) -> dict[str, Any]:
-    spec: dict[str, Any] = {
-        "allowOrigins": list(cors.origins),
-        "allowMethods": list(cors.methods),
-        "allowHeaders": list(cors.headers),
-        "exposeHeaders": list(cors.expose_headers),
-        "allowCredentials": cors.credentials,
-        "maxAge": cors.max_age,
-    }
-    return {key: value for key, value in spec.items() if value not in ([], False)}
 
 
 def _headers(headers: Headers) -> dict[str, Any]:

@@ -3,14 +3,13 @@ path may lose to a prefix, for Traefik goes by the length of the rule, and no pa
 
 from dataclasses import replace
 
-from netspec.backends.edge.ingresses import own_namespace
+from netspec.backends.edge.ingresses import own_namespace, proxy
 from netspec.backends.edge.traefik.install import HTTP, HTTPS, NAME, NAMESPACE, PODS, WEB, WEBSECURE, install
 from netspec.backends.edge.traefik.routes import PASSED, objects
 from netspec.backends.edge.traefik.settings import TraefikSettings
 from netspec.diagnostics import Report
 from netspec.ir.http import Front
-from netspec.ir.model import ContainerPort, Ir, Place, Service, ServicePort, Workload
-from netspec.ir.selectors import Selector
+from netspec.ir.model import ContainerPort, Ir, ServicePort
 from netspec.plan import Node
 from netspec.target import Backend, Fact, Feature, Field, Needs, ObjectRead, ReadyRead, Traits
 
@@ -56,24 +55,13 @@ class Traefik(Backend):
     )
 
     def traits(self, ir: Ir, settings: TraefikSettings, traits: Traits) -> Traits:
-        place = Place(("stacks", ir.stack, "ingress"))
-        ports = (ContainerPort(WEB, "TCP", HTTP), ContainerPort(WEBSECURE, "TCP", HTTPS))
-        workload = Workload(NAMESPACE, NAME, PODS, ports, settings.replicas, system=True, place=place)
-        is_outward = settings.service != "ClusterIP"
-        service = Service(
-            NAMESPACE,
-            NAME,
-            settings.service,
-            selector=Selector.of(PODS),
-            ports=(ServicePort(80, HTTP, "TCP", HTTP), ServicePort(443, HTTPS, "TCP", HTTPS)),
-            external_traffic_policy=settings.external_traffic_policy if is_outward else "Cluster",
-            system=True,
-            place=place,
-        )
-        return replace(
-            traits,
-            front=Front(workload, service, HTTP, HTTPS, kind="IngressRoute", also=(PASSED,), suffixes=("", ".http")),
-        )
+        ports = [
+            (ContainerPort(number, "TCP", name), ServicePort(port, name, "TCP", name))
+            for number, port, name in ((WEB, 80, HTTP), (WEBSECURE, 443, HTTPS))
+        ]
+        pair = proxy(ir, settings, "ingress", NAMESPACE, (NAME, NAME), PODS, ports)
+        front = Front(*pair, HTTP, HTTPS, kind="IngressRoute", also=(PASSED,), suffixes=("", ".http"))
+        return replace(traits, front=front)
 
     def check(self, ir: Ir, settings: TraefikSettings, needs: Needs, report: Report) -> None:
         """NS871, NS902."""

@@ -25,14 +25,13 @@ from netspec.backends.edge.gatewayapi import (
     route_objects,
     service_port,
 )
-from netspec.backends.edge.ingresses import ProxySettings, balanced_by, makes_beside, own_namespace, placed
+from netspec.backends.edge.ingresses import ProxySettings, balanced_by, makes_beside, own_namespace, placed, proxy
 from netspec.backends.edge.traefik.install import NAME, NAMESPACE, PING, PODS, deployment, front_service
 from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
 from netspec.catalogue import IMAGES
 from netspec.diagnostics import Report
 from netspec.ir.http import Front
-from netspec.ir.model import Ir, Place, Service, Workload
-from netspec.ir.selectors import Selector
+from netspec.ir.model import Ir
 from netspec.plan import CLUSTER, CNI_READY, Condition, Node, ReadyNode
 from netspec.target import Backend, Fact, Feature, Needs, ReadyRead, Traits
 
@@ -70,22 +69,9 @@ class TraefikGateway(Backend):
     )
 
     def traits(self, ir: Ir, settings: TraefikGatewaySettings, traits: Traits) -> Traits:
-        place = Place(("stacks", ir.stack, "gateway"))
         ports = [service_port(b, b.number, _point(b.number)) for b in gateway_ports(ir)]
-        containers = tuple(container for container, _ in ports)
-        workload = Workload(NAMESPACE, NAME, PODS, containers, settings.replicas, system=True, place=place)
-        is_outward = settings.service != "ClusterIP"
-        service = Service(
-            NAMESPACE,
-            NAME,
-            settings.service,
-            selector=Selector.of(PODS),
-            ports=tuple(port for _, port in ports),
-            external_traffic_policy=settings.external_traffic_policy if is_outward else "Cluster",
-            system=True,
-            place=place,
-        )
-        return replace(traits, front=Front(workload, service, _point(80), _point(443), kind="HTTPRoute"))
+        pair = proxy(ir, settings, "gateway", NAMESPACE, (NAME, NAME), PODS, ports)
+        return replace(traits, front=Front(*pair, _point(80), _point(443), kind="HTTPRoute"))
 
     def check(self, ir: Ir, settings: TraefikGatewaySettings, needs: Needs, report: Report) -> None:
         own_namespace(ir, NAMESPACE, "Traefik", report)

@@ -76,7 +76,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs an installed program in a folder: "netspec" or "python", and its arguments."""
     (tmp_path / "here").mkdir()
-    (tmp_path / "shop.yaml").write_text((ROOT / "stacks" / "shop.yaml").read_text())
+    for name in ("shop.yaml", "edge.yaml"):
+        (tmp_path / name).write_text((ROOT / "stacks" / name).read_text())
     (tmp_path / "manifests.yaml").write_text(MANIFESTS)
     (tmp_path / "ingress.yaml").write_text(INGRESS)
     env = {"PATH": str(installed), "HOME": str(tmp_path / "home"), "LANG": "C.UTF-8"}
@@ -112,6 +113,7 @@ ANYWHERE: dict[str, list[tuple[str, int]]] = {
     "capacity": [("../shop.yaml --stack shop", 0)],
     "dns": [("../shop.yaml db --from shop/web", 0)],
     "targets": [("", 0)],
+    "request": [("../edge.yaml https://shop.example.com/", 0), ("../edge.yaml https://nobody.example.org/", 1)],
     "migrate": [("--manifests ../ingress.yaml --from ingress-nginx", 0), ("--manifests .. --from other", 2)],
     "completion": [("bash", 0), ("zsh", 0), ("fish", 0), ("tcsh", 2)],
 }

@@ -63,21 +63,20 @@ def worlds(inventory: Inventory, versions: tuple[int, ...], source: Party, desti
     """Strict worlds first, so that a verdict that holds everywhere is explained without them."""
     host = source.host_network or destination.host_network
     open_of_hosts = (False, True) if host else (False,)
+    of_one_version = source.workload is not None and destination.workload is not None
+    addresses = product(
+        _addresses(inventory, versions, source, True), _addresses(inventory, versions, destination, False)
+    )
+    ends = [
+        (replace(source, address=ours), replace(destination, address=theirs))
+        for ours, theirs in addresses
+        if ours.version == theirs.version or not of_one_version
+    ]
     for blocks, node_blocks, host_pods, same_node in product(
         (False, True), open_of_hosts, (True, False) if host else (True,), open_of_hosts
     ):
-        for ours, theirs in product(
-            _addresses(inventory, versions, source, True), _addresses(inventory, versions, destination, False)
-        ):
-            if ours.version == theirs.version or source.workload is None or destination.workload is None:
-                yield World(
-                    blocks,
-                    node_blocks,
-                    host_pods,
-                    same_node,
-                    replace(source, address=ours),
-                    replace(destination, address=theirs),
-                )
+        for one, other in ends:
+            yield World(blocks, node_blocks, host_pods, same_node, one, other)
 
 
 def is_world_of(dialect: Dialect, world: World) -> bool:
@@ -89,7 +88,7 @@ def is_world_of(dialect: Dialect, world: World) -> bool:
 
 
 def _addresses(inventory: Inventory, versions: tuple[int, ...], party: Party, is_source: bool) -> list[Address]:
-    """An address of every kind that the party may have: one of each interval that the policies' blocks cut."""
+    """An address of every kind that the party may have: the first of those that the same blocks of policies hold."""
     if party.address is not None:
         return [party.address]
     blocks = [network for block in blocks_of(inventory) for network in (block.cidr, *block.excluded)]
@@ -107,4 +106,7 @@ def _addresses(inventory: Inventory, versions: tuple[int, ...], party: Party, is
     # A node's address is not a pod's; but it may send from an overlay's, which is one of the pod range.
     if party.host_network and not is_source:
         out = [a for a in out if not any(a in cidr for cidr in inventory.pod_cidrs)]
-    return out or [ip_address("192.0.2.1")]
+    kinds: dict[tuple[int, ...], Address] = {}
+    for address in out:
+        kinds.setdefault((address.version, *(i for i, block in enumerate(blocks) if address in block)), address)
+    return [*kinds.values()] or [ip_address("192.0.2.1")]

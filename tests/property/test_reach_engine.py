@@ -25,6 +25,15 @@ relaxed = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 PORTS = (1, 2, 53, 54, 80, 81, 8080, 8081, 9000, 9001, 65534, 65535)
 
 
+def ports_of(inventory: Inventory) -> list[int]:
+    """Those of PORTS at which an answer may change: the first, the last, each that a policy or a pod names, and the one
+    after it."""
+    rules = [r for p in (*inventory.policies, *inventory.tiers) for r in (*p.ingress, *p.egress)]
+    named = {n for r in rules for port in r.ports for n in (port.port, port.end_port) if isinstance(n, int)}
+    named |= {port.port for w in inventory.workloads for port in w.ports}
+    return [port for port in PORTS if port in (1, 65535) or {port, port - 1} & named]
+
+
 def ends_of(reach: Reachability) -> list[End]:
     """A representative of every peer, in the engine's numbering."""
     ends: list[End] = [PodEnd(w.id) for w in reach.workloads]
@@ -43,7 +52,7 @@ def answers(verdict: Verdict) -> tuple[bool, bool]:
 @given(inventories())
 def test_engine_is_the_oracle(inventory: Inventory) -> None:
     reach = Reachability(inventory)
-    ends = ends_of(reach)
+    ends, ports = ends_of(reach), ports_of(inventory)
     for source, start in enumerate(ends):
         row = {c.destination: c for c in reach.connections(source)}
         for destination, end in enumerate(ends):
@@ -52,7 +61,7 @@ def test_engine_is_the_oracle(inventory: Inventory) -> None:
                 continue
             found = row.get(destination)
             for protocol in PROTOCOLS:
-                for port in PORTS:
+                for port in ports:
                     got = (
                         found is not None and reach.ports.holds(found.allow, protocol, port),
                         found is not None and reach.ports.holds(found.undefined, protocol, port),

@@ -3,9 +3,9 @@
 The models check the shape of one value at a time; what takes more than one value is a pass (netspec.passes).
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from netspec.spec.dns import Dns
 from netspec.spec.gateways import Gateway, GrpcRoute, HttpRoute, TcpRoute, TlsRoute, UdpRoute
@@ -50,10 +50,20 @@ class Proxy(Model):
     )
 
 
+def _family(value: Any) -> Any:
+    """NS109: families that Kubernetes has and a spec does not, yet; anything else is not one."""
+    if value in ("ipv6", "dual"):
+        hint = "ipv4, or leave it out: what is predicted, compiled and asked is IPv4"
+        raise problem("NS109", f"clusters of the family {value} are not in this version of the spec", hint)
+    return value
+
+
 class Network(Model):
     """Addresses of the cluster. One IPv4 CIDR each for pods and Services in this API version."""
 
-    ip_family: Literal["ipv4"] = Field("ipv4", description="The address family of pods and Services.")
+    ip_family: Annotated[Literal["ipv4"], BeforeValidator(_family)] = Field(
+        "ipv4", description="The address family of pods and Services."
+    )
     pod_cidrs: list[Cidr] = Field(
         ["10.244.0.0/16"], alias="podCIDRs", min_length=1, description="Where pods get their addresses."
     )

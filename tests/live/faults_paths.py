@@ -89,7 +89,7 @@ def path_loses_large_packets(live: Live) -> Iterator[Expected]:
     table = f"ip {NAME.replace('-', '_')}"
     hook, what = "output", f"udp dport {live.cni.port}"
     if live.ir.traits.forwarded == "node":  # no tunnel: pods' own packets cross the nodes' network
-        hook, what = "forward", f'oifname "eth0" ip saddr {live.ir.network.pod_cidrs[0]}'
+        hook, what = "forward", f'oifname "eth*" ip saddr {live.ir.network.pod_cidrs[0]}'
     chain = f"{{\ntype filter hook {hook} priority -400\n{what} meta length > 1000 drop\n}}"
     made = f"nft -f - <<'END'\ntable {table} {{\nchain lossy {chain}\n}}\nEND"
     with on_node(live, node, made, f"nft delete table {table} || true"):

@@ -18,8 +18,9 @@ class Unanswered(Exception):
 class Recorded:
     """A stack's state, in which a plan's Refs have their values."""
 
-    def __init__(self, exported: str) -> None:
-        deployment = json.loads(exported).get("deployment") or {}
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        """`state` as `pulumi stack export` writes it."""
+        deployment = state.get("deployment") or {}
         self.resources: list[dict[str, Any]] = deployment.get("resources") or []
         self._by_id = {name_of(r["urn"]): r for r in self.resources if r.get("custom") and not r.get("delete")}
 

@@ -36,7 +36,7 @@ def adopt(stack: str, state: dict[str, Any], pending: Sequence[Mapping[str, Any]
     """Adds to `state` what was being made and can be named; whether there was any. Whether it is there is not known."""
     file = _file(stack)
     lookups = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    recorded = Recorded(json.dumps(state))
+    recorded = Recorded(state)
     known = {(r["urn"], r.get("id")) for r in recorded.resources}
     rows = [
         (operation["resource"], Found(**lookups[name_of(operation["resource"]["urn"])]))
@@ -72,7 +72,7 @@ def identities(found: Found, inputs: Mapping[str, Any], say: Say) -> Iterator[st
 
 def refuse_moved(plan: Plan, exported: str) -> None:
     """Raises `Problem` where a provider would look elsewhere for what it made: all would be made a second time."""
-    recorded = Recorded(exported)
+    recorded = Recorded(json.loads(exported))
     used = {str(r.get("provider")).rpartition("::")[0] for r in recorded.resources}
     providers = {
         name_of(r["urn"]): r for r in recorded.resources if r["type"].startswith(PROVIDER) and r["urn"] in used

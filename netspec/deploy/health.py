@@ -52,7 +52,7 @@ def settled(plan: Plan, exported: str, say: Callable[[str], None]) -> list[Ailin
 
 def look(plan: Plan, exported: str) -> list[Ailing]:
     """Those of the plan that are made and not whole. One whose provider does not answer is for the apply to find."""
-    recorded = Recorded(exported)
+    recorded = Recorded(json.loads(exported))
     asked = [(node, node.health) for node in plan.nodes if isinstance(node, ResourceNode) and node.health]
     made = [(recorded.of(node.id), node, health) for node, health in asked]
     with ThreadPoolExecutor(LANES) as pool:
@@ -86,7 +86,7 @@ def failed_in(exported: str) -> list[str]:
 def with_objects(plan: Plan, urns: list[str], exported: str) -> list[str]:
     """These, and the objects on the cluster of kinds that they bring: those go with them."""
     names = {asking.name_of(urn) for urn in urns}
-    recorded = Recorded(exported)
+    recorded = Recorded(json.loads(exported))
     objects = (n for n in plan.nodes if isinstance(n, ManifestNode) and names & set(n.depends_on))
     return [*urns, *(found["urn"] for node in objects if (found := recorded.of(node.id)))]
 

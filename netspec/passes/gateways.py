@@ -165,15 +165,8 @@ def _services(ir: Ir, route: GatewayRoute, context: Context) -> bool:
 
 
 def _service(ir: Ir, route: GatewayRoute, backend: GatewayBackend, where: Path, context: Context) -> bool:
-    name = f"{backend.namespace}/{backend.service}"
-    service = ir.services_by_id.get(name)
+    service = service_with_pods(ir, f"{backend.namespace}/{backend.service}", (*where, "name"), context)
     if service is None:
-        if not context.loaded.may_have("services", name):
-            context.unknown("NS841", (*where, "name"), "Service", name, [s.id for s in ir.services])
-        return False
-    if service.type == "ExternalName":
-        message = f"Service {service.id} is a name of something else: a route needs one with pods"
-        context.report.error("NS841", (*where, "name"), message, "name the Service of the pods")
         return False
     if backend_port(ir, route, backend) is None:
         protocol = CARRIED[route.kind]
@@ -182,6 +175,20 @@ def _service(ir: Ir, route: GatewayRoute, backend: GatewayBackend, where: Path, 
         context.report.error("NS841", (*where, "port"), message, f"it has: {ports or 'none'}")
         return False
     return True
+
+
+def service_with_pods(ir: Ir, name: str, at: Path, context: Context) -> Service | None:
+    """The Service that a route names at this place; None where it is none that a route can lead to, which is said."""
+    service = ir.services_by_id.get(name)
+    if service is None:
+        if not context.loaded.may_have("services", name):
+            context.unknown("NS841", at, "Service", name, [s.id for s in ir.services])
+        return None
+    if service.type == "ExternalName":
+        message = f"Service {service.id} is a name of something else: a route needs one with pods"
+        context.report.error("NS841", at, message, "name the Service of the pods")
+        return None
+    return service
 
 
 def _rule(rule: RouteRule, path: Path, context: Context) -> None:

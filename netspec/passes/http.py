@@ -13,7 +13,7 @@ from netspec.diagnostics import Path
 from netspec.ir.http import HttpBackend, HttpRoute
 from netspec.ir.model import Ir, Service, ServicePort
 from netspec.passes.context import Context
-from netspec.passes.gateways import backend_places, backend_port
+from netspec.passes.gateways import backend_places, backend_port, service_with_pods
 from netspec.spec.types import did_you_mean
 
 #: Option -> what comes of it where policies keep the controller from its Service.
@@ -111,13 +111,8 @@ def _services(ir: Ir, route: HttpRoute, context: Context) -> bool:
 
 def _service(ir: Ir, route: HttpRoute, backend: HttpBackend, where: Path, context: Context) -> bool:
     named = f"{backend.namespace or route.namespace}/{backend.service}"
-    service = ir.services_by_id.get(named)
+    service = service_with_pods(ir, named, (*where, "service"), context)
     if service is None:
-        context.unknown("NS841", (*where, "service"), "Service", named, [s.id for s in ir.services])
-        return False
-    if service.type == "ExternalName":
-        message = f"Service {service.id} is a name of something else: a route needs one with pods"
-        context.report.error("NS841", (*where, "service"), message, "name the Service of the pods")
         return False
     if service_port(ir, route, backend) is None:
         ports = [str(p.name or p.port) for p in service.ports if p.protocol == "TCP"]

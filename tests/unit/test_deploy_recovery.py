@@ -196,7 +196,7 @@ def test_kubectl_looks_on_the_stack_s_cluster(script: Script) -> None:
 
 
 def test_values_that_only_the_state_knows_are_in_the_words() -> None:
-    recorded = Recorded(state(addon("dns")))
+    recorded = Recorded(json.loads(state(addon("dns"))))
     words = ("aws", Json([{"Values": [Ref("addon:dns", "id")]}]))
     assert recorded.words(words) == ("aws", '[{"Values": ["c:dns"]}]')
     with pytest.raises(KeyError):

@@ -204,3 +204,13 @@ def test_a_route_that_policies_close_leads_nowhere() -> None:
     result = compile_spec(loads(text.encode(), "t.yaml"), "dev", REGISTRY)
     assert result.ir is not None and "NS845" in {d.code for d in result.diagnostics}
     assert not [e for e in exposures(result.ir.inventory) if e.scope == "routes"]
+
+
+def test_a_route_to_a_service_that_could_not_be_read_is_no_second_error() -> None:
+    text = _SPEC.replace("targetPort: 8080}]}]", "targetPort: 8080}], type: Clusterip}]")
+    assert text != _SPEC
+    result = compile_spec(loads(text.encode(), "t.yaml"), "dev", REGISTRY)
+    assert [d.path[:2] for d in result.diagnostics] == [("services", 0)]
+    gone = _SPEC.replace("services: [{name: web,", "services: [{name: wep,")
+    found = compile_spec(loads(gone.encode(), "t.yaml"), "dev", REGISTRY).diagnostics
+    assert {d.code for d in found} == {"NS841"}

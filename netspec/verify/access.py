@@ -1,5 +1,6 @@
 """The ways into a running cluster: kubectl, and pytest-testinfra's hosts for pods and containers, bounded in time."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,7 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 from testinfra.backend.base import BaseBackend
 from testinfra.backend.docker import DockerBackend
 from testinfra.backend.kubectl import KubectlBackend
@@ -19,7 +19,7 @@ from netspec.toolchain import programs
 
 #: Seconds. A pod's script bounds itself; this is for a node or an API server that stops answering.
 EXEC_LIMIT = 120
-#: A kubeconfig's file name: what is between is the process that needs it.
+#: A kubeconfig's file name.
 _PREFIX, _SUFFIX = "netspec-verify-", ".kubeconfig"
 
 
@@ -27,23 +27,34 @@ _PREFIX, _SUFFIX = "netspec-verify-", ".kubeconfig"
 def kubeconfig_file(text: str) -> Iterator[Path]:
     """A kubeconfig in a file of mode 0600 outside the project, removed afterwards."""
     _remove_left_ones()
-    handle, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", suffix=_SUFFIX)  # mkstemp makes it 0600
-    path = Path(name)
+    file = _locked_file()
+    path = Path(file.name)
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
+        file.write(text)
+        file.flush()
         yield path
     finally:
         path.unlink(missing_ok=True)
+        file.close()
+
+
+def _locked_file() -> Any:
+    """Locked for as long as it is open: by that it is known to be in use, also to who does not see this process (in
+    another process namespace, with the same folder for temporary files)."""
+    while True:
+        file = tempfile.NamedTemporaryFile("w", prefix=_PREFIX, suffix=_SUFFIX, delete=False)  # noqa: SIM115
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if Path(file.name).exists():  # else it was swept away before it was locked
+            return file
+        file.close()
 
 
 def _remove_left_ones() -> None:
     """The kubeconfigs of runs that were killed."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*{_SUFFIX}"):
-        pid = path.name.removeprefix(_PREFIX).partition("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            with suppress(OSError):  # another user's
-                path.unlink()
+        with suppress(OSError), path.open() as file:  # in use, or another user's
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def _run_local(backend: BaseBackend, command: str, *args: str) -> Any:

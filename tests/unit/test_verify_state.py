@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -199,13 +200,12 @@ def test_the_kubeconfig_of_a_run_that_was_killed_goes_with_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    left, at_work = (tmp_path / f"netspec-verify-{pid}-x.kubeconfig" for pid in (gone.pid, os.getpid()))
-    left.touch()
-    at_work.touch()
-    with kubeconfig_file("x"):
-        assert not left.exists() and at_work.exists()
+    killed = "import os; from netspec.verify.access import *; it = kubeconfig_file(''); it.__enter__(); os._exit(9)"
+    subprocess.run([sys.executable, "-c", killed], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    (left,) = tmp_path.iterdir()
+    with kubeconfig_file("x") as at_work, kubeconfig_file("y") as other:
+        assert not left.exists() and at_work.read_text() == "x" and other.read_text() == "y"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ _TUNNEL = (
 )
 #: What the node's BGP daemon says of its sessions, over its control socket: lines "name BGP table state since info".
 _SHOW = "{ echo 'show protocols'; sleep 0.5; } | socat -t 1 - UNIX-CONNECT:/var/run/calico/bird.ctl"
-_COUNT = '$2 == "BGP" {n++; if ($6 != "Established") bad = bad ", " $1 " is " ($6 ? $6 : $4)}'
+_COUNT = '$2 == "BGP" {if ($6 == "Established") n++; else bad = bad ", " $1 " is " ($6 ? $6 : $4)}'
 _SESSIONS = f"{_SHOW} | awk '{_COUNT} END {{print n+0, \"established\" bad}}'"
 #: Where nodes have different numbers of them.
-_ALL = f'{_SHOW} | awk \'{_COUNT} END {{print (n ? "all" : "none"), "established" bad}}\''
+_ALL = f'{_SHOW} | awk \'{_COUNT} END {{print (n && !bad ? "all" : n+0), "established" bad}}\''
 #: Whether the daemon's routes to other nodes' pods are in the kernel, over the nodes' own network.
 _ROUTES = "if ip -4 route show proto bird | grep ' via ' | grep -qv 'dev tunl0'; then echo yes; else echo no; fi"
 _WIREGUARD = "if [ -e /sys/class/net/wireguard.cali ]; then echo on; else echo off; fi"

@@ -156,12 +156,14 @@ def test_every_target_decides_alike(found: list[dict[str, Any]]) -> None:
 @settings(max_examples=5, deadline=None)
 @given(policies(st.one_of(pods, block), plain))
 def test_every_target_of_one_dialect_decides_alike(found: list[dict[str, Any]]) -> None:
-    """Blocks of addresses too, where the pods' range is the same."""
+    """Blocks of addresses too, where the pods' range is the same (of the VPC CNI at its simplest it is another: `vpc`
+    has the same, above)."""
     first: dict[Any, str] = {}
     for stack in EVERY:
-        dialect = inventory(found, stack).dialect
+        own = inventory(found, stack)
+        dialect = own.dialect
         assert dialect is not None, stack
-        matches = (dialect.blocks_match_pods, dialect.blocks_match_nodes, bool(dialect.departs))
+        matches = (own.pod_cidrs, dialect.blocks_match_pods, dialect.blocks_match_nodes, bool(dialect.departs))
         assert differ(found, first.setdefault(matches, stack), stack) == [], (first[matches], stack)
 
 

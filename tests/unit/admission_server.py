@@ -51,7 +51,7 @@ def main(plan: dict[str, Any]) -> dict[str, Any]:
     pods = {p["metadata"]["name"]: p for p in plan["pods"]}
 
     def made() -> dict[str, Any]:
-        """What each pod would be; the API server takes up a policy a moment after it has it."""
+        """What each pod would be; the API server takes up each policy a moment after it has it."""
         out = {}
         for name, pod in pods.items():
             text = kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(pod))
@@ -59,7 +59,11 @@ def main(plan: dict[str, Any]) -> dict[str, Any]:
             out[name] = [spec["dnsPolicy"], spec.get("dnsConfig")]
         return out
 
-    return until(folder, lambda: found if (found := made())[plan["last"]][1] else None)
+    def settled() -> dict[str, Any] | None:
+        found = made()
+        return found if all(found[name][1] for name in plan["awaited"]) else None
+
+    return until(folder, settled)
 
 
 def start(folder: Path, name: str, *command: str) -> None:

@@ -127,7 +127,7 @@ def test_an_api_server_writes_the_settings_into_pods_that_have_none(programs: di
     plan = {
         "programs": programs,
         "folder": str(tmp_path),
-        "last": "alone",
+        "awaited": ["theirs", "alone"],
         "policies": [dict(n.manifest) for n in admission(ir_of())],
         "pods": [
             pod("theirs", {"app": "theirs", "more": "x"}),

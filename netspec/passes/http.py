@@ -86,7 +86,8 @@ def _reached_from_afar(ir: Ir, context: Context) -> None:
 
     networks, reach = ir.inventory.proxy_networks, Reachability(ir.inventory)
     passes, sources = Passing(reach), ", ".join(map(str, networks))
-    if not reach.externals_in(networks):  # among the pods' own, of which it is not known which are whose
+    # They are not known, of a VPC that is not whole; or they are among the pods' own, and nobody knows which are whose.
+    if not networks or not reach.externals_in(networks):
         return
     for door in doors(ir.inventory):
         if door.way == "routes" and not (lets := passes(door)):

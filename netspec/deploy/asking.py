@@ -15,11 +15,14 @@ class Unanswered(Exception):
     """The command failed: its last line, for a sentence."""
 
 
+#: A stack's state, as `pulumi stack export` writes it.
+State = Mapping[str, Any]
+
+
 class Recorded:
     """A stack's state, in which a plan's Refs have their values."""
 
-    def __init__(self, state: Mapping[str, Any]) -> None:
-        """`state` as `pulumi stack export` writes it."""
+    def __init__(self, state: State) -> None:
         deployment = state.get("deployment") or {}
         self.resources: list[dict[str, Any]] = deployment.get("resources") or []
         self._by_id = {name_of(r["urn"]): r for r in self.resources if r.get("custom") and not r.get("delete")}

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from netspec.deploy import asking
-from netspec.deploy.asking import Recorded, Unanswered, name_of
+from netspec.deploy.asking import Recorded, State, Unanswered, name_of
 from netspec.diagnostics import Problem
 from netspec.plan import PROVIDER, Found, Plan, ResourceNode
 from netspec.toolchain import project
@@ -70,9 +70,9 @@ def identities(found: Found, inputs: Mapping[str, Any], say: Say) -> Iterator[st
         yield found.id.format(str(asking.at(item, found.name)).rpartition("/")[2], **inputs)
 
 
-def refuse_moved(plan: Plan, exported: str) -> None:
+def refuse_moved(plan: Plan, state: State) -> None:
     """Raises `Problem` where a provider would look elsewhere for what it made: all would be made a second time."""
-    recorded = Recorded(json.loads(exported))
+    recorded = Recorded(state)
     used = {str(r.get("provider")).rpartition("::")[0] for r in recorded.resources}
     providers = {
         name_of(r["urn"]): r for r in recorded.resources if r["type"].startswith(PROVIDER) and r["urn"] in used

@@ -3,7 +3,6 @@
 A change that changes nothing of such a resource is no help, so it is made again; what an apply leaves ailing is told.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netspec.deploy import asking
-from netspec.deploy.asking import Recorded, Unanswered
+from netspec.deploy.asking import Recorded, State, Unanswered
 from netspec.diagnostics import Problem
 from netspec.plan import Health, ManifestNode, Plan, ResourceNode
 
@@ -35,11 +34,11 @@ class Ailing:
         return f"{self.name} is {self.state}" + (f" ({self.why})" if self.why else "")
 
 
-def settled(plan: Plan, exported: str, say: Callable[[str], None]) -> list[Ailing]:
+def settled(plan: Plan, state: State, say: Callable[[str], None]) -> list[Ailing]:
     """What ails once nothing is under way any more: what a cut run began goes on by itself."""
     deadline, told = time.monotonic() + UNDER_WAY, set[str]()
     while True:
-        found = look(plan, exported)
+        found = look(plan, state)
         passing = [str(ailing) for ailing in found if ailing.passes]
         if not passing or time.monotonic() > deadline:
             return [ailing for ailing in found if not ailing.passes]
@@ -50,9 +49,9 @@ def settled(plan: Plan, exported: str, say: Callable[[str], None]) -> list[Ailin
         time.sleep(INTERVAL)
 
 
-def look(plan: Plan, exported: str) -> list[Ailing]:
+def look(plan: Plan, state: State) -> list[Ailing]:
     """Those of the plan that are made and not whole. One whose provider does not answer is for the apply to find."""
-    recorded = Recorded(json.loads(exported))
+    recorded = Recorded(state)
     asked = [(node, node.health) for node in plan.nodes if isinstance(node, ResourceNode) and node.health]
     made = [(recorded.of(node.id), node, health) for node, health in asked]
     with ThreadPoolExecutor(LANES) as pool:
@@ -75,26 +74,26 @@ def _issues(said: Any, path: str) -> Iterator[str]:
             yield f"{issue.get('code')}: {issue.get('message')}"
 
 
-def failed_in(exported: str) -> list[str]:
+def failed_in(state: State) -> list[str]:
     """The resources of a provider that were made and then failed, by the state alone. Pulumi would only try to change
     them, which changes nothing; objects on a cluster are applied anew in any case."""
-    resources = (json.loads(exported).get("deployment") or {}).get("resources") or []
+    resources = Recorded(state).resources
     others = ("kubernetes:", "pulumi-python:", "pulumi:")
     return [r["urn"] for r in resources if r.get("initErrors") and not r["type"].startswith(others)]
 
 
-def with_objects(plan: Plan, urns: list[str], exported: str) -> list[str]:
+def with_objects(plan: Plan, urns: list[str], state: State) -> list[str]:
     """These, and the objects on the cluster of kinds that they bring: those go with them."""
     names = {asking.name_of(urn) for urn in urns}
-    recorded = Recorded(json.loads(exported))
+    recorded = Recorded(state)
     objects = (n for n in plan.nodes if isinstance(n, ManifestNode) and names & set(n.depends_on))
     return [*urns, *(found["urn"] for node in objects if (found := recorded.of(node.id)))]
 
 
-def wait(plan: Plan, exported: str) -> None:
+def wait(plan: Plan, state: State) -> None:
     """Raises `Problem` with what is still not whole when the time is up."""
     deadline = time.monotonic() + PATIENCE
-    while ailing := look(plan, exported):
+    while ailing := look(plan, state):
         if time.monotonic() > deadline:
             raise Problem("; ".join(map(str, ailing)), "run the same command again: it is then made again")
         time.sleep(INTERVAL)

@@ -118,20 +118,20 @@ class Session:
             )
         )
         if elsewhere and set_back and set(self._counted) - {"same"}:
-            health.wait(plan, self._exported(stack))
+            health.wait(plan, self._state(stack))
         return Outcome(self._counted, differences)
 
     def _failed(self, stack: Stack, plan: Plan, ask: bool) -> list[str]:
         """What is to be made again: by the state, and by what the provider says. Raises `Problem` for a provider that
         is set up otherwise than may be."""
-        exported = self._exported(stack)
-        cut.refuse_moved(plan, exported)
-        failed = dict.fromkeys(health.failed_in(exported), "was not made as it should be")
-        for ailing in health.settled(plan, exported, self._say) if ask else ():
+        state = self._state(stack)
+        cut.refuse_moved(plan, state)
+        failed = dict.fromkeys(health.failed_in(state), "was not made as it should be")
+        for ailing in health.settled(plan, state, self._say) if ask else ():
             failed.setdefault(ailing.urn, f"is {ailing.state} ({ailing.why})" if ailing.why else f"is {ailing.state}")
         for urn, how in failed.items():
             self._say(f"{urn.rpartition('::')[2]} {how}: it is made again")
-        return health.with_objects(plan, list(failed), exported)
+        return health.with_objects(plan, list(failed), state)
 
     def down(self, on_event: OnEvent, on_output: Say) -> Mapping[str, int]:
         """Destroy, and remove what a cut run made and could not record; nothing to do for a stack never made."""
@@ -152,7 +152,7 @@ class Session:
     def applied(self) -> Applied | None:
         """What the state holds, None for a stack that was never made."""
         try:
-            state = json.loads(self._exported(self._stack(create=False, plan=None))).get("deployment")
+            state = self._state(self._stack(create=False, plan=None)).get("deployment")
         except StackNotFoundError:
             return None
         except CommandError as error:
@@ -237,7 +237,7 @@ class Session:
     def _forget_pending(self, stack: Stack) -> None:
         """Take over what a cut run made and did not record, as far as it can be found, and drop the rest of what it
         left pending: each resource's own create and delete converge from there."""
-        state = json.loads(self._exported(stack))
+        state = self._state(stack)
         pending = (state.get("deployment") or {}).pop("pending_operations", None)
         if not pending:
             return
@@ -247,9 +247,10 @@ class Session:
             file.flush()
             self._again(lambda: self._pulumi(stack, "stack", "import", "--file", file.name))
 
-    def _exported(self, stack: Stack) -> str:
+    def _state(self, stack: Stack) -> dict[str, Any]:
         """The stack's state with its secrets as they are stored; the Automation API's own has them in plain text."""
-        return self._pulumi(stack, "stack", "export")
+        state: dict[str, Any] = json.loads(self._pulumi(stack, "stack", "export"))
+        return state
 
     def _pulumi(self, stack: Stack, *words: str) -> str:
         command = stack.workspace.pulumi_command

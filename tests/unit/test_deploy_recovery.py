@@ -33,8 +33,8 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
     return put
 
 
-def state(*resources: dict[str, Any]) -> str:
-    return json.dumps({"deployment": {"resources": list(resources)}})
+def state(*resources: dict[str, Any]) -> dict[str, Any]:
+    return {"deployment": {"resources": list(resources)}}
 
 
 def addon(name: str, **fields: Any) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def test_kubectl_looks_on_the_stack_s_cluster(script: Script) -> None:
 
 
 def test_values_that_only_the_state_knows_are_in_the_words() -> None:
-    recorded = Recorded(json.loads(state(addon("dns"))))
+    recorded = Recorded(state(addon("dns")))
     words = ("aws", Json([{"Values": [Ref("addon:dns", "id")]}]))
     assert recorded.words(words) == ("aws", '[{"Values": ["c:dns"]}]')
     with pytest.raises(KeyError):

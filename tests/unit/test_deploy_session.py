@@ -1,6 +1,5 @@
 """The parts of a session that need no Pulumi: layers, messages, locks, what went wrong, the stack's files."""
 
-import json
 import os
 import signal
 import socket
@@ -51,8 +50,8 @@ def test_what_was_made_and_failed_is_found() -> None:
         {"urn": "a::web", "type": "kubernetes:apps/v1:Deployment", "initErrors": ["not ready"]},
         {"urn": "a::nodes", "type": "pulumi-python:dynamic/netspec:Ready", "initErrors": ["not ready"]},
     ]
-    assert health.failed_in(json.dumps({"deployment": {"resources": rows}})) == ["a::group"]
-    assert health.failed_in(json.dumps({"deployment": None})) == []
+    assert health.failed_in({"deployment": {"resources": rows}}) == ["a::group"]
+    assert health.failed_in({"deployment": None}) == []
 
 
 def manifest(kind: str, name: str, namespace: str | None, *depends_on: str, wait: bool = True) -> ManifestNode:

@@ -134,6 +134,8 @@ def test_vxlan_has_no_bgp_unless_asked(encapsulation: str) -> None:
 
 
 REFLECTORS = {"nodes": ["lab-worker"]}
+#: Called as the object that makes all nodes peer with their reflectors.
+OURS = {"name": "netspec-route-reflectors", "address": "172.30.0.9", "asNumber": 65000}
 
 
 @pytest.mark.parametrize(
@@ -148,6 +150,8 @@ REFLECTORS = {"nodes": ["lab-worker"]}
             {"peers": [{"name": "a", "address": "172.30.0.9", "asNumber": 1}] * 2},
             [("NS922", "cni.bgp.peers.1.name")],
         ),
+        ({"peers": [OURS]}, []),
+        ({"routeReflectors": REFLECTORS, "peers": [OURS]}, [("NS922", "cni.bgp.peers.0.name")]),
     ],
 )
 def test_how_nodes_learn_routes(bgp: Any, codes: list[tuple[str, str]]) -> None:

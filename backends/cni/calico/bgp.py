@@ -4,7 +4,7 @@ a node that is a route reflector says so in an annotation (libcalico-go/lib/back
 from dataclasses import replace
 from typing import Any
 
-from netspec.backends.cni.calico.modes import bgp_enabled, full_mesh
+from netspec.backends.cni.calico.modes import REFLECTOR_PEERS, bgp_enabled, full_mesh
 from netspec.backends.cni.calico.pools import node_selector
 from netspec.backends.cni.calico.settings import CalicoSettings
 from netspec.backends.objects import Manifest, manifest, node
@@ -59,5 +59,5 @@ def _peers(settings: CalicoSettings) -> list[Manifest]:
     ]
     if settings.bgp.route_reflectors:
         spec = {"nodeSelector": "all()", "peerSelector": f"has({REFLECTOR})"}
-        made.append(manifest(VERSION, "BGPPeer", "netspec-route-reflectors", spec=spec))
+        made.append(manifest(VERSION, "BGPPeer", REFLECTOR_PEERS, spec=spec))
     return made

@@ -21,6 +21,9 @@ BESIDE: dict[str, DataPlane] = {"iptables": "iptables", "ipvs": "iptables", "nft
 #: Without BGP nobody programs their routes: felix does for VXLAN alone.
 ROUTED: frozenset[Encapsulation] = frozenset(("ipip", "ipipCrossSubnet", "none"))
 
+#: The name of the BGPPeer by which all nodes peer with the stack's route reflectors.
+REFLECTOR_PEERS = "netspec-route-reflectors"
+
 
 def data_plane(ir: Ir, settings: CalicoSettings) -> DataPlane:
     return settings.dataplane or BESIDE[ir.network.proxy_mode]
@@ -114,3 +117,6 @@ def _routes(settings: CalicoSettings, at: tuple[str, ...], report: Report) -> No
     for index, name in enumerate(names):
         if name in names[:index]:
             report.error("NS922", (*at, "peers", index, "name"), f"two peers are called {name}", "rename one")
+        if name == REFLECTOR_PEERS and bgp.route_reflectors is not None:
+            message = f"{name} is what netspec calls the sessions with the route reflectors"
+            report.error("NS922", (*at, "peers", index, "name"), message, "rename the peer")

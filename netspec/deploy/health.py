@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from netspec.deploy import asking
@@ -34,14 +34,36 @@ class Ailing:
         return f"{self.name} is {self.state}" + (f" ({self.why})" if self.why else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A resource of the plan that is made, whose provider did not say how it is, and why."""
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"whether {self.name} is whole is not known ({self.why})"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Of the resources that are made those that are not whole, and those that nobody answered for."""
+
+    ailing: list[Ailing] = field(default_factory=list)
+    unknown: list[Unknown] = field(default_factory=list)
+
+
 def settled(plan: Plan, state: State, say: Callable[[str], None]) -> list[Ailing]:
-    """What ails once nothing is under way any more: what a cut run began goes on by itself."""
+    """What ails once nothing is under way any more: what a cut run began goes on by itself. What nobody answers for is
+    said, and left for the apply to find."""
     deadline, told = time.monotonic() + UNDER_WAY, set[str]()
     while True:
-        found = look(plan, state)
-        passing = [str(ailing) for ailing in found if ailing.passes]
+        seen = look(plan, state)
+        passing = [str(ailing) for ailing in seen.ailing if ailing.passes]
         if not passing or time.monotonic() > deadline:
-            return [ailing for ailing in found if not ailing.passes]
+            for unknown in seen.unknown:
+                say(str(unknown))
+            return [ailing for ailing in seen.ailing if not ailing.passes]
         for text in passing:
             if text not in told:
                 say(f"{text}: waiting")
@@ -49,22 +71,30 @@ def settled(plan: Plan, state: State, say: Callable[[str], None]) -> list[Ailing
         time.sleep(INTERVAL)
 
 
-def look(plan: Plan, state: State) -> list[Ailing]:
-    """Those of the plan that are made and not whole. One whose provider does not answer is for the apply to find."""
-    recorded = Recorded(state)
+def look(plan: Plan, state: State) -> Seen:
+    """Asks after all of the plan that can ail and is made."""
+    recorded, seen = Recorded(state), Seen()
     asked = [(node, node.health) for node in plan.nodes if isinstance(node, ResourceNode) and node.health]
     made = [(recorded.of(node.id), node, health) for node, health in asked]
     with ThreadPoolExecutor(LANES) as pool:
-        found = pool.map(lambda row: row[0] and _ask(recorded, row[0]["urn"], row[1].id, row[2]), made)
-        return [ailing for ailing in found if ailing]
+        for found in pool.map(lambda row: row[0] and _ask(recorded, row[0]["urn"], row[1].id, row[2]), made):
+            if isinstance(found, Ailing):
+                seen.ailing.append(found)
+            elif isinstance(found, Unknown):
+                seen.unknown.append(found)
+    return seen
 
 
-def _ask(recorded: Recorded, urn: str, name: str, health: Health) -> Ailing | None:
-    with suppress(Unanswered, KeyError):
+def _ask(recorded: Recorded, urn: str, name: str, health: Health) -> Ailing | Unknown | None:
+    try:
         said = asking.answer(recorded.words(health.words))
         state = str(asking.at(said, health.state))
-        if state in (*health.failed, *health.passing):
-            return Ailing(urn, name, state, "; ".join(_issues(said, health.issues)), state in health.passing)
+    except Unanswered as reason:
+        return Unknown(name, str(reason))
+    except KeyError as missing:
+        return Unknown(name, f"{missing.args[0]} is not known, or not in the answer")
+    if state in (*health.failed, *health.passing):
+        return Ailing(urn, name, state, "; ".join(_issues(said, health.issues)), state in health.passing)
     return None
 
 
@@ -91,9 +121,10 @@ def with_objects(plan: Plan, urns: list[str], state: State) -> list[str]:
 
 
 def wait(plan: Plan, state: State) -> None:
-    """Raises `Problem` with what is still not whole when the time is up."""
+    """Raises `Problem` with what is still not whole when the time is up, or not known to be whole."""
     deadline = time.monotonic() + PATIENCE
-    while ailing := look(plan, state):
+    while (seen := look(plan, state)).ailing or seen.unknown:
         if time.monotonic() > deadline:
-            raise Problem("; ".join(map(str, ailing)), "run the same command again: it is then made again")
+            again = "it is then made again" if seen.ailing else "it asks again"
+            raise Problem("; ".join(map(str, (*seen.ailing, *seen.unknown))), f"run the same command again: {again}")
         time.sleep(INTERVAL)

@@ -1,13 +1,14 @@
 """What a provider's command line is asked: what ails, what a cut run made, what others left. Programs are scripts."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from netspec.deploy import cut, health, sweep
+from netspec.deploy import asking, cut, health, sweep
 from netspec.deploy.asking import Recorded
 from netspec.diagnostics import Problem
 from netspec.plan import Found, Health, Json, ManifestNode, Plan, Ref, ResourceNode
@@ -61,16 +62,44 @@ def said(status: str) -> str:
 def test_what_ails_is_found_with_its_reason_and_what_it_brought(script: Script) -> None:
     log = script("aws", said("DEGRADED"))
     exported = state(addon("dns"), {**addon("a"), "urn": f"{URN}x:a"}, {**addon("b"), "urn": f"{URN}x:b"})
-    (found,) = health.look(PLAN, exported)
+    (found,) = health.look(PLAN, exported).ailing
     assert str(found) == "addon:dns is DEGRADED (TooFew: no nodes)" and log.read_text() == "describe dns\n"
     assert health.with_objects(PLAN, [found.urn], exported) == [f"{URN}addon:dns", f"{URN}x:a"]
 
 
-@pytest.mark.parametrize("text", [said("ACTIVE"), "echo no credentials >&2; exit 1", "echo words", "echo '{}'"])
-def test_what_is_well_or_is_not_answered_for_does_not_ail(script: Script, text: str) -> None:
-    script("aws", text)
-    assert health.look(PLAN, state(addon("dns"))) == []
-    assert health.look(PLAN, state()) == []  # not made yet
+def test_what_is_well_does_not_ail_and_what_is_not_made_is_not_asked_after(script: Script) -> None:
+    log = script("aws", said("ACTIVE"))
+    assert health.look(PLAN, state()) == health.Seen() and not log.exists()
+    assert health.look(PLAN, state(addon("dns"))) == health.Seen() and log.exists()
+
+
+#: How a provider's command line leaves a question open, and what is said of it.
+OPEN = {
+    "echo no credentials >&2; exit 1": "no credentials",
+    "sleep 5": "aws describe dns did not end in 0.2 s",
+    "echo words": "addon.status is not known, or not in the answer",
+    "echo '{}'": "addon is not known, or not in the answer",
+}
+
+
+@pytest.mark.parametrize("text", OPEN)
+def test_what_nobody_answers_for_is_not_taken_for_whole(
+    script: Script, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """Before an apply it is said; after one it is no success."""
+    monkeypatch.setattr(asking, "LIMIT", 0.2)
+    monkeypatch.setattr(health, "PATIENCE", 0.0)
+    script("aws", f"exec {text}" if text.startswith("sleep") else text)
+    told: list[str] = []
+    sentence = f"whether addon:dns is whole is not known ({OPEN[text]})"
+    assert health.settled(PLAN, state(addon("dns")), told.append) == [] and told == [sentence]
+    with pytest.raises(Problem, match=re.escape(sentence)):
+        health.wait(PLAN, state(addon("dns")))
+
+
+def test_an_answer_that_comes_late_counts(script: Script, tmp_path: Path) -> None:
+    script("aws", f"[ -e {tmp_path}/asked ] && {said('ACTIVE')} || {{ touch {tmp_path}/asked; exit 1; }}")
+    health.wait(PLAN, state(addon("dns")))
 
 
 def test_what_an_apply_leaves_ailing_is_an_error_that_says_so(

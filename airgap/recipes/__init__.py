@@ -1,7 +1,21 @@
 """Every component, needs before what needs them."""
 
 from airgap.component import Component
-from airgap.recipes import base, calico_bgp, cilium, dns, edge, flannel, gateways, images, kernel, node, programs, vpc
+from airgap.recipes import (
+    base,
+    calico_bgp,
+    cilium,
+    dns,
+    edge,
+    flannel,
+    gateways,
+    images,
+    kernel,
+    node,
+    programs,
+    python,
+    vpc,
+)
 from netspec import catalogue
 
 COMPONENTS: dict[str, Component] = {
@@ -15,6 +29,7 @@ COMPONENTS: dict[str, Component] = {
         *gateways.COMPONENTS,
         calico_bgp.COMPONENT,
         cilium.IMAGES,
+        python.COMPONENT,
         *vpc.COMPONENTS,
         kernel.COMPONENT,
     )
@@ -29,5 +44,6 @@ EXTRAS: dict[str, frozenset[str]] = {
     **calico_bgp.EXTRAS,
     **gateways.EXTRAS,
     "flannel-images": frozenset(catalogue.IMAGES[name] for name in ("flannel", "flannel-cni-plugin")),
+    **python.EXTRAS,
     "vpc-cni-images": vpc.REFERENCES,
 }

@@ -1,10 +1,4 @@
-"""Amazon's VPC CNI, and a Python for what makes nodes look like EC2 instances: images of the names that a plan has."""
-
-import re
-import subprocess
-import sys
-import sysconfig
-from pathlib import Path
+"""Amazon's VPC CNI: images of the names that a plan has."""
 
 from airgap.archive import Image, Layer, write_archive
 from airgap.component import Component, Context
@@ -34,14 +28,6 @@ VPC_CNI = GoBuild(
     inherit=True,
 )
 
-#: Parts of Python's library that no program of ours imports.
-_UNUSED = frozenset(
-    {
-        *("test", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip"),
-        *("site-packages", "dist-packages", "__pycache__"),
-    }
-)
-
 
 def _images(context: Context) -> None:
     work = context.out / "layers"
@@ -62,7 +48,6 @@ def _images(context: Context) -> None:
     images = [
         Image(catalogue.IMAGES["vpc-cni"], [net, agent], {"Entrypoint": ["/app/aws-vpc-cni"], "WorkingDir": "/app"}),
         Image(catalogue.IMAGES["vpc-cni-init"], [init], {"Cmd": [f"/init/{_INIT}"], "WorkingDir": "/init"}),
-        _python(work),
     ]
     write_archive(context.out / "images.tar", images)
     for path in work.iterdir():
@@ -70,38 +55,7 @@ def _images(context: Context) -> None:
     work.rmdir()
 
 
-def _python(work: Path) -> Image:
-    """The Python that runs this, with the libraries that it loads, where they are on this machine."""
-    program, library = Path(sys.executable).resolve(), Path(sysconfig.get_path("stdlib"))
-    files = [program, *_files(library)]
-    path = work / "python.tar"
-    with Layer(path) as layer:
-        for file in files:
-            layer.file(file.resolve(), str(file), 0o755 if file == program else 0o644)
-        for name in _libraries([program, *(f for f in files if ".so" in f.suffixes)]):
-            layer.file(Path(name).resolve(), name)
-        layer.link("usr/local/bin/python3", str(program))
-        layer.directory("tmp", 0o1777)
-    return Image(catalogue.IMAGES["python"], [path], {"Cmd": ["python3"]})
-
-
-def _files(folder: Path) -> list[Path]:
-    """Of a library: the modules, and no cache of them."""
-    found = []
-    for path in sorted(folder.iterdir()):
-        if path.name in _UNUSED or path.suffix in (".a", ".pyc") or path.name.startswith("config-"):
-            continue
-        found += _files(path) if path.is_dir() else [path]
-    return found
-
-
-def _libraries(programs: list[Path]) -> list[str]:
-    """The shared libraries that they load, the loader among them, by the names that they load them by."""
-    listed = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
-    return sorted(set(re.findall(r"(?:=> |^\t)(/\S+) \(0x", listed, re.MULTILINE)))
-
-
-REFERENCES = frozenset(catalogue.IMAGES[name] for name in ("vpc-cni", "vpc-cni-init", "python"))
+REFERENCES = frozenset(catalogue.IMAGES[name] for name in ("vpc-cni", "vpc-cni-init"))
 COMPONENTS: tuple[Component, ...] = (
     go_component("vpc-cni", catalogue.VPC_CNI.airgap, VPC_CNI, go_disk=2.0),
     Component(

@@ -73,8 +73,8 @@ PYTHON = Release("3.13.9", "3.11", "https://github.com/python/cpython/releases/t
 #: The last one: the project is archived.
 WEAVE = Release("2.8.1", "2.8.1", "https://github.com/weaveworks/weave/releases/tag/v2.8.1")
 TRAEFIK = Release("3.7.13", "3.7.12", "https://github.com/traefik/traefik/releases/tag/v3.7.13")
+HAPROXY_INGRESS = Release("0.16.1", "0.16.1", "https://github.com/jcmoraisjr/haproxy-ingress/releases/tag/v0.16.1")
 #: Installed by their Helm charts. `airgap` has none: a chart is not to be had from a package registry.
-HAPROXY_INGRESS = Release("0.16.1", "-", "https://github.com/jcmoraisjr/haproxy-ingress/releases/tag/v0.16.1")
 F5_NGINX = Release("5.6.2", "-", "https://github.com/nginx/kubernetes-ingress/releases/tag/v5.6.2")
 F5_NGINX_CHART = Release(
     "2.7.2", "-", "https://github.com/nginx/kubernetes-ingress/blob/v5.6.2/charts/nginx-ingress/Chart.yaml"

@@ -97,6 +97,23 @@ def front(
     return Front(*proxy(ir, settings, "ingress", namespace, names, pods, ports), HTTP, HTTPS, **more)
 
 
+def service_of_front(ir: Ir, pods: Mapping[str, str]) -> Manifest:
+    """The Service in front of a controller's own pods, as the stack's traits have it."""
+    assert ir.traits.front is not None
+    service = ir.traits.front.service
+    spec: dict[str, Any] = {
+        "type": service.type,
+        "selector": dict(pods),
+        "ports": [
+            {"name": p.name, "port": p.port, "targetPort": p.target_port, "protocol": p.protocol} for p in service.ports
+        ],
+    }
+    if service.type != "ClusterIP":
+        spec["externalTrafficPolicy"] = service.external_traffic_policy
+    annotations = balancer_annotations(ir) if service.type == "LoadBalancer" else {}
+    return manifest("v1", "Service", service.name, service.namespace, annotations=annotations, spec=spec)
+
+
 def ingress(
     route: HttpRoute,
     class_name: str,
@@ -217,17 +234,25 @@ def _is_wider(wide: str, host: str) -> bool:
 
 
 def same_for_service(
-    ir: Ir, controller: str, options: Callable[[HttpRoute], Mapping[str, str]], report: Report
+    ir: Ir,
+    controller: str,
+    options: Callable[[HttpRoute], Mapping[str, str]],
+    report: Report,
+    one: Callable[[Ir, HttpRoute, HttpBackend], object] = lambda ir, route, backend: (
+        route.namespace,
+        backend.service,
+        port_number(ir, route, backend),
+    ),
 ) -> None:
-    """NS870: options that belong to a Service's port there hold for every route that leads to it."""
-    first: dict[tuple[str, str, int], HttpRoute] = {}
+    """NS870: options that belong to a Service's port there hold for every route that leads to it. `one`: what is one
+    such port to the controller."""
+    first: dict[object, HttpRoute] = {}
     for route in ir.http:
         for backend in _led_to(route):
-            key = (route.namespace, backend.service, port_number(ir, route, backend))
-            other = first.setdefault(key, route)
+            other = first.setdefault(one(ir, route, backend), route)
             if options(other) != options(route):
                 differ = sorted({k for k, _ in set(options(other).items()) ^ set(options(route).items())})
-                port = f"Service {key[0]}/{key[1]} port {key[2]}"
+                port = f"Service {route.namespace}/{backend.service} port {port_number(ir, route, backend)}"
                 message = f"{controller} has {', '.join(differ)} for all of {port}: {other.id} says otherwise"
                 hint = "say the same in both routes, or give one of them a Service of its own"
                 report.error("NS870", route.place.path, message, hint)

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 import yaml
 
+from netspec.backends.edge.haproxy.routes import reference
 from netspec.backends.registry import REGISTRY
 from netspec.compiler import CompileResult, compile_spec
+from netspec.ir.model import Service, ServicePort
 from netspec.plan import ManifestNode, ResourceNode, needs_of
 from netspec.spec.load import loads
 
@@ -64,6 +66,14 @@ def errors(result: CompileResult) -> list[tuple[str, str]]:
 
 
 OTHER = {"hosts": ["b.example.com"]}
+#: A route that leads elsewhere, below a path of its own.
+NEXT = {"paths": [{"path": "/next", "backends": [{"service": "next", "port": 80}]}]}
+CORS = {"origins": ["https://a.example"]}
+TWO_A_SECOND = {"requests": 2, "burst": 2}
+
+
+def exactly(path: str) -> dict[str, Any]:
+    return PATHS[0] | {"path": path, "type": "Exact"}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +87,36 @@ OTHER = {"hosts": ["b.example.com"]}
         ("haproxy", [{"rateLimit": {"requests": 5, "burst": 5, "per": "hour"}}], [("NS871", "ingress.0.rateLimit")]),
         ("haproxy", [{"rewrite": {"path": "/x"}}], [("NS871", "ingress.0.rewrite")]),
         ("haproxy", [{"rewrite": {"path": "/x"}, "paths": [PATHS[0] | {"path": "/a", "type": "Exact"}]}], []),
-        ("haproxy", [{"cors": {"origins": ["https://a.example", "https://b.example"]}}], [("NS871", "ingress.0.cors")]),
+        (
+            "haproxy",
+            [{"rateLimit": TWO_A_SECOND}, OTHER | {"rateLimit": TWO_A_SECOND}],
+            [("NS870", "ingress.1.rateLimit")],
+        ),
+        (
+            "haproxy",
+            [
+                {
+                    "rateLimit": TWO_A_SECOND,
+                    "paths": [*PATHS, {"path": "/a", "backends": [{"service": "next", "port": 80}]}],
+                }
+            ],
+            [("NS871", "ingress.0.rateLimit")],
+        ),
+        ("haproxy", [{"rewrite": {"path": "/x"}, "paths": [exactly("/a/")]}], [("NS871", "ingress.0.rewrite")]),
+        ("haproxy", [{"rewrite": {"path": "/x/"}, "paths": [exactly("/a/")]}], []),
+        ("haproxy", [{"cors": {"origins": ["https://a.example", "https://b.example"]}}], []),
+        ("haproxy", [{"cors": {"origins": ['https://a"']}}], [("NS871", "ingress.0.cors.origins.0")]),
+        ("haproxy", [{"cors": CORS | {"methods": ["GET", "A B"]}}], [("NS871", "ingress.0.cors.methods.1")]),
+        ("haproxy", [{"basicAuth": {"secret": "u", "realm": 'a"b'}}], [("NS871", "ingress.0.basicAuth.realm")]),
+        ("haproxy", [{"basicAuth": {"secret": "u"}, "cors": CORS}], []),
+        ("haproxy", [{"basicAuth": {"secret": "u"}}, OTHER | {"cors": CORS}], [("NS870", "ingress.0.basicAuth")]),
+        ("haproxy", [{"externalAuth": {"service": "next", "port": 80}}, NEXT | {"hosts": ["b.example.com"]}], []),
+        (
+            "haproxy",
+            [{"externalAuth": {"service": "next", "port": 80}}, NEXT | {"allowFrom": ["10.0.0.0/8"]}],
+            [("NS870", "ingress.0.externalAuth")],
+        ),
+        ("haproxy", [{"externalAuth": {"service": "web", "port": 80}}], [("NS870", "ingress.0.externalAuth")]),
         ("haproxy", [{"hosts": [], "tls": {}}], [("NS871", "ingress.0.tls")]),
         ("haproxy", [{"paths": [PATHS[0] | {"path": "/a"}]}, {"hosts": ["*.example.com"]}], []),
         ("ingress-nginx", [{"hosts": [], "tls": {}}], [("NS871", "ingress.0.tls")]),
@@ -143,21 +182,57 @@ def _release(result: CompileResult, name: str) -> dict[str, Any]:
 
 def test_defaults_of_haproxy_that_no_route_asked_for_are_taken_away() -> None:
     found = compiled("haproxy", {"tls": {}}, replicas=2, externalTrafficPolicy="Cluster")
-    chart = _release(found, "haproxy-ingress")
-    assert chart["service"] == {"type": "NodePort", "externalTrafficPolicy": "Cluster"} and chart["replicaCount"] == 2
-    assert chart["config"]["hsts"] == "false" and chart["config"]["ssl-redirect-code"] == "301"
+    service = objects(found, "Service")["haproxy-ingress"]["spec"]
+    assert (service["type"], service["externalTrafficPolicy"]) == ("NodePort", "Cluster")
+    assert objects(found, "Deployment")["haproxy-ingress"]["spec"]["replicas"] == 2
+    config = objects(found, "ConfigMap")["haproxy-ingress"]["data"]
+    assert config["hsts"] == "false" and config["ssl-redirect-code"] == "301"
     assert annotations(objects(found)["r0"]) == {"ssl-redirect": "false"}
     assert objects(found)["r0"]["spec"]["tls"] == [{"hosts": ["shop.example.com"]}]
 
 
-def test_no_header_of_the_asked_service_is_copied_unless_named() -> None:
-    asked: dict[str, Any] = {"service": "web", "port": "http", "path": "/verify"}
+def test_no_header_of_the_asked_service_is_copied_unless_named_and_none_of_the_client_s_then() -> None:
+    """By the port's target, by which the controller knows the backend."""
+    asked: dict[str, Any] = {"service": "next", "port": 80, "path": "/verify"}
     bare = annotations(objects(compiled("haproxy", {"externalAuth": asked}))["r0"])
     named = annotations(
         objects(compiled("haproxy", {"externalAuth": asked | {"responseHeaders": ["X-User", "X-Role"]}}))["r0"]
     )
-    assert bare["auth-url"] == named["auth-url"] == "svc://web:80/verify"
+    assert bare["auth-url"] == named["auth-url"] == "svc://next:http/verify"
     assert (bare["auth-headers-succeed"], named["auth-headers-succeed"]) == ("-", "X-User,X-Role")
+    assert "headers" not in bare
+    assert [line.partition(":")[0] for line in named["headers"].splitlines()] == ["X-User", "X-Role"]
+
+
+def test_below_a_wildcard_a_prefix_of_haproxy_is_itself_and_what_is_below_it() -> None:
+    """There it is a regular expression without an end: /a would take /ab."""
+    paths = [exactly("/a"), PATHS[0] | {"path": "/a"}, PATHS[0] | {"path": "/b/"}, PATHS[0] | {"path": "/"}]
+    found = objects(compiled("haproxy", {"hosts": ["*.example.com", "b.example.com"], "paths": paths}))["r0"]
+    wild, whole = ([(p["path"], p["pathType"]) for p in r["http"]["paths"]] for r in found["spec"]["rules"])
+    assert wild == [("/a", "Exact"), ("/a/", "Prefix"), ("/b", "Exact"), ("/b/", "Prefix"), ("/", "Prefix")]
+    assert whole == [("/a", "Exact"), ("/a", "Prefix"), ("/b", "Prefix"), ("/", "Prefix")]
+
+
+def _ports(*ports: tuple[int, str | None, int | str]) -> Service:
+    made = tuple(ServicePort(number, target, name=name) for number, name, target in ports)
+    return Service("shop", "web", ports=made)
+
+
+@pytest.mark.parametrize(
+    ("ports", "said"),
+    [
+        (((80, None, "http"), (8080, None, 9090)), [80, 8080]),
+        # The number of the second is the target of the first.
+        (((80, "web", 8080), (8080, "more", 9090)), [80, "more"]),
+        (((80, None, 8080), (8080, None, 9090)), [80, None]),
+        (((80, None, "more"), (8080, "more", 80)), [None, 8080]),
+    ],
+)
+def test_a_port_is_told_to_haproxy_as_it_finds_it(
+    ports: tuple[tuple[int, str | None, int | str], ...], said: list[int | str | None]
+) -> None:
+    service = _ports(*ports)
+    assert [reference(service, port) for port in service.ports] == said
 
 
 B, TWO = "b.example.com", [{"service": "web", "port": 80, "weight": 1}, {"service": "next", "port": 80, "weight": 2}]

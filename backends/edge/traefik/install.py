@@ -8,11 +8,11 @@ from typing import Any
 
 from netspec.backends.edge.ingresses import (
     balanced_by,
-    balancer_annotations,
     host_name,
     makes_beside,
     placed,
     port_number,
+    service_of_front,
     traced,
 )
 from netspec.backends.edge.traefik.routes import objects
@@ -69,19 +69,7 @@ def _rules() -> list[Manifest]:
 
 def front_service(ir: Ir) -> Manifest:
     """The Service in front of its pods, as the stack's traits have it."""
-    assert ir.traits.front is not None
-    service = ir.traits.front.service
-    spec: dict[str, Any] = {
-        "type": service.type,
-        "selector": PODS,
-        "ports": [
-            {"name": p.name, "port": p.port, "targetPort": p.target_port, "protocol": p.protocol} for p in service.ports
-        ],
-    }
-    if service.type != "ClusterIP":
-        spec["externalTrafficPolicy"] = service.external_traffic_policy
-    annotations = balancer_annotations(ir) if service.type == "LoadBalancer" else {}
-    return manifest("v1", "Service", service.name, service.namespace, annotations=annotations, spec=spec)
+    return service_of_front(ir, PODS)
 
 
 def _tracing(ir: Ir) -> list[str]:

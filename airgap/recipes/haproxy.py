@@ -94,8 +94,8 @@ def _unpack(context: Context, rootfs: Path) -> None:
     context.run(["apt-get", "download", "-q", *(f"{name}/{base.SUITE}" for name in _PACKAGES)], cwd=folder)
     for deb in sorted(folder.glob("*.deb")):
         # Through the links of a merged /usr, which `dpkg -x` would replace.
-        data = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], capture_output=True, check=True).stdout
-        command = ["tar", "-C", rootfs, "--keep-directory-symlink", "-xf", "-"]
+        data = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(deb)], capture_output=True, check=True).stdout
+        command = ["tar", "-C", str(rootfs), "--keep-directory-symlink", "-xf", "-"]
         subprocess.run(command, input=data, check=True)
     shutil.rmtree(folder)
 
@@ -117,7 +117,7 @@ def _system(layer: _Layer, rootfs: Path) -> None:
 
 def _libraries(rootfs: Path, programs: Iterable[str]) -> list[str]:
     """Of programs below `rootfs`; Debian has them all below /usr."""
-    command = ["chroot", rootfs, "ldd", *(f"/{name}" for name in programs)]
+    command = ["chroot", str(rootfs), "ldd", *(f"/{name}" for name in programs)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if missing := re.findall(r"(\S+) => not found", text):
         raise AirgapError(

@@ -9,6 +9,7 @@ from netspec.target import LAYERS, Feature
 
 _WEB = {"name": "web", "namespace": "shop", "labels": {"app": "web"}, "ports": [{"name": "http", "port": 8080}]}
 _SERVICE = {"name": "web", "namespace": "shop", "selector": {"app": "web"}, "ports": [{"port": 8080}]}
+_LOGIN = _SERVICE | {"name": "login"}
 
 
 def _policy(port: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +44,7 @@ _OPTIONS: dict[Feature, dict[str, Any]] = {
     Feature.HTTP_RATE_LIMIT: {"rateLimit": {"requests": 10, "burst": 10}},
     Feature.HTTP_ALLOW_FROM: {"allowFrom": ["192.0.2.0/24"]},
     Feature.HTTP_BASIC_AUTH: {"basicAuth": {"secret": "users"}},
-    Feature.HTTP_EXTERNAL_AUTH: {"externalAuth": {"service": "web", "port": 8080}},
+    Feature.HTTP_EXTERNAL_AUTH: {"externalAuth": {"service": "login", "port": 8080}},
     Feature.HTTP_CORS: {"cors": {"origins": ["https://app.example.com"]}},
     Feature.HTTP_HEADERS: {"requestHeaders": {"set": {"X-From": "edge"}}},
     Feature.HTTP_REWRITE: {"rewrite": {"prefix": "/v2"}},
@@ -169,7 +170,7 @@ NEEDS: dict[Feature, dict[str, Any]] = {
     Feature.STUB_DOMAINS: {"dns": {"stubDomains": {"corp.example": ["172.30.0.53"]}}},
     **{
         feature: {
-            "services": [_SERVICE],
+            "services": [_SERVICE, _LOGIN],
             "ingress": [_ROUTE | option],
         }
         for feature, option in _OPTIONS.items()

@@ -16,6 +16,7 @@ _EVERY = (faults_objects, faults_ways, faults_paths)
 _OF_STACKS = {
     "names": (faults_names,),
     "edge": (faults_edge,),
+    "edge-haproxy": (faults_edge,),
     "gateways": (faults_gateways,),
     "dev-bgp": (*_EVERY, faults_bgp),
 }

@@ -53,7 +53,23 @@ LIVE: dict[str, frozenset[Feature]] = {
             Feature.HTTP_STICKY,
             Feature.HTTP_GRPC,
         }
-    )
+    ),
+    "haproxy": frozenset(
+        {
+            Feature.HTTP_ROUTES,
+            Feature.HTTP_WILDCARD,
+            Feature.HTTP_REDIRECT,
+            Feature.HTTP_ALLOW_FROM,
+            Feature.HTTP_REWRITE,
+            Feature.HTTP_TLS,
+            Feature.HTTP_SELF_SIGNED,
+            Feature.HTTP_RATE_LIMIT,
+            Feature.HTTP_BASIC_AUTH,
+            Feature.HTTP_CORS,
+            Feature.HTTP_STICKY,
+            Feature.HTTP_GRPC,
+        }
+    ),
 }
 #: Controller -> the spec below stacks/, and its stack.
-STACKS: dict[str, tuple[str, str]] = {"traefik": ("edge.yaml", "edge")}
+STACKS: dict[str, tuple[str, str]] = {"traefik": ("edge.yaml", "edge"), "haproxy": ("haproxy.yaml", "edge-haproxy")}

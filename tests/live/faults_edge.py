@@ -65,7 +65,7 @@ def backend_port_wrong(live: Live) -> Iterator[Expected]:
     with kept(live, resource, route.name, "-n", route.namespace):
         change = [{"op": "replace", "path": port, "value": _NO_PORT}]
         patched(live, resource, route.id, change, "json")
-        yield Expected([f"{kind} {route.id} is not the spec's", "port is 9"], statuses=_answers(live, route))
+        yield Expected([f"{kind} {route.id} is not the spec's", " is 9, "], statuses=_answers(live, route))
 
 
 @fault("a route deleted")
@@ -75,6 +75,16 @@ def route_deleted(live: Live) -> Iterator[Expected]:
     with kept(live, resource, route.name, "-n", route.namespace):
         live.kubectl("delete", resource, route.name, "-n", route.namespace)
         yield Expected([f"{kind} {route.id} is missing"], statuses=_answers(live, route))
+
+
+@fault("the Secret with a route's passwords deleted")
+def passwords_gone(live: Live) -> Iterator[Expected]:
+    """Some controllers serve the route no more, and one serves it to everybody."""
+    route = next(r for r in live.ir.http if r.basic_auth and r.basic_auth.stand_in)
+    assert route.basic_auth is not None
+    with kept(live, "secret", route.basic_auth.secret, "-n", route.namespace):
+        live.kubectl("delete", "secret", route.basic_auth.secret, "-n", route.namespace)
+        yield Expected([route.id], statuses=_answers(live, route))
 
 
 @fault("a route taken by somebody else's")

@@ -137,6 +137,11 @@ class Evidence:
         if front and probe.fact == "ingress-route" and probe.subject in made:
             what = f"{front.kind} {probe.subject} " + ("is missing" if missing else f"is not the spec's: {said}")
             yield Finding(what, set_back(self.ir.stack), frozenset({own, f"route:{made[probe.subject]}"}))
+        elif probe.fact == "ingress-option":
+            what = f"{probe.subject} " + ("is missing" if missing else f"is not the spec's: {said}")
+            id_ = probe.subject.rpartition(" ")[2]
+            of_it = {f"route:{route.id}" for route in self.ir.http if id_.startswith(f"{route.id}.")}
+            yield Finding(what, set_back(self.ir.stack), frozenset({own, *of_it}))
         elif probe.fact.startswith("gateway") or probe.fact == "reference-grant":
             what = f"{_GATEWAY_FACTS.get(probe.fact, probe.fact)} {probe.subject} "
             what += "is missing" if missing else f"is not as the spec has it: {said}"

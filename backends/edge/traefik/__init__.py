@@ -21,6 +21,12 @@ _ROUTE = (
 )
 
 _RESOURCES = {"IngressRoute": "ingressroutes.traefik.io", PASSED: "ingressroutetcps.traefik.io"}
+#: What a route refers to: what it has besides hosts, paths and Services.
+_OPTIONS = {
+    "Middleware": "middlewares.traefik.io",
+    "ServersTransport": "serverstransports.traefik.io",
+    "TraefikService": "traefikservices.traefik.io",
+}
 
 
 class Traefik(Backend):
@@ -76,9 +82,18 @@ class Traefik(Backend):
 
     def facts(self, ir: Ir, settings: TraefikSettings) -> tuple[Fact, ...]:
         out = [Fact("ingress-controller", f"{NAMESPACE}/{NAME}", settings.replicas, ReadyRead())]
-        for obj in (o for route in ir.http for o in objects(ir, route) if o["kind"] in _RESOURCES):
-            name, namespace, spec = obj["metadata"]["name"], obj["metadata"]["namespace"], obj["spec"]
+        for obj in (o for route in ir.http for o in objects(ir, route)):
+            kind, name, namespace, spec = (
+                obj["kind"],
+                obj["metadata"]["name"],
+                obj["metadata"]["namespace"],
+                obj["spec"],
+            )
+            if kind in _OPTIONS:
+                whole = ObjectRead(_OPTIONS[kind], (("spec", Field("spec")),), name, namespace)
+                out.append(Fact("ingress-option", f"{kind} {namespace}/{name}", {"spec": spec}, whole))
+                continue
             expect = {"entryPoints": spec["entryPoints"], "routes": spec["routes"], "tls": spec.get("tls")}
-            read = ObjectRead(_RESOURCES[obj["kind"]], _ROUTE, name, namespace)
+            read = ObjectRead(_RESOURCES[kind], _ROUTE, name, namespace)
             out.append(Fact("ingress-route", f"{namespace}/{name}", expect, read))
         return tuple(out)

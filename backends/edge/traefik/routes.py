@@ -103,7 +103,8 @@ def _routes(
             "priority": rule.priority,
             **({"middlewares": [{"name": name} for name in names]} if names else {}),
             "services": services[rule],
-            **({} if trace is None else {"observability": {"tracing": trace}}),
+            # The definition's own default, which an API server fills in.
+            **({} if trace is None else {"observability": {"tracing": trace, "traceVerbosity": "minimal"}}),
         }
         for rule in rules([route])
     ]

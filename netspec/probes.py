@@ -42,14 +42,23 @@ SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS = "http-weights", "http-sticky", "htt
 #: The fact that a call of gRPC is answered: of gRPC's health checking protocol, workload's name -> what it says.
 GRPC, HEALTH = "grpc-answer", "/grpc.health.v1.Health/Check"
 
+#: Facts that take more than a request and its answer: a WebSocket, an answer that comes late, a Service that gets
+#: copies, a collector that is told.
+SOCKET, TIMES, COPIES, TRACES = "web-socket", "http-timeouts", "http-mirror", "http-traces"
+
 #: Of a certificate that is not the one of its Secret.
 ELSEWHERE = "elsewhere"
 
 #: What the outside host asks the front door for.
-DOOR_FACTS = ("http-answer", GRPC, SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS)
+DOOR_FACTS = (
+    *("http-answer", GRPC, SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS),
+    *(SOCKET, TIMES, COPIES, TRACES),
+)
 
 #: Who may log in where a stand-in takes the place of the real users.
 STAND_IN_USER, STAND_IN_PASSWORD = "netspec", "netspec"
+#: The token (RFC 6750) of who may where a stand-in says who may, and what that says in each header of its answer.
+STAND_IN_TOKEN, STAND_IN_SAYS = "netspec", "netspec"
 
 #: The fact what nodes answer to the health checks of a load balancer: {nodes with or without a pod: HTTP status}.
 HEALTH_CHECK = "health-check"

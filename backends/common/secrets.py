@@ -1,4 +1,4 @@
-"""Secrets that stand in for real ones of HTTP routes: a certificate whose key, and a user whose password, everybody
+"""Secrets that stand in for real ones of HTTP routes: certificates whose key, and a user whose password, everybody
 knows. Nothing else of a plan is secret."""
 
 import base64
@@ -6,7 +6,9 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 
+from netspec.analysis.callees import backend_port, own_certificate, service_port
 from netspec.analysis.gateway_routes import Listening
+from netspec.analysis.services import Endpoints
 from netspec.backends.common.certificates import certificate_pem, key_pem
 from netspec.backends.common.namespaces import namespace_id
 from netspec.backends.objects import Manifest, manifest, node
@@ -30,6 +32,8 @@ def secrets(ir: Ir) -> tuple[Node, ...]:
     for route in ir.http:
         if route.tls_stand_in and route.tls:
             hosts[route.namespace, route.tls] += route.hosts
+    for namespace, workload, host in _ended_by_pods(ir):
+        hosts[namespace, own_certificate(workload)].append(host)
     for listener, host in _listening(ir):
         for where in listener.stand_ins:
             hosts[where].append(host)
@@ -37,6 +41,25 @@ def secrets(ir: Ir) -> tuple[Node, ...]:
     made = [_certificate(*where, hosts[where]) for where in sorted(hosts)]
     made += [_users(*where, users) for where in sorted(logins)]
     return tuple(node(obj, *namespace_id(obj["metadata"]["namespace"])) for obj in made)
+
+
+def _ended_by_pods(ir: Ir) -> Iterator[tuple[str, str, str]]:
+    """Namespace and name of the stand-ins that end HTTPS themselves, with each host that is passed on to them."""
+    endpoints = Endpoints(ir.inventory)
+    passed = [
+        (route.hosts, service_port(ir, route, backend))
+        for route in ir.http
+        if route.passthrough
+        for path in route.paths
+        for backend in path.backends
+    ]
+    passed += [
+        (r.hostnames, backend_port(ir, r, b)) for r in ir.gateway_routes if r.kind == "TLSRoute" for b in r.backends
+    ]
+    for hosts, named in passed:
+        for endpoint in endpoints.of_port(*named) if named else ():
+            if endpoint.workload is not None and endpoint.workload.stand_in:
+                yield from ((endpoint.workload.namespace, endpoint.workload.name, h) for h in hosts or (_NOWHERE,))
 
 
 def _listening(ir: Ir) -> Iterator[tuple[Listener, str]]:

@@ -1,16 +1,20 @@
-"""Stand-in workloads: agnhost serves each declared port and carries the tools that probes run with.
+"""Stand-in workloads: agnhost serves each declared port and carries the tools that probes run with. What it does not
+speak (WebSockets, OTLP, and who may of external authentication) a program of netspec's own does, server.py.
 
 Source of the arguments: agnhost's `netexec`, `grpc-health-checking` and `pause` commands
 (k8s.io/kubernetes/test/images/agnhost).
 """
 
 import hashlib
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
 
-from netspec.analysis.callees import grpc_ports
+from netspec.analysis.callees import Speech, own_certificate, service_port, spoken
+from netspec.analysis.services import Endpoints
 from netspec.backends.common.namespaces import namespace_id
-from netspec.backends.objects import Manifest, guards, manifest, node
+from netspec.backends.objects import CHECKSUM, Manifest, guards, manifest, node
 from netspec.catalogue import IMAGES
 from netspec.ir.model import WORKLOAD_LABEL, ContainerPort, Ir, Workload
 from netspec.ir.pods import Container
@@ -30,20 +34,65 @@ _HOST = "kubernetes.io/hostname"
 _STARTED = "Initialized"
 
 
+#: What netspec's own program serves; the ConfigMap that it comes in; where a container finds that, and a certificate.
+_PROGRAMMED: frozenset[Speech] = frozenset({"web-socket", "authorizer", "collector"})
+_PROGRAM, _PROGRAM_AT, _CERTIFICATE_AT = "netspec-stand-in", "/program", "/certificate"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a workload's TCP ports speak besides HTTP. `headers`: those that its word on others' requests has."""
+
+    by_port: Mapping[int, Speech] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
+
+    @property
+    def programmed(self) -> bool:
+        return not _PROGRAMMED.isdisjoint(self.by_port.values())
+
+
 def stand_ins(ir: Ir) -> tuple[Node, ...]:
     """A pod gets its address from the CNI and is never up before the policies that guard it."""
     out: list[Node] = []
-    grpc = grpc_ports(ir)
+    by_end, headers = spoken(ir), _headers(ir)
+    programs: dict[str, Node] = {}
     for workload in ir.workloads:
         if not workload.stand_in or workload.system:
             continue
-        made = controller(workload, ir.dns.ndots, {number for id_, number in grpc if id_ == workload.id})
+        by_port = {number: speech for (id_, number), speech in by_end.items() if id_ == workload.id}
+        speaks = Spoken(by_port, headers.get(workload.id, ()))
+        if speaks.programmed and workload.namespace not in programs:
+            programs[workload.namespace] = node(_program(workload.namespace), *namespace_id(workload.namespace))
+            out.append(programs[workload.namespace])
+        made = controller(workload, ir.dns.ndots, speaks)
         ends = workload.kind != "Job" and workload.ready
-        before = (*namespace_id(workload.namespace), CNI_READY, *guards(ir, workload))
+        before = [*namespace_id(workload.namespace), CNI_READY, *guards(ir, workload)]
+        before += [programs[workload.namespace].id] if speaks.programmed else []
+        if "tls" in by_port.values():
+            before.append(f"secret:{workload.namespace}/{own_certificate(workload.name)}")
         out.append(node(made, *before, wait=ends))
         if not ends and workload.replicas:
             out.append(_running(workload, out[-1].id))
     return tuple(out)
+
+
+def _headers(ir: Ir) -> dict[str, tuple[str, ...]]:
+    """Workload -> the headers that routes take from its word on their requests."""
+    endpoints, found = Endpoints(ir.inventory), dict[str, dict[str, None]]()
+    for route in ir.http:
+        named = service_port(ir, route, route.external_auth.backend) if route.external_auth else None
+        for endpoint in endpoints.of_port(*named) if named else ():
+            if endpoint.workload is not None and route.external_auth is not None:
+                found.setdefault(endpoint.workload.id, {}).update(dict.fromkeys(route.external_auth.response_headers))
+    return {id_: tuple(names) for id_, names in found.items()}
+
+
+def _program_text() -> str:
+    return files(__package__).joinpath("server.py").read_text(encoding="utf-8")
+
+
+def _program(namespace: str) -> Manifest:
+    return manifest("v1", "ConfigMap", _PROGRAM, namespace, data={"server.py": _program_text()})
 
 
 def _running(workload: Workload, id_: str) -> ReadyNode:
@@ -54,10 +103,13 @@ def _running(workload: Workload, id_: str) -> ReadyNode:
     return ReadyNode(f"running:{id_}", (condition,), (id_,))
 
 
-def controller(workload: Workload, ndots: int | None, grpc: Set[int] = frozenset()) -> Manifest:
-    """The object that makes the workload's pods. `grpc`: the ports that speak gRPC."""
+def controller(workload: Workload, ndots: int | None, speaks: Spoken = Spoken()) -> Manifest:
+    """The object that makes the workload's pods."""
     selector = {WORKLOAD_LABEL: workload.name}
-    template = {"metadata": {"labels": selector | dict(workload.labels)}, "spec": pod_spec(workload, ndots, grpc)}
+    metadata: dict[str, Any] = {"labels": selector | dict(workload.labels)}
+    if speaks.programmed:
+        metadata["annotations"] = {CHECKSUM: hashlib.sha256(_program_text().encode()).hexdigest()}
+    template = {"metadata": metadata, "spec": pod_spec(workload, ndots, speaks)}
     spec: dict[str, Any] = {"selector": {"matchLabels": selector}, "template": template}
     match workload.kind:
         case "StatefulSet":
@@ -77,7 +129,7 @@ def controller(workload: Workload, ndots: int | None, grpc: Set[int] = frozenset
     return manifest(version, workload.kind, workload.name, workload.namespace, spec=spec)
 
 
-def pod_spec(workload: Workload, ndots: int | None, grpc: Set[int] = frozenset()) -> dict[str, Any]:
+def pod_spec(workload: Workload, ndots: int | None, speaks: Spoken = Spoken()) -> dict[str, Any]:
     selector = {WORKLOAD_LABEL: workload.name}
     pod: dict[str, Any] = {
         "automountServiceAccountToken": False,
@@ -95,10 +147,12 @@ def pod_spec(workload: Workload, ndots: int | None, grpc: Set[int] = frozenset()
                 ]
             }
         },
-        "containers": containers(workload, grpc),
+        "containers": containers(workload, speaks),
     }
-    if first := init_containers(workload, grpc):
+    if first := init_containers(workload, speaks):
         pod["initContainers"] = first
+    if volumes := _volumes(workload, speaks):
+        pod["volumes"] = volumes
     if workload.host_network:
         # The cluster's DNS all the same; without this the pod would have its node's.
         pod |= {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}
@@ -137,19 +191,31 @@ def _spread(workload: Workload) -> list[dict[str, Any]]:
     return given or [usual]
 
 
-def containers(workload: Workload, grpc: Set[int] = frozenset()) -> list[dict[str, Any]]:
-    """One container a port, under the container's name where the spec has some; without ports one that only waits.
-    Every one of them holds the image's shell."""
+def containers(workload: Workload, speaks: Spoken = Spoken()) -> list[dict[str, Any]]:
+    """One container a port, under the container's name where the spec has some; without ports one that only waits. The
+    first of them has agnhost and a shell, which probes are run with."""
     spare = _spare_ports(workload)
     main = [c for c in workload.containers if c.role == "main"]
-    if main:
-        return [made for container in main for made in _of_container(container, workload, spare, grpc)]
-    beside = {p for c in workload.containers for p in c.ports}
-    own = [_server(port, spare[port], workload, grpc) for port in workload.ports if port not in beside]
-    return own or [_container("pause", ["pause"])]
+    made = [made for container in main for made in _of_container(container, workload, spare, speaks)]
+    if not main:
+        beside = {p for c in workload.containers for p in c.ports}
+        made = [_server(port, spare[port], workload, speaks) for port in workload.ports if port not in beside]
+    made.sort(key=lambda container: container["image"] != IMAGES["agnhost"])
+    if not made or made[0]["image"] != IMAGES["agnhost"]:
+        made = [_container("pause", ["pause"]), *made]
+    return made
 
 
-def init_containers(workload: Workload, grpc: Set[int] = frozenset()) -> list[dict[str, Any]]:
+def _volumes(workload: Workload, speaks: Spoken) -> list[dict[str, Any]]:
+    out: list[dict[str, Any]] = []
+    if speaks.programmed:
+        out.append({"name": "program", "configMap": {"name": _PROGRAM}})
+    if "tls" in speaks.by_port.values():
+        out.append({"name": "certificate", "secret": {"secretName": own_certificate(workload.name)}})
+    return out
+
+
+def init_containers(workload: Workload, speaks: Spoken = Spoken()) -> list[dict[str, Any]]:
     """Those that end do so at once; a sidecar goes on (restartPolicy Always, KEP-753)."""
     spare = _spare_ports(workload)
     out: list[dict[str, Any]] = []
@@ -157,22 +223,22 @@ def init_containers(workload: Workload, grpc: Set[int] = frozenset()) -> list[di
         if container.role == "init":
             out.append(_container(container.name, []) | {"command": ["sh", "-c", "exit 0"]})
         else:
-            served = _of_container(container, workload, spare, grpc)
+            served = _of_container(container, workload, spare, speaks)
             out += [made | {"restartPolicy": "Always"} for made in served]
     return out
 
 
 def _of_container(
-    container: Container, workload: Workload, spare: Mapping[ContainerPort, int], grpc: Set[int]
+    container: Container, workload: Workload, spare: Mapping[ContainerPort, int], speaks: Spoken
 ) -> list[dict[str, Any]]:
     """agnhost serves one port of a protocol: a container of several is as many, the first one under its name."""
     if not container.ports:
         return [_container(container.name, ["pause"])]
-    made = [_server(port, spare[port], workload, grpc) for port in container.ports]
+    made = [_server(port, spare[port], workload, speaks) for port in container.ports]
     return [made[0] | {"name": container.name}, *(m | {"name": f"{container.name}-{m['name']}"} for m in made[1:])]
 
 
-def _server(port: ContainerPort, spare: int, workload: Workload, grpc: Set[int]) -> dict[str, Any]:
+def _server(port: ContainerPort, spare: int, workload: Workload, speaks: Spoken) -> dict[str, Any]:
     """netexec always serves HTTP: beside a UDP or SCTP port it listens on a port that the workload does not declare. In
     gRPC agnhost serves the health checking protocol, under the workload's name; what that is told by HTTP goes to such
     a port too."""
@@ -183,27 +249,42 @@ def _server(port: ContainerPort, spare: int, workload: Workload, grpc: Set[int])
     )
     if not workload.ready:
         ready = {"exec": {"command": ["sh", "-c", "exit 1"]}}
-    args = ["netexec", f"--http-port={port.port if tcp else spare}"]
-    args.append(f"--udp-port={port.port if port.protocol == 'UDP' else -1}")
-    args += [f"--sctp-port={port.port}"] if port.protocol == "SCTP" else []
-    if tcp and port.port in grpc:
-        args = ["grpc-health-checking", f"--port={port.port}", f"--http-port={spare}", f"--service={workload.name}"]
     declared: dict[str, Any] = {"name": port.name} if port.name else {}
     on_node = {"hostPort": port.port if workload.host_network else port.host_port}
     declared |= on_node if on_node["hostPort"] else {}
-    return _container(
-        f"{port.protocol.lower()}-{port.port}",
-        args,
-    ) | {
+    return _serving(f"{port.protocol.lower()}-{port.port}", port, spare, workload, speaks) | {
         "ports": [declared | {"containerPort": port.port, "protocol": port.protocol}],
         "readinessProbe": ready | {"periodSeconds": 3, "timeoutSeconds": 5, "failureThreshold": 5},
     }
 
 
-def _container(name: str, args: list[str]) -> dict[str, Any]:
+def _serving(name: str, port: ContainerPort, spare: int, workload: Workload, speaks: Spoken) -> dict[str, Any]:
+    speech = speaks.by_port.get(port.port) if port.protocol == "TCP" else None
+    match speech:
+        case "grpc":
+            to_health = f"--service={workload.name}"
+            return _container(name, ["grpc-health-checking", f"--port={port.port}", f"--http-port={spare}", to_health])
+        case "web-socket" | "authorizer" | "collector":
+            headers = speaks.headers if speech == "authorizer" else ()
+            command = ["python3", "-u", f"{_PROGRAM_AT}/server.py", speech, str(port.port), *headers]
+            mount = {"name": "program", "mountPath": _PROGRAM_AT, "readOnly": True}
+            made = _container(name, [], "python") | {"command": command, "volumeMounts": [mount]}
+            made.pop("args")
+            return made
+    args = ["netexec", f"--http-port={port.port if port.protocol == 'TCP' else spare}"]
+    args.append(f"--udp-port={port.port if port.protocol == 'UDP' else -1}")
+    args += [f"--sctp-port={port.port}"] if port.protocol == "SCTP" else []
+    if speech != "tls":
+        return _container(name, args)
+    own = [f"--tls-cert-file={_CERTIFICATE_AT}/tls.crt", f"--tls-private-key-file={_CERTIFICATE_AT}/tls.key"]
+    mount = {"name": "certificate", "mountPath": _CERTIFICATE_AT, "readOnly": True}
+    return _container(name, args + own) | {"volumeMounts": [mount]}
+
+
+def _container(name: str, args: list[str], image: str = "agnhost") -> dict[str, Any]:
     return {
         "name": name,
-        "image": IMAGES["agnhost"],
+        "image": IMAGES[image],
         "imagePullPolicy": "IfNotPresent",
         "args": args,
         "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}},

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from netspec.analysis.callees import service_port
+from netspec.analysis.callees import backend_port, service_port
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.gateway_routes import Contested, Entry, Listening, Request, location, new_path
 from netspec.analysis.routes import Rule, bare, chosen, rewritten, rules
@@ -12,7 +12,6 @@ from netspec.analysis.verdict import PodEnd
 from netspec.ir.gateways import HeaderChange, Match, RouteRule
 from netspec.ir.http import HttpRoute
 from netspec.ir.model import Ir, Service, ServicePort
-from netspec.passes.gateways import backend_port
 
 
 class Step(NamedTuple):

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from netspec.analysis.attachment import LabelsOf, accepts, is_meant
+from netspec.analysis.callees import backend_port
 from netspec.analysis.gateway_routes import Entry, Listening, hosts, overlap
 from netspec.diagnostics import Path
 from netspec.ir.gateways import CARRIED, OF_REQUESTS, Gateway, GatewayBackend, GatewayRoute, Listener, RouteRule
-from netspec.ir.model import Ir, Service, ServicePort
+from netspec.ir.model import Ir, Service
 from netspec.ir.selectors import Labels
 from netspec.passes.context import Context
 from netspec.spec.types import did_you_mean
@@ -148,16 +149,6 @@ def backend_places(route: GatewayRoute) -> Iterator[tuple[GatewayBackend, Path]]
         at = (*route.place.path, "rules", i)
         yield from ((b, (*at, "backendRefs", j)) for j, b in enumerate(rule.backends))
         yield from ((b, (*at, "filters")) for b in rule.mirrors)
-
-
-def backend_port(ir: Ir, route: GatewayRoute, backend: GatewayBackend) -> tuple[Service, ServicePort] | None:
-    """The Service port that a backend names; None where there is none."""
-    service = ir.services_by_id.get(f"{backend.namespace}/{backend.service}")
-    if service is None:
-        return None
-    protocol = CARRIED[route.kind]
-    port = next((p for p in service.ports if (p.port, p.protocol) == (backend.port, protocol)), None)
-    return None if port is None else (service, port)
 
 
 def _services(ir: Ir, route: GatewayRoute, context: Context) -> bool:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
-from netspec.analysis.callees import service_port
+from netspec.analysis.callees import backend_port, service_port
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.routes import Rule, bare, rules
 from netspec.analysis.services import Endpoints
@@ -13,7 +13,7 @@ from netspec.diagnostics import Path
 from netspec.ir.http import HttpBackend, HttpRoute
 from netspec.ir.model import Ir, Service, ServicePort
 from netspec.passes.context import Context
-from netspec.passes.gateways import backend_places, backend_port, service_with_pods
+from netspec.passes.gateways import backend_places, service_with_pods
 from netspec.spec.types import did_you_mean
 
 #: Option -> what comes of it where policies keep the controller from its Service.

@@ -11,6 +11,7 @@ from netspec.probing.balanced import health_checks, load_balancers
 from netspec.probing.door import door_facts
 from netspec.probing.facts import fact_probe, kept_addresses, own_addresses, own_facts
 from netspec.probing.flows import outside, pairs
+from netspec.probing.gateway_exchanges import gateway_exchanges
 from netspec.probing.gateways import gateway_answers
 from netspec.probing.http import http_answers
 from netspec.probing.lookup import names_asked
@@ -31,6 +32,6 @@ def derive_probes(ir: Ir, facts: Sequence[Fact] = ()) -> tuple[Probe, ...]:
     of_pods = (*kept_addresses(ir, flows), *own_addresses(ir), *answering_pods(ir, through), *names_asked(ir))
     balanced = (*load_balancers(ir), *health_checks(ir))
     ways = (*flows, *between_containers(ir), *through, *balanced, *http_answers(ir), *door_facts(ir))
-    ways += tuple(gateway_answers(ir))
+    ways += (*gateway_answers(ir), *gateway_exchanges(ir))
     asked: tuple[Probe, ...] = (*ways, *packets(), *dns(ir), *of_pods)
     return (*asked, *own_facts(ir), *objects(ir), *(fact_probe(f) for f in facts))

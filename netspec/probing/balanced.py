@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from netspec.analysis.callees import grpc_ports
+from netspec.analysis.callees import not_plain
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import AddressEnd, PodEnd
@@ -20,7 +20,7 @@ def load_balancers(ir: Ir) -> Iterator[FlowProbe | FactProbe]:
     balancing = ir.traits.balancing
     if balancing is None or not balancing.answered or not ir.traits.outside:
         return
-    endpoints, other = Endpoints(ir.inventory), grpc_ports(ir)
+    endpoints, other = Endpoints(ir.inventory), not_plain(ir)
     for service, port in ordered(ir):
         behind = backends(endpoints, service, port)
         if service.type != "LoadBalancer" or not any(workload.replicas for workload, _ in behind):

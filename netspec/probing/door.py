@@ -20,6 +20,7 @@ from netspec.probes import (
     FactProbe,
     HttpAsk,
 )
+from netspec.probing.exchanges import exchanges, passed_on
 from netspec.probing.http import (
     BURST,
     ECHO,
@@ -54,6 +55,9 @@ def door_facts(ir: Ir) -> Iterator[FactProbe]:
         if headers is None:
             continue
         own = list(rules([route]))
+        if route.passthrough:
+            yield from passed_on(ir, route)
+            continue
         if route.grpc:
             yield from _grpc(ir, found, own, headers)
             continue
@@ -115,6 +119,7 @@ def _options(ir: Ir, found: list[Rule], rule: Rule, headers: tuple[tuple[str, st
         yield from _cors(ir, rule)
         yield from _headers(ir, found, rule, headers)
         yield from _error_pages(ir, found, rule, headers)
+        yield from exchanges(ir, found, rule, headers)
 
 
 def _cors(ir: Ir, rule: Rule) -> Iterator[FactProbe]:
@@ -199,7 +204,8 @@ def _client(ir: Ir, found: list[Rule]) -> Iterator[FactProbe]:
         return
     for rule in found:
         headers, ask = way_in(ir, rule.route), leading_to(found, rule, HEADER)
-        is_open = headers is not None and not rule.route.grpc and not _is_limited(rule.route)
+        is_read = not rule.route.grpc and not rule.route.passthrough
+        is_open = headers is not None and is_read and not _is_limited(rule.route)
         if is_open and headers is not None and ask is not None and behind_rule(ir, rule):
             ask = ask._replace(path=f"{ask.path}?key=X-Forwarded-For", headers=headers)
             yield answer(ir, ask, rule.route, {"status": 200, "client": KEPT})

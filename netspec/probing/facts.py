@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from netspec.analysis.callees import grpc_ports
+from netspec.analysis.callees import not_plain
 from netspec.analysis.services import Endpoints
 from netspec.ir.model import Ir, Service, Workload
 from netspec.ir.pods import PodDns
@@ -69,7 +69,7 @@ def kept_addresses(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
     """No NAT between pods: on every allowed TCP flow to a stand-in, its server says which address it saw. What goes to
     a node's own network leaves the pods', and may be given the node's address."""
     stand_ins = {w.id for w in ir.inventory.workloads if w.stand_in and not w.host_network}
-    other = grpc_ports(ir)
+    other = not_plain(ir)
     for flow in flows:
         is_open = flow.protocol == "TCP" and flow.expect is Outcome.CONNECTED
         if is_open and flow.destination in stand_ins and (flow.destination, flow.port) not in other:
@@ -86,7 +86,7 @@ def kept_addresses(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
 def own_addresses(ir: Ir) -> Iterator[FactProbe]:
     """A pod sees itself as others see it (Kubernetes docs, The Kubernetes network model): by the address that others
     dial, and as the caller that others see. No policy is about it."""
-    other = grpc_ports(ir)
+    other = not_plain(ir)
     for workload in sources(ir):
         ports = sorted(p.port for p in workload.ports if p.protocol == "TCP" and (workload.id, p.port) not in other)
         port = next(iter(ports), None)

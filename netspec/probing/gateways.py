@@ -7,13 +7,13 @@ which stand-ins speak, or as their UDP server is.
 
 from collections.abc import Iterable, Iterator
 
+from netspec.analysis.callees import PLAIN, Speech, backend_port, spoken
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.gateway_routes import Contested, Entry, Listening, Request, location, new_path
 from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.ir.gateways import Gateway, GatewayBackend, GatewayRoute, Listener, Match
 from netspec.ir.model import Ir
-from netspec.passes.gateways import backend_port
 from netspec.probes import CERTIFICATE, OUTSIDE, FactProbe, FlowProbe, HttpAsk, Outcome
 from netspec.probing.flows import callers
 from netspec.probing.http import DOES, NOBODY, TELLS
@@ -67,12 +67,12 @@ def _requests(ir: Ir, listening: Listening, gateway: Gateway, listener: Listener
         target = f"{path}?{text}" if text else path
         ask = HttpAsk(method, host, target, route=taken.route.id if taken else "", tls=secure, headers=headers)
         said = "".join(f":{name}={value}" for name, value in headers)
-        yield _fact(
+        yield gateway_fact(
             ir, "http-answer", listener, ask, expect, f"{gateway.id}/{listener.name}:{method}:{host}{target}{said}"
         )
 
 
-def _fact(ir: Ir, fact: str, listener: Listener, ask: HttpAsk, expect: object, about: str) -> FactProbe:
+def gateway_fact(ir: Ir, fact: str, listener: Listener, ask: HttpAsk, expect: object, about: str) -> FactProbe:
     assert ir.traits.front is not None
     return FactProbe(
         f"fact:{fact}:{about}", fact, OUTSIDE, expect, ir.traits.front.service.id, listener.port, request=ask
@@ -136,14 +136,21 @@ def _answer(ir: Ir, entry: Entry | None, request: Request) -> dict[str, object] 
     return out
 
 
-def stand_ins(ir: Ir, route: GatewayRoute, backends: Iterable[GatewayBackend]) -> list[str]:
-    """The stand-ins that may answer, by id; none where something else may."""
-    endpoints, out = Endpoints(ir.inventory), set()
+def stand_ins(
+    ir: Ir, route: GatewayRoute, backends: Iterable[GatewayBackend], wanted: frozenset[Speech] = PLAIN
+) -> list[str]:
+    """The stand-ins that may answer, by id; none where something else may, or what does speaks something else."""
+    endpoints, speech, out = Endpoints(ir.inventory), spoken(ir), set()
     for backend in backends:
         named = backend_port(ir, route, backend)
-        pods = [e.workload for e in endpoints.of_port(*named)] if named else []
-        live = {w.id for w in pods if w is not None and w.stand_in and w.ready and w.replicas}
-        if not live or None in pods or live != {w.id for w in pods if w is not None}:
+        ends = [(e.workload, e.number) for e in endpoints.of_port(*named)] if named else []
+        live = {
+            w.id
+            for w, number in ends
+            if w is not None and w.stand_in and w.ready and w.replicas
+            if speech.get((w.id, number), "http") in wanted
+        }
+        if not live or live != {w.id if w is not None else None for w, _ in ends}:
             return []
         out |= live
     return sorted(out)
@@ -156,7 +163,9 @@ def _certificate(ir: Ir, listener: Listener, entries: list[Entry]) -> Iterator[F
         namespace, name = listener.certificates[0]
         host = host_of(named[0])
         expect = {"from": f"Secret {namespace}/{name}", "problem": ""}
-        yield _fact(ir, CERTIFICATE, listener, HttpAsk("GET", host, "/", tls=True), expect, f"{listener.port}:{host}")
+        yield gateway_fact(
+            ir, CERTIFICATE, listener, HttpAsk("GET", host, "/", tls=True), expect, f"{listener.port}:{host}"
+        )
 
 
 # Streams
@@ -174,7 +183,9 @@ def _streams(ir: Ir, listening: Listening, gateway: Gateway, listener: Listener)
         if listener.protocol == "TCP":
             ask = HttpAsk("GET", NOBODY, TELLS, route=route.id)
             expect: dict[str, object] = {"status": 200, "from": behind}
-            yield _fact(ir, "http-answer", listener, ask, expect, f"{gateway.id}/{listener.name}:{listener.port}")
+            yield gateway_fact(
+                ir, "http-answer", listener, ask, expect, f"{gateway.id}/{listener.name}:{listener.port}"
+            )
             continue
         yield FlowProbe(
             f"flow:gateway:{OUTSIDE}->{gateway.id}/{listener.name}:{listener.port}/UDP",

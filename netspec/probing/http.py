@@ -8,14 +8,14 @@ something is ever asked for (test/images/agnhost/netexec).
 import base64
 from collections.abc import Iterator
 
-from netspec.analysis.callees import grpc_ports, service_port
+from netspec.analysis.callees import PLAIN, Speech, service_port, spoken
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.routes import Rule, bare, chosen, rewritten, rules
 from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.ir.http import HttpBackend, HttpRoute
 from netspec.ir.model import Ir, Workload
-from netspec.probes import OUTSIDE, REDIRECT, STAND_IN_PASSWORD, STAND_IN_USER, FactProbe, HttpAsk
+from netspec.probes import OUTSIDE, REDIRECT, STAND_IN_PASSWORD, STAND_IN_TOKEN, STAND_IN_USER, FactProbe, HttpAsk
 from netspec.probing.flows import admits_outside, callers
 
 #: netexec's own paths.
@@ -122,9 +122,11 @@ def _answer(ir: Ir, rule: Rule | None, ask: HttpAsk) -> dict[str, object] | None
     admitted = admits_outside(ir, route.allow_from)
     if admitted is not True:
         return {"status": 403} if admitted is False else None
-    if route.external_auth is not None or route.grpc or (route.rate_limit and route.rate_limit.burst < BURST):
+    if route.grpc or (route.rate_limit and route.rate_limit.burst < BURST):
         return None
-    if route.basic_auth is not None:
+    if route.external_auth is not None and not authorizers(ir, route):
+        return None
+    if route.basic_auth is not None or route.external_auth is not None:
         return {"status": 401}
     if route.max_body_size is not None and ask.size > route.max_body_size:
         return {"status": 413}
@@ -137,16 +139,28 @@ def _answer(ir: Ir, rule: Rule | None, ask: HttpAsk) -> dict[str, object] | None
 
 def way_in(ir: Ir, route: HttpRoute) -> tuple[tuple[str, str], ...] | None:
     """The headers with which a request of the outside host gets through to a pod; None where that is not known."""
-    if admits_outside(ir, route.allow_from) is not True or route.external_auth is not None:
+    if admits_outside(ir, route.allow_from) is not True:
         return None
+    if route.external_auth is not None:
+        return (bearer(STAND_IN_TOKEN),) if route.basic_auth is None and authorizers(ir, route) else None
     if route.basic_auth is None:
         return ()
     return (login(STAND_IN_PASSWORD),) if route.basic_auth.stand_in else None
 
 
+def authorizers(ir: Ir, route: HttpRoute) -> list[str]:
+    """The stand-ins that say who may; none where something else may."""
+    asked = route.external_auth
+    return [] if asked is None else behind(ir, route, [asked.backend], frozenset({"authorizer"}))
+
+
 def login(password: str) -> tuple[str, str]:
     """The header of the stand-in's user (RFC 7617)."""
     return "Authorization", "Basic " + base64.b64encode(f"{STAND_IN_USER}:{password}".encode()).decode()
+
+
+def bearer(token: str) -> tuple[str, str]:
+    return "Authorization", f"Bearer {token}"
 
 
 def leading_to(found: list[Rule], rule: Rule, wanted: str) -> HttpAsk | None:
@@ -161,17 +175,27 @@ def leading_to(found: list[Rule], rule: Rule, wanted: str) -> HttpAsk | None:
 
 def behind_rule(ir: Ir, rule: Rule) -> list[str]:
     """The stand-ins that may answer, by id; none where something else may."""
-    return behind(ir, rule.route, [b for b in rule.path.backends if b.weight])
+    route = rule.route
+    wanted: frozenset[Speech] = PLAIN
+    if route.passthrough or route.grpc:
+        wanted = frozenset({"tls"} if route.passthrough else {"grpc"})
+    return behind(ir, route, [b for b in rule.path.backends if b.weight], wanted)
 
 
-def behind(ir: Ir, route: HttpRoute, backends: list[HttpBackend]) -> list[str]:
-    endpoints, other = Endpoints(ir.inventory), frozenset() if route.grpc else grpc_ports(ir)
+def behind(ir: Ir, route: HttpRoute, backends: list[HttpBackend], wanted: frozenset[Speech] = PLAIN) -> list[str]:
+    """`wanted`: what they must speak."""
+    endpoints, speech = Endpoints(ir.inventory), spoken(ir)
     out: list[Workload] = []
     for backend in backends:
         named = service_port(ir, route, backend)
         found = endpoints.of_port(*named) if named else ()
         pods = [(e.workload, e.number) for e in found if e.workload is not None]
-        live = [w for w, number in pods if w.stand_in and w.ready and w.replicas and (w.id, number) not in other]
+        live = [
+            workload
+            for workload, number in pods
+            if workload.stand_in and workload.ready and workload.replicas
+            if speech.get((workload.id, number), "http") in wanted
+        ]
         if not live or len(live) < len(found):
             return []
         out += live

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 
-from netspec.analysis.callees import grpc_ports
+from netspec.analysis.callees import not_plain
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.services import Endpoints
 from netspec.analysis.spaces import samples
@@ -135,7 +135,7 @@ def _through_the_cache(ir: Ir, source: Workload, port: ServicePort) -> Expected:
 def answering_pods(ir: Ir, flows: Iterable[FlowProbe]) -> Iterator[FactProbe]:
     """Which pod answers, where a Service's own fields say so and a stand-in's server says which pod it is."""
     stand_ins = {w.id: w for w in ir.inventory.workloads if w.stand_in}
-    endpoints, other = Endpoints(ir.inventory), grpc_ports(ir)
+    endpoints, other = Endpoints(ir.inventory), not_plain(ir)
     asked: Counter[tuple[str, str, int]] = Counter()
     for flow in flows:
         service = ir.services_by_id.get(flow.destination)

@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 from netspec.ir.model import Ir
 from netspec.probes import (
     CERTIFICATE,
+    COPIES,
     DOOR_FACTS,
     ELSEWHERE,
     GRPC,
@@ -26,15 +27,20 @@ from netspec.probes import (
     REDIRECT,
     REPLACED,
     SHARES,
+    SOCKET,
     STAYS,
     SUCCESS,
+    TIMES,
+    TRACES,
     FactProbe,
     HttpAsk,
     Probe,
 )
+from netspec.probing.exchanges import TOO_LATE
 from netspec.toolchain.programs import last_line
 from netspec.verify.access import Access
 from netspec.verify.client import BROKEN, Answer, Client, Connect, handshake
+from netspec.verify.exchanges import Seen, copies_seen, logs, socket_seen, times_seen, traces_seen
 from netspec.verify.model import Observation, Status
 from netspec.verify.resolve import Resolver, Unresolved
 from netspec.verify.rpc import health
@@ -54,9 +60,6 @@ REST = 5.0
 _PER = {"second": 1, "minute": 60, "hour": 3600}
 #: Of a certificate, its validity: two UTCTimes or GeneralizedTimes in a row (RFC 5280, 4.1.2.5).
 _TIMES = re.compile(rb"(?:\x17\x0d(\d{12})|\x18\x0f(\d{14}))Z(?:\x17\x0d(\d{12})|\x18\x0f(\d{14}))Z")
-
-#: Whether it is as expected, what was seen, and what else is to be said.
-Seen = tuple[bool, Any, str]
 
 
 def is_asked_of_door(probe: Probe) -> TypeGuard[FactProbe]:
@@ -151,9 +154,20 @@ class Door:
             case name if name == GRPC:
                 said = health(connect, ask, list(probe.expect))
                 return said == probe.expect, said, ""
+            case name if name == SOCKET:
+                return socket_seen(probe.expect, ask, connect, self.workloads)
+            case name if name == TIMES:
+                return times_seen(probe.expect, ask, client, self._logs, TOO_LATE)
+            case name if name == COPIES:
+                return copies_seen(probe.expect, ask, client, self._logs)
+            case name if name == TRACES:
+                return traces_seen(probe.expect, ask, client, self._logs)
             case name if name == CERTIFICATE:
                 return self._certificate(probe.expect, ask.host, connect)
         return old_tls(probe.expect, ask.host, connect)
+
+    def _logs(self, workloads: Sequence[str]) -> str:
+        return logs(self.access, self.workloads, workloads)
 
     def _who(self, answer: Answer) -> str:
         """The workload of the pod that says its name, else what came."""

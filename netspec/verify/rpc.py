@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from netspec.probes import HttpAsk
 from netspec.verify.client import Connect, handshake
@@ -25,6 +26,42 @@ def health(connect: Connect, ask: HttpAsk, services: Sequence[str]) -> dict[str,
     came."""
     import grpc
 
+    out: dict[str, str] = {}
+    with _channel(connect, ask) as channel:
+        call = channel.unary_unary(ask.path)
+        for service in services:
+            try:
+                out[service] = _status(call(_named(service), timeout=PATIENCE, metadata=_metadata(ask)))
+            except grpc.RpcError as error:
+                out[service] = _code(error)
+    return out
+
+
+def _named(service: str) -> bytes:
+    """A message whose first field is the name."""
+    return bytes([0x0A, len(service)]) + service.encode()
+
+
+def _status(answer: bytes) -> str:
+    """Its one field is the status (0 is left out)."""
+    return _SERVING[answer[1] if len(answer) == 2 else 0]
+
+
+def _metadata(ask: HttpAsk) -> list[tuple[str, str]]:
+    return [(name.lower(), value) for name, value in ask.headers]
+
+
+def _code(error: Any) -> str:
+    code = error.code().name
+    if code in _NOBODY:
+        raise OSError(f"{code}: {error.details()}") from error
+    return str(code)
+
+
+@contextmanager
+def _channel(connect: Connect, ask: HttpAsk) -> Iterator[Any]:
+    import grpc
+
     with ExitStack() as stack:
         sock = stack.enter_context(connect())
         if ask.tls:
@@ -34,23 +71,7 @@ def health(connect: Connect, ask: HttpAsk, services: Sequence[str]) -> dict[str,
                 raise OSError("HTTP/2 is not offered")
         path = stack.enter_context(_bridged(sock))
         options = [("grpc.default_authority", ask.host)]
-        channel = stack.enter_context(grpc.insecure_channel(f"unix:{path}", options=options))
-        call = channel.unary_unary(ask.path)
-        sent = [(name.lower(), value) for name, value in ask.headers]
-        out: dict[str, str] = {}
-        for service in services:
-            # A message whose first field is the name; the answer's is the status (0 is left out).
-            request = bytes([0x0A, len(service)]) + service.encode()
-            try:
-                answer = call(request, timeout=PATIENCE, metadata=sent)
-            except grpc.RpcError as error:
-                code = error.code().name
-                if code in _NOBODY:
-                    raise OSError(f"{code}: {error.details()}") from error
-                out[service] = code
-            else:
-                out[service] = _SERVING[answer[1] if len(answer) == 2 else 0]
-        return out
+        yield stack.enter_context(grpc.insecure_channel(f"unix:{path}", options=options))
 
 
 @contextmanager

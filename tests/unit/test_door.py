@@ -17,10 +17,20 @@ from typing import Any
 import grpc
 import pytest
 
-from netspec.analysis.callees import grpc_ports
+from netspec.analysis.callees import spoken
 from netspec.backends.common.certificates import certificate_pem, key_pem
-from netspec.backends.common.standins import controller
-from netspec.probes import CERTIFICATE, GRPC, HEALTH, LIMIT, OLD_TLS, SHARES, STAYS, FactProbe, HttpAsk
+from netspec.backends.common.standins import Spoken, controller
+from netspec.probes import (
+    CERTIFICATE,
+    GRPC,
+    HEALTH,
+    LIMIT,
+    OLD_TLS,
+    SHARES,
+    STAYS,
+    FactProbe,
+    HttpAsk,
+)
 from netspec.probing import derive_probes
 from netspec.probing.door import door_facts
 from netspec.toolchain.programs import Done
@@ -289,10 +299,10 @@ def test_grpc_routes_are_asked_by_the_health_checking_protocol() -> None:
 def test_a_stand_in_behind_a_grpc_route_serves_grpc_and_is_not_asked_by_http() -> None:
     ir = _ir(_route(protocol="grpc"))
     web = ir.workloads_by_id["shop/web"]
-    (server,) = controller(web, 1, {8080})["spec"]["template"]["spec"]["containers"]
+    (server,) = controller(web, 1, Spoken({8080: "grpc"}))["spec"]["template"]["spec"]["containers"]
     assert server["args"] == ["grpc-health-checking", "--port=8080", "--http-port=61000", "--service=web"]
     said = [p.id for p in derive_probes(ir) if isinstance(p, FactProbe) and p.peer == "shop/web"]
-    assert grpc_ports(ir) == {("shop/web", 8080)} and said == []
+    assert spoken(ir) == {("shop/web", 8080): "grpc"} and said == []
 
 
 @pytest.fixture(params=[False, True], ids=["in clear", "TLS"])

@@ -1,0 +1,276 @@
+"""What a stand-in serves that agnhost does not: a program of its own, with nothing but Python's library, that a
+container of the stand-in runs (netspec.backends.common.standins). `server.py SPEECH PORT [HEADER...]`:
+
+web-socket   HTTP at the paths that netspec asks agnhost for, and any request may become a WebSocket, which gets what
+             it says back with the pod's name before it (RFC 6455)
+authorizer   says who may: 200 with each HEADER to who has the token that everybody knows, 403 to who has another,
+             401 to who has none
+collector    takes traces: OTLP over gRPC, in clear (HTTP/2, RFC 9113), of which it reads what it needs
+
+All of it is said on standard output: requests as agnhost says them, and of each span its trace, itself and its parent.
+"""
+
+import base64
+import gzip
+import hashlib
+import socket
+import struct
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
+from typing import ClassVar
+from urllib.parse import parse_qs, unquote_plus, urlsplit
+
+#: Who has it may (netspec/probes.py).
+TOKEN = "Bearer netspec"
+#: RFC 6455, 4.2.2.
+_MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#: Seconds for which an answer may be held back, and a WebSocket may be silent.
+_LONGEST, _SILENCE = 60.0, 90.0
+
+
+# HTTP
+
+
+class Handler(BaseHTTPRequestHandler):
+    """As agnhost's netexec answers; other paths too."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = _SILENCE
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        url = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        print(f"{self.command} {url.path}?{unquote_plus(url.query)}", flush=True)
+        if self.headers.get("Upgrade", "").lower() == "websocket":
+            self.become_socket()
+            return
+        match url.path:
+            case "/hostname":
+                self.say(socket.gethostname())
+            case "/header":
+                self.say(self.headers.get(query.get("key", ""), ""))
+            case "/echo":
+                self.say(query.get("msg", ""), int(query.get("code") or 200))
+            case "/clientip":
+                self.say(caller(*self.client_address[:2]))
+            case "/shell":
+                words = query.get("cmd", "").split()
+                if words[:1] == ["sleep"]:
+                    time.sleep(min(float(words[1]), _LONGEST))
+                self.say("")
+            case _:
+                self.say("NOW")
+
+    def say(self, text: str, status: int = 200, **headers: str) -> None:
+        body = text.encode()
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def become_socket(self) -> None:
+        self.send_response(101)
+        key = self.headers.get("Sec-WebSocket-Key", "") + _MAGIC
+        accepted = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accepted)):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.flush()
+        self.close_connection = True
+        pod = f"{socket.gethostname()} ".encode()
+        for opcode, data in messages(self.rfile):
+            if opcode == 9:  # a ping
+                self.wfile.write(frame(10, data))
+            elif opcode in (1, 2):
+                self.wfile.write(frame(opcode, pod + data))
+            self.wfile.flush()
+        self.wfile.write(frame(8, b""))
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = answer
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """What is asked has been said."""
+
+
+def caller(address: str, port: int) -> str:
+    """
+    >>> caller("::ffff:10.0.0.1", 5), caller("fd00::1", 5)
+    ('10.0.0.1:5', '[fd00::1]:5')
+    """
+    address = address.removeprefix("::ffff:") if "." in address else address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+class Authorizer(Handler):
+    headers_given: ClassVar[tuple[str, ...]] = ()
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        given = self.headers.get("Authorization")
+        status = 200 if given == TOKEN else 401 if given is None else 403
+        print(f"{self.command} {self.path} {status}", flush=True)
+        self.say("", status, **(dict.fromkeys(self.headers_given, "netspec") if status == 200 else {}))
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = answer
+
+
+def messages(stream: BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+    """Opcode and data of each frame that a client sends, until it closes; of several frames each is one."""
+    while len(head := stream.read(2)) == 2:
+        opcode, length = head[0] & 15, head[1] & 127
+        if length > 125:
+            length = int.from_bytes(stream.read(2 if length == 126 else 8), "big")
+        mask, data = stream.read(4), stream.read(length)
+        if opcode == 8:
+            return
+        yield opcode, bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
+
+
+def frame(opcode: int, data: bytes) -> bytes:
+    """A server's: not masked.
+
+    >>> frame(1, b"hi"), len(frame(1, b"x" * 126)), len(frame(2, b"x" * 70000))
+    (b'\\x81\\x02hi', 130, 70010)
+    """
+    size = len(data)
+    length = (
+        bytes([size]) if size < 126 else b"\x7e" + struct.pack(">H", size) if size < 1 << 16 else b"\x7f" + _long(size)
+    )
+    return bytes([0x80 | opcode]) + length + data
+
+
+def _long(size: int) -> bytes:
+    return struct.pack(">Q", size)
+
+
+# OTLP
+
+#: Of a frame: its length, type, flags and stream (RFC 9113, 4.1); types, and a flag of each.
+_DATA, _HEADERS, _SETTINGS, _PING, _WINDOW_UPDATE = 0, 1, 4, 6, 8
+_END, _ACK, _END_HEADERS, _PADDED = 1, 1, 4, 8
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#: :status 200 is entry 8 of HPACK's static table, content-type its name 31 (RFC 7541, appendix A), not indexed.
+_GRPC = b"application/grpc"
+_ANSWER = b"\x88\x0f\x10" + bytes([len(_GRPC)]) + _GRPC
+_TRAILERS = b"\x00\x0bgrpc-status\x010"
+
+
+def http2(type_: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return struct.pack(">I", len(payload))[1:] + bytes([type_, flags]) + struct.pack(">I", stream) + payload
+
+
+def collect(connection: socket.socket) -> None:
+    """One connection of a client of gRPC. Whatever is called is an export, and is answered so; what a client says in
+    headers is not read."""
+    bodies: dict[int, bytes] = defaultdict(bytes)
+    with connection, connection.makefile("rb") as stream:
+        if stream.read(len(_PREFACE)) != _PREFACE:
+            return
+        connection.sendall(http2(_SETTINGS, 0, 0))
+        while len(head := stream.read(9)) == 9:
+            type_, flags, id_ = head[3], head[4], int.from_bytes(head[5:], "big") & 0x7FFFFFFF
+            payload = stream.read(int.from_bytes(head[:3], "big"))
+            if type_ in (_SETTINGS, _PING) and not flags & _ACK:
+                connection.sendall(http2(type_, _ACK, 0, payload if type_ == _PING else b""))
+            elif type_ == _DATA:
+                if payload:
+                    more = struct.pack(">I", len(payload))
+                    connection.sendall(http2(_WINDOW_UPDATE, 0, 0, more) + http2(_WINDOW_UPDATE, 0, id_, more))
+                bodies[id_] += payload[1 : len(payload) - payload[0]] if flags & _PADDED else payload
+                if flags & _END:
+                    for line in spans(bodies.pop(id_)):
+                        print(line, flush=True)
+                    connection.sendall(
+                        http2(_HEADERS, _END_HEADERS, id_, _ANSWER)
+                        + http2(_DATA, 0, id_, bytes(5))  # an answer without fields
+                        + http2(_HEADERS, _END_HEADERS | _END, id_, _TRAILERS)
+                    )
+
+
+def spans(body: bytes) -> Iterator[str]:
+    """Of a call's message (gRPC, length-prefixed; an ExportTraceServiceRequest): "span TRACE ITSELF PARENT"."""
+    message = body[5 : 5 + int.from_bytes(body[1:5], "big")]
+    if body[:1] == b"\x01":
+        message = gzip.decompress(message)
+    for of_resource in fields(message, 1):
+        for of_scope in fields(of_resource, 2):
+            for span in fields(of_scope, 2):
+                ids = [next(fields(span, number), b"").hex() or "-" for number in (1, 2, 4)]
+                yield f"span {' '.join(ids)}"
+
+
+def fields(message: bytes, wanted: int) -> Iterator[bytes]:
+    """The values of a field of a protobuf message that have a length.
+
+    >>> list(fields(b"\\x0a\\x02hi\\x10\\x05\\x0a\\x01x", 1))
+    [b'hi', b'x']
+    """
+    at = 0
+    while at < len(message):
+        key, at = varint(message, at)
+        match key & 7:
+            case 0:
+                _, at = varint(message, at)
+            case 1:
+                at += 8
+            case 5:
+                at += 4
+            case _:
+                size, at = varint(message, at)
+                if key >> 3 == wanted:
+                    yield message[at : at + size]
+                at += size
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number, and where the next begins.
+
+    >>> varint(b"\\xac\\x02", 0)
+    (300, 2)
+    """
+    number = shift = 0
+    while True:
+        byte = data[at]
+        number, at, shift = number | (byte & 127) << shift, at + 1, shift + 7
+        if byte < 128:
+            return number, at
+
+
+# All of them
+
+
+def listening(port: int) -> socket.socket:
+    """For IPv4 and, where the pod has it, IPv6."""
+    try:
+        return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
+    except (OSError, ValueError):
+        return socket.create_server(("", port), backlog=64)
+
+
+def serve(speech: str, sock: socket.socket, headers: tuple[str, ...] = ()) -> None:
+    """For ever."""
+    if speech == "collector":
+        while True:
+            connection, _ = sock.accept()
+            threading.Thread(target=collect, args=(connection,), daemon=True).start()
+    asked = {"web-socket": Handler, "authorizer": type("Asked", (Authorizer,), {"headers_given": headers})}
+    server = ThreadingHTTPServer(("", 0), asked[speech], bind_and_activate=False)
+    server.socket.close()
+    server.socket = sock
+    server.serve_forever()
+
+
+def main(speech: str, port: str, *headers: str) -> None:
+    serve(speech, listening(int(port)), headers)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -44,7 +44,7 @@ def said(fact: Fact, answer: str, tmp_path: Path) -> str:
     assert isinstance(fact.read, NodeRead)
     (tmp_path / "answer").write_text(answer)
     socat = tmp_path / "socat"
-    socat.write_text(f'#!/bin/sh\n[ "$4" = UNIX-CONNECT:/var/run/calico/bird.ctl ] && cat {tmp_path}/answer\n')
+    socat.write_text(f'#!/bin/sh\n[ "$3" = UNIX-CONNECT:/var/run/calico/bird.ctl ] && cat {tmp_path}/answer\n')
     socat.chmod(0o755)
     env = {"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}
     done = subprocess.run(["sh", "-c", fact.read.command], capture_output=True, text=True, check=True, env=env)

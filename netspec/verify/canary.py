@@ -62,7 +62,7 @@ class CanaryPods:
     def start(self) -> str:
         """Makes the objects and waits for the pods; returns why they do not run, or nothing."""
         objects = {"apiVersion": "v1", "kind": "List", "items": self.objects()}
-        made = self._access.kubectl("create", "-f", "-", _PRINT_SERVICE, stdin=json.dumps(objects))
+        made = self._access.kubectl("create", "-f", "-", _PRINT_SERVICE, stdin=json.dumps(objects), limit=READY_LIMIT)
         if made.returncode:
             return f"the canary's objects were not accepted: {last_line(made.stderr)}"
         ready = self._access.kubectl(

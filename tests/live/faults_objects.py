@@ -70,12 +70,11 @@ def of_the_cni(cni: Cni, kind: str, **meta: str) -> dict[str, Any]:
 
 @fault("an allow-all of the CNI's own kind")
 def allow_all_of_the_cni(live: Live) -> Iterator[Expected]:
-    cni, probe = live.cni, flow(live, "pod", Outcome.TIMED_OUT)
-    namespace, _ = split(probe.destination)
+    cni, namespace = live.cni, workload(live).namespace
     kind, _ = cni.kinds
     policy = of_the_cni(cni, kind, namespace=namespace)
     with created(live, policy, cni.resource(kind)):
-        said = {probe.id: "expected timed-out, saw connected"}
+        said = {flow(live, "pod", Outcome.TIMED_OUT).id: "expected timed-out, saw connected"}
         yield Expected([f"{kind} {namespace}/{cni.prefix}{NAME} is not in the spec"], says=said)
 
 

@@ -7,17 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from live_cluster import Live, open_live
+from live_cluster import Live, engine_runs, open_live
 
 from netspec.diagnostics import Problem
-
-
-def _engine_runs() -> bool:
-    """Looks only: nothing is started or built for a test that would be skipped."""
-    from airgap import engine as private
-    from netspec.toolchain.engine import docker_info
-
-    return bool(docker_info("ServerVersion") or private.status())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +33,7 @@ def not_run() -> Callable[[str], None]:
 
 @pytest.fixture(scope="module")
 def live(not_run: Callable[[str], None]) -> Iterator[Live]:
-    if not _engine_runs():
+    if not engine_runs():
         not_run("no cluster (make up)")
     try:
         with open_live() as found:

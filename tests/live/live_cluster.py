@@ -13,6 +13,7 @@ from netspec.backends.registry import REGISTRY
 from netspec.ir.model import Ir
 from netspec.probes import Probe
 from netspec.toolchain import activate
+from netspec.toolchain.engine import docker_info
 from netspec.verify.access import Access, kubeconfig_file
 from netspec.verify.model import Run
 from netspec.verify.runner import verify_cluster
@@ -53,13 +54,23 @@ class Live:
         return done.stdout
 
 
+def engine_runs() -> bool:
+    """Looks only: nothing is started or built for a test that would be skipped."""
+    return bool(docker_info("ServerVersion") or engine.status())
+
+
+def activated(*programs: str) -> None:
+    """With these programs within reach, this process moves into the cluster's network."""
+    # Which happens only once in a process.
+    if activate(programs).engine == "private":
+        engine.enter()
+
+
 @contextmanager
 def open_live() -> Iterator[Live]:
     """Moves this process into the cluster's network, until it is closed. Raises Problem without a cluster."""
     with engine.back_outside():
         ir, probes = load_stack(STACK, None, REGISTRY)
-        # Which moves only once in a process.
-        if activate(("kind", "kubectl")).engine == "private":
-            engine.enter()
+        activated("kind", "kubectl")
         with kubeconfig_file(site_of(ir).kubeconfig()) as kubeconfig:
             yield Live(ir, probes, kubeconfig, Access(kubeconfig))

@@ -22,14 +22,57 @@ NAMES: dict[str, Feature] = {
     "sticky": Feature.HTTP_STICKY,
     "websocket": Feature.HTTP_WEB_SOCKET,
     "slow": Feature.HTTP_FIRST_BYTE,
+    "late": Feature.HTTP_LAST_BYTE,
+    "login": Feature.HTTP_OIDC,
     "mirror": Feature.HTTP_MIRROR,
     "traced": Feature.HTTP_TRACING,
     "unread": Feature.HTTP_PASSTHROUGH,
 }
+#: Name among what `tests.edge.test_gateway` asks -> the feature of Gateways.
+GATEWAY_NAMES: dict[str, Feature] = {
+    "drawn": Feature.GATEWAY_MATCHES,
+    "redirect": Feature.GATEWAY_REDIRECT,
+    "moved": Feature.GATEWAY_REDIRECT,
+    "rewrite": Feature.GATEWAY_REWRITE,
+    "to": Feature.GATEWAY_HEADERS,
+    "from": Feature.GATEWAY_HEADERS,
+    "mirror": Feature.GATEWAY_MIRROR,
+    "cors": Feature.GATEWAY_CORS,
+    "slow": Feature.GATEWAY_TIMEOUTS,
+    "patient": Feature.GATEWAY_HTTP,
+    "far": Feature.GATEWAY_HTTP,
+    "weights": Feature.GATEWAY_HTTP,
+    "grpc": Feature.GATEWAY_GRPC,
+    "tcp": Feature.GATEWAY_TCP,
+    "udp": Feature.GATEWAY_UDP,
+    "secure": Feature.GATEWAYS,
+    "sealed": Feature.GATEWAY_TLS,
+}
 #: Controller -> what it was asked.
 SEEN: dict[str, frozenset[Feature]] = {
     # Routes drawn have wildcards, and HTTPS is asked of one that signs its certificate too.
-    "traefik": frozenset(NAMES.values()) | {Feature.HTTP_WILDCARD, Feature.HTTP_SELF_SIGNED}
+    "traefik": frozenset(NAMES.values()) - {Feature.HTTP_LAST_BYTE, Feature.HTTP_OIDC}
+    | {Feature.HTTP_WILDCARD, Feature.HTTP_SELF_SIGNED},
+    "haproxy": frozenset(
+        {
+            Feature.HTTP_ROUTES,
+            Feature.HTTP_WILDCARD,
+            Feature.HTTP_REWRITE,
+            Feature.HTTP_TLS,
+            Feature.HTTP_SELF_SIGNED,
+            Feature.HTTP_REDIRECT,
+            Feature.HTTP_GRPC,
+            Feature.HTTP_RATE_LIMIT,
+            Feature.HTTP_ALLOW_FROM,
+            Feature.HTTP_BASIC_AUTH,
+            Feature.HTTP_EXTERNAL_AUTH,
+            Feature.HTTP_CORS,
+            Feature.HTTP_STICKY,
+            Feature.HTTP_WEB_SOCKET,
+            Feature.HTTP_FIRST_BYTE,
+            Feature.HTTP_PASSTHROUGH,
+        }
+    ),
 }
 #: Controller -> what a verified cluster was seen to do, asked through its front door. The stack that CI brings up
 #: (`STACKS`) gives each of them, so that it is asked again.

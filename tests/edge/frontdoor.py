@@ -7,28 +7,26 @@ import http.client
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
-import tempfile
-import threading
 import time
-from collections import defaultdict
-from concurrent import futures
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import envoygateway
 import grpc
+import images
+import login
+from servers import METHOD, accepted, certificate, seen, serve, spans
 
 #: Seconds until something that must come has come.
-PATIENCE = 60
+PATIENCE = 120
 #: The client's address, and another one.
 CLIENT, OTHER = "10.200.0.1", "10.200.0.2"
-METHOD = "/echo.Echo/Say"
-#: Pod -> path and size of the body of what it got; and what the collector was sent.
-seen: dict[str, list[tuple[str, int]]] = defaultdict(list)
-spans: list[bytes] = []
+#: Where clients find the controller.
+ports = {"http": 8000, "https": 8443}
 
 started: list[subprocess.Popen[bytes]] = []
 
@@ -55,7 +53,7 @@ def until(what: str, check: Any) -> Any:
 
 def addresses(backends: list[dict[str, Any]]) -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for address in (CLIENT, OTHER, *(b["address"] for b in backends)):
+    for address in (CLIENT, OTHER, login.ADDRESS, *(b["address"] for b in backends)):
         subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
 
 
@@ -63,7 +61,7 @@ def names(folder: Path, backends: list[dict[str, Any]]) -> None:
     """In place of cluster DNS and Service addresses: each Service's name is its first pod."""
     rows = {b["service"]: b["address"] for b in reversed(backends)}
     text = "".join(f"{address} {name}.shop.svc.cluster.local\n" for name, address in rows.items())
-    (folder / "hosts").write_text(f"127.0.0.1 localhost\n{text}")
+    (folder / "hosts").write_text(f"127.0.0.1 localhost\n{login.ADDRESS} {login.HOST}\n{text}")
     subprocess.run(["mount", "--bind", folder / "hosts", "/etc/hosts"], check=True)
 
 
@@ -125,68 +123,9 @@ def apply(programs: dict[str, str], env: dict[str, str], objects: list[dict[str,
     return bool(kubectl(programs, env, "apply", "--server-side", "--validate=strict", "-f", "-", stdin=text))
 
 
-class Echo(BaseHTTPRequestHandler):
-    """Says who it is and what it got."""
-
-    protocol_version = "HTTP/1.1"
-    pod = ""
-
-    def answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        self.rfile.read(length)
-        status, path = 200, self.path
-        seen[self.pod].append((path, length))
-        if self.headers.get("Upgrade", "").lower() == "websocket":
-            self.socket()
-            return
-        if path.startswith("/slow/"):
-            time.sleep(float(path.rpartition("/")[2]))
-        if path.startswith("/status/"):
-            status = int(path.rpartition("/")[2])
-        if path.startswith("/verify") and self.headers.get("Authorization") != "Bearer good":
-            status = 401
-        got = {"pod": self.pod, "path": path, "method": self.command, "headers": dict(self.headers), "bytes": length}
-        body = json.dumps(got).encode()
-        self.send_response(status)
-        for name, value in (("X-User", "ann"), ("X-Backend", self.pod), ("Content-Length", str(len(body)))):
-            self.send_header(name, value)
-        self.end_headers()
-        if path.startswith("/slow-end/"):
-            self.wfile.flush()
-            time.sleep(float(path.rpartition("/")[2]))
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def socket(self) -> None:
-        """One message and its echo (RFC 6455): lengths below 126, the client's masked."""
-        self.send_response(101)
-        for name, value in (
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Accept", accepted(self.headers["Sec-WebSocket-Key"])),
-        ):
-            self.send_header(name, value)
-        self.end_headers()
-        head = self.rfile.read(2)
-        mask, data = self.rfile.read(4), self.rfile.read(head[1] & 127)
-        text = self.pod.encode() + b" " + bytes(b ^ mask[i % 4] for i, b in enumerate(data))
-        self.wfile.write(bytes([0x81, len(text)]) + text)
-        self.close_connection = True
-
-    do_GET = do_POST = do_PUT = do_HEAD = do_OPTIONS = answer
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-def accepted(key: str) -> str:
-    """RFC 6455, 4.2.2."""
-    return base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()).decode()
-
-
 def websocket(request: dict[str, Any]) -> dict[str, Any]:
     key, text = base64.b64encode(os.urandom(16)).decode(), request["websocket"].encode()
-    connection = http.client.HTTPConnection(CLIENT, 8000, timeout=10, source_address=(CLIENT, 0))
+    connection = to(request["host"], tls=False)
     try:
         headers = {"Host": request["host"], "Upgrade": "websocket", "Connection": "Upgrade"}
         connection.request("GET", "/", headers=headers | {"Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13"})
@@ -218,60 +157,38 @@ def looked_up(request: dict[str, Any]) -> dict[str, Any]:
     return {"has": bool(found), "parent": any(bytes.fromhex(request.get("from", "ff")) in sent for sent in found)}
 
 
-def serve(backend: dict[str, Any]) -> None:
-    if backend["kind"] == "dead":
-        return
-    if backend["kind"] in ("grpc", "collector"):
-        says = {"grpc": "echo.Echo", "collector": "opentelemetry.proto.collector.trace.v1.TraceService"}
-        calls = {
-            "grpc": ("Say", lambda request, _: backend["pod"].encode() + b" " + request),
-            # Its answer without fields is one of no bytes.
-            "collector": ("Export", lambda request, _: spans.append(request) or b""),
-        }
-        name, call_ = calls[backend["kind"]]
-        methods = {name: grpc.unary_unary_rpc_method_handler(call_)}
-        server = grpc.server(futures.ThreadPoolExecutor(2))
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(says[backend["kind"]], methods),))
-        server.add_insecure_port(f"{backend['address']}:{backend['port']}")
-        server.start()
-        backend["server"] = server  # kept alive
-        return
-    made = type("Pod", (Echo,), {"pod": backend["pod"]})
-    for port in (backend["port"], 80):  # a pod's own, and its Service's
-        http_server = ThreadingHTTPServer((backend["address"], port), made)
-        if backend["kind"] == "tls":
-            with tempfile.TemporaryDirectory() as own:
-                certificate(Path(own), "sealed.example.com")
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                context.load_cert_chain(Path(own) / "tls.crt", Path(own) / "tls.key")
-            http_server.socket = context.wrap_socket(http_server.socket, server_side=True)
-        threading.Thread(target=http_server.serve_forever, daemon=True).start()
+def to(host: str, tls: bool = True, source: str = CLIENT) -> http.client.HTTPConnection:
+    """A connection of its own; the certificate is looked at afterwards, if at all."""
+    if not tls:
+        return http.client.HTTPConnection(CLIENT, ports["http"], timeout=10, source_address=(source, 0))
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(host, timeout=10, context=context)
+    connection._create_connection = lambda *_: socket.create_connection(  # type: ignore[attr-defined]
+        (CLIENT, ports["https"]), 10, (source, 0)
+    )
+    return connection
 
 
 def ask(request: dict[str, Any]) -> dict[str, Any]:
-    """One request, over a connection of its own; redirects are not followed."""
-    source = (request.get("source", CLIENT), 0)
-    connection: http.client.HTTPConnection
-    host = request["host"]
-    if request.get("tls"):
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(host, 8443, timeout=10, source_address=source, context=context)
-        connection._create_connection = _to(CLIENT, 8443)  # type: ignore[attr-defined]
-    else:
-        connection = http.client.HTTPConnection(CLIENT, 8000, timeout=10, source_address=source)
+    """One request; redirects are not followed."""
+    connection = to(request["host"], bool(request.get("tls")), request.get("source", CLIENT))
     try:
-        headers = {"Host": host, **request.get("headers", {})}
+        headers = {"Host": request["host"], **request.get("headers", {})}
         body = b"x" * request["size"] if "size" in request else None
+        for _ in range(request.get("before", 0)):  # on the same connection
+            connection.request("GET", "/", headers=headers)
+            connection.getresponse().read()
         connection.request(request.get("method", "GET"), request.get("path", "/"), body=body, headers=headers)
         response = connection.getresponse()
         text = response.read().decode(errors="replace")
-        out: dict[str, Any] = {"status": response.status, "headers": dict(response.getheaders()), "text": text}
+        found = {name.title(): value for name, value in response.getheaders()}
+        out: dict[str, Any] = {"status": response.status, "headers": found, "text": text}
         if request.get("tls"):
             der = connection.sock.getpeercert(binary_form=True) if connection.sock else b""  # type: ignore[attr-defined]
             out["certificate"] = hashlib.sha256(der or b"").hexdigest()
-    except OSError as error:
-        return {"status": 0, "headers": {}, "text": str(error)}
+    except (OSError, http.client.HTTPException) as error:
+        return {"status": 0, "headers": {}, "text": f"{type(error).__name__}: {error}", "got": {}}
     finally:
         connection.close()
     try:
@@ -281,18 +198,10 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _to(address: str, port: int) -> Any:
-    import socket
-
-    return lambda _host, timeout=10, source_address=None: socket.create_connection(
-        (address, port), timeout, source_address
-    )
-
-
 def call(request: dict[str, Any]) -> dict[str, Any]:
     """A gRPC call over HTTP/2 in clear."""
     options = [("grpc.default_authority", request["host"])]
-    with grpc.insecure_channel(f"{CLIENT}:8000", options=options) as channel:
+    with grpc.insecure_channel(f"{CLIENT}:{ports['http']}", options=options) as channel:
         try:
             answer = channel.unary_unary(METHOD)(b"hello", timeout=10)
         except grpc.RpcError as error:
@@ -303,72 +212,104 @@ def call(request: dict[str, Any]) -> dict[str, Any]:
 def answered(request: dict[str, Any]) -> dict[str, Any]:
     if "seen" in request or "spans" in request:
         return looked_up(request)
+    if "login" in request:
+        return login.logged_in(request["login"], "/x?y=1", to)
+    if "again" in request:
+        return kept(request)
     return call(request) if "grpc" in request else websocket(request) if "websocket" in request else ask(request)
 
 
-def certificate(folder: Path, host: str) -> tuple[dict[str, Any], str]:
-    """A Secret's data, and the digest of what it holds."""
-    key, cert = folder / "tls.key", folder / "tls.crt"
-    subject = ["-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, *subject]
-    subprocess.run(command, check=True, capture_output=True)
-    data = {name: base64.b64encode(file.read_bytes()).decode() for name, file in (("tls.key", key), ("tls.crt", cert))}
-    der = ssl.PEM_cert_to_DER_cert(cert.read_text())
-    return data, hashlib.sha256(der).hexdigest()
+def kept(request: dict[str, Any]) -> dict[str, Any]:
+    """One request, and with the cookie that it brought as many as are wanted: the pods that answered those."""
+    first = ask(request)
+    cookie = first["headers"].get("Set-Cookie", "").partition(";")[0]
+    others = [ask({**request, "headers": {"Cookie": cookie}}) for _ in range(request["again"])]
+    return {**first, "again": [answer["got"].get("pod") for answer in others]}
+
+
+def secret(name: str, data: dict[str, str], kind: str = "Opaque") -> dict[str, Any]:
+    """`data`: as it stands in the object."""
+    meta = {"name": name, "namespace": "shop"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": kind, "data": data}
+
+
+def encoded(text: bytes) -> str:
+    return base64.b64encode(text).decode()
+
+
+def hashed(crypt: bool) -> bytes:
+    """Ann's password, as crypt(3) does it or as {SHA}."""
+    if crypt:
+        command = ["openssl", "passwd", "-6", "-salt", "salt", "pw"]
+        return subprocess.run(command, check=True, capture_output=True).stdout.strip()
+    return b"{SHA}" + base64.b64encode(hashlib.sha1(b"pw").digest())
 
 
 def main() -> None:
     plan = json.load(sys.stdin)
     folder, programs = Path(plan["folder"]), plan["programs"]
+    ports.update(plan["ports"])
     addresses(plan["backends"])
     names(folder, plan["backends"])
+    login.provide(folder)
     for backend in plan["backends"]:
         serve(backend)
     env = control_plane(folder, programs)
     until("the API server", lambda: kubectl(programs, env, "get", "--raw", "/readyz"))
     tls, digest = certificate(folder, "tls.example.com")
-    users = base64.b64encode(b"ann:{SHA}" + base64.b64encode(hashlib.sha1(b"pw").digest())).decode()
+    users = encoded(b"ann:" + hashed(plan["crypt"]))
+    client = {"client-id": login.CLIENT_ID, "client-secret": login.CLIENT_SECRET}
     secrets = [
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "tls", "namespace": "shop"},
-            "type": "kubernetes.io/tls",
-        }
-        | {"data": tls},
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "users", "namespace": "shop"},
-            "data": {"users": users},
-        },
+        secret("tls", tls, "kubernetes.io/tls"),
+        secret("users", {plan["users"]: users}),
+        secret("client", {name: encoded(text.encode()) for name, text in client.items()}),
     ]
-    until("the definitions", lambda: apply(programs, env, plan["definitions"]))
-    kubectl(programs, env, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    if plan["definitions"]:
+        until("the definitions", lambda: apply(programs, env, plan["definitions"]))
+        kubectl(programs, env, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     until("the objects", lambda: apply(programs, env, plan["namespaces"]))
     try:
         apply(programs, env, [*secrets, *plan["objects"]])
     except OSError as error:
         json.dump({"answers": [], "refused": str(error), "digest": digest, "log": ""}, sys.stdout)
         return
-    start(folder, "controller", programs["controller"], *plan["args"], **env)
-    ready = plan["ready"]
+    control(folder, plan, env)
     try:
-        until("the first route", lambda: ask(ready)["status"] == 200)
-        until("the last route", lambda: ask(plan["last"])["status"] == 200)
+        for what in ("ready", "last"):
+            until(f"the {what} route", lambda what=what: ask(plan[what])["status"] == 200)
     except SystemExit as never:
-        raise SystemExit(
-            f"{never}: {ask(ready)} {(folder / 'controller.log').read_text(errors='replace')[-3000:]}"
-        ) from never
+        log = (folder / "controller.log").read_text(errors="replace")
+        raise SystemExit(f"{never}: {ask(plan['ready'])} {log[-6000:]}") from never
     answers = [answered(r) for r in plan["requests"]]
     log = (folder / "controller.log").read_text(errors="replace")
-    json.dump({"answers": answers, "refused": "", "digest": digest, "log": log[-4000:]}, sys.stdout)
+    json.dump({"answers": answers, "refused": "", "digest": digest, "log": log[-8000:]}, sys.stdout)
+
+
+def control(folder: Path, plan: dict[str, Any], env: dict[str, str]) -> None:
+    """The controller itself, with its proxy where that is another program."""
+    programs = plan["programs"]
+    if "envoy" in programs:
+        command = envoygateway.prepared(folder, programs, plan["version"], env)
+    elif "image" in programs:
+        command = images.prepared(folder, programs["image"], plan["args"], env["KUBECONFIG"])
+    else:
+        command = [programs["controller"], *plan["args"]]
+    start(folder, "controller", *command, **env)
+
+
+def end() -> None:
+    """The last first; Envoy Gateway ends its Envoy."""
+    for process in reversed(started):
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 if __name__ == "__main__":
     try:
         main()
     finally:
-        for process in reversed(started):
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        end()

@@ -1,10 +1,10 @@
-"""Run in a network namespace of its own: a controller of Gateways and backends, all on `lo`; Envoy Gateway without a
-cluster (its objects from a file), another one beside an API server. Reads a plan of what to do as JSON from standard
-input and prints the answers as JSON."""
+"""Run in a network namespace of its own: etcd, an API server, a controller of Gateways and backends, all on `lo`.
+Reads a plan of what to do as JSON from standard input and prints the answers as JSON."""
 
 import http.client
 import json
-import signal
+import socket
+import ssl
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,30 +12,67 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from frontdoor import METHOD, addresses, apply, control_plane, kubectl, seen, serve, start, started, until
+from frontdoor import addresses, apply, control, control_plane, end, kubectl, secret, until
+from servers import METHOD, certificate, seen, serve
+
+
+def to(request: dict[str, Any]) -> http.client.HTTPConnection:
+    """A connection of its own, by TLS with the host's name (SNI)."""
+    if not request.get("tls"):
+        return http.client.HTTPConnection("127.0.0.1", request["port"], timeout=10)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(request["host"], timeout=10, context=context)
+    connection._create_connection = lambda *_: socket.create_connection(  # type: ignore[attr-defined]
+        ("127.0.0.1", request["port"]), 10
+    )
+    return connection
 
 
 def ask(request: dict[str, Any]) -> dict[str, Any]:
-    """One request, over a connection of its own; redirects are not followed."""
+    """One request; redirects are not followed."""
     if request.get("seen"):
         return {"got": seen[request["seen"]]}
     if request.get("grpc"):
         return call(request)
-    connection = http.client.HTTPConnection("127.0.0.1", request["port"], timeout=10)
+    if request.get("udp"):
+        return datagram(request)
+    connection = to(request)
     headers = {"Host": request["host"], **request.get("headers", {})}
     try:
         connection.request(request.get("method", "GET"), request.get("path", "/"), headers=headers)
         response = connection.getresponse()
         text = response.read().decode(errors="replace")
-        out: dict[str, Any] = {"status": response.status, "headers": dict(response.getheaders()), "text": text}
-    except OSError as error:
+        found = {name.title(): value for name, value in response.getheaders()}
+        out: dict[str, Any] = {"status": response.status, "headers": found, "text": text, "got": {}}
+        if request.get("tls"):
+            out["name"] = named(connection)
+    except (OSError, http.client.HTTPException) as error:
         return {"status": 0, "headers": {}, "text": str(error), "got": {}}
     finally:
         connection.close()
     try:
         return out | {"got": json.loads(text)}
     except ValueError:
-        return out | {"got": {}}
+        return out
+
+
+def named(connection: http.client.HTTPConnection) -> str:
+    """The name in the certificate that was shown."""
+    der = connection.sock.getpeercert(binary_form=True)  # type: ignore[attr-defined]
+    command = ["openssl", "x509", "-inform", "der", "-noout", "-subject", "-nameopt", "multiline"]
+    shown = subprocess.run(command, input=der, capture_output=True, check=True).stdout.decode()
+    return shown.rpartition("= ")[2].strip()
+
+
+def datagram(request: dict[str, Any]) -> dict[str, Any]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.sendto(request["udp"].encode(), ("127.0.0.1", request["port"]))
+        try:
+            return {"text": sock.recv(1024).decode()}
+        except OSError as error:
+            return {"text": "", "error": str(error)}
 
 
 def call(request: dict[str, Any]) -> dict[str, Any]:
@@ -49,57 +86,21 @@ def call(request: dict[str, Any]) -> dict[str, Any]:
     return {"status": "OK", "text": answer.decode(), "got": {"pod": answer.decode().partition(" ")[0]}}
 
 
-def gateway(folder: Path, plan: dict[str, Any]) -> None:
-    """Envoy Gateway with what it would have from the network: its certificates, and Envoy where it looks for it."""
-    program = plan["programs"]["envoy-gateway"]
-    for name in ("resources", "config", "state", "run"):
-        (folder / name).mkdir()
-    (folder / "resources" / "all.yaml").write_text("---\n".join(json.dumps(obj) + "\n" for obj in plan["objects"]))
-    place = folder / "data" / "envoy-versions" / plan["version"] / "bin"
-    place.mkdir(parents=True)
-    (place / "envoy").symlink_to(plan["programs"]["envoy"])
-    certgen = [program, "certgen", "--local", "--config-home", str(folder / "config")]
-    subprocess.run(certgen, check=True, capture_output=True)
-    host = {
-        "configHome": str(folder / "config"),
-        "dataHome": str(folder / "data"),
-        "stateHome": str(folder / "state"),
-        "runtimeDir": str(folder / "run"),
-    }
-    custom = {
-        "resource": {"type": "File", "file": {"paths": [str(folder / "resources")]}},
-        "infrastructure": {"type": "Host", "host": host},
-    }
-    settings = {
-        "apiVersion": "gateway.envoyproxy.io/v1alpha1",
-        "kind": "EnvoyGateway",
-        "gateway": {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"},
-        "provider": {"type": "Custom", "custom": custom},
-        "logging": {"level": {"default": "info"}},
-    }
-    (folder / "gateway.yaml").write_text(json.dumps(settings))
-    start(folder, "gateway", program, "server", "--config-path", str(folder / "gateway.yaml"))
-
-
-def beside_an_api_server(folder: Path, plan: dict[str, Any]) -> None:
-    programs = plan["programs"]
-    env = control_plane(folder, programs)
-    until("the API server", lambda: kubectl(programs, env, "get", "--raw", "/readyz"))
-    for kind in ("definitions", "namespaces", "objects"):
-        apply(programs, env, plan[kind])
-        if kind == "definitions":
-            kubectl(programs, env, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-    start(folder, "gateway", programs["controller"], *plan["args"], **env)
-
-
 def main() -> None:
     plan = json.load(sys.stdin)
-    folder = Path(plan["folder"])
+    folder, programs = Path(plan["folder"]), plan["programs"]
     addresses(plan["backends"])
     for backend in plan["backends"]:
         serve(backend)
-    gateway(folder, plan) if "envoy" in plan["programs"] else beside_an_api_server(folder, plan)
-    log = folder / "gateway.log"
+    env = control_plane(folder, programs)
+    until("the API server", lambda: kubectl(programs, env, "get", "--raw", "/readyz"))
+    tls = secret("tls", certificate(folder, "tls.example.com")[0], "kubernetes.io/tls")
+    apply(programs, env, plan["definitions"])
+    kubectl(programs, env, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    apply(programs, env, plan["namespaces"])
+    apply(programs, env, [tls, *plan["objects"]])
+    control(folder, plan, env)
+    log = folder / "controller.log"
     try:
         for request in plan["ready"]:
             until(f"{request['host']} at {request['port']}", lambda request=request: ask(request)["status"] == 200)
@@ -115,10 +116,4 @@ if __name__ == "__main__":
     try:
         main()
     finally:
-        for process in reversed(started):
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end()

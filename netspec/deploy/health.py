@@ -41,16 +41,23 @@ class Unknown:
     name: str
     why: str
 
-    def __str__(self) -> str:
-        return f"whether {self.name} is whole is not known ({self.why})"
-
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Of the resources that are made those that are not whole, and those that nobody answered for."""
+    """Of the resources that are made those that are not whole, and those that nobody answered for, with the reason."""
 
     ailing: list[Ailing] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
+
+    def unanswered(self) -> list[str]:
+        """What is not known, by why: of a provider that does not answer at all one sentence is enough."""
+        names: dict[str, list[str]] = {}
+        for unknown in self.unknown:
+            names.setdefault(unknown.why, []).append(unknown.name)
+        return [
+            f"whether {', '.join(found)} {'is' if len(found) == 1 else 'are'} whole is not known ({why})"
+            for why, found in names.items()
+        ]
 
 
 def settled(plan: Plan, state: State, say: Callable[[str], None]) -> list[Ailing]:
@@ -61,8 +68,8 @@ def settled(plan: Plan, state: State, say: Callable[[str], None]) -> list[Ailing
         seen = look(plan, state)
         passing = [str(ailing) for ailing in seen.ailing if ailing.passes]
         if not passing or time.monotonic() > deadline:
-            for unknown in seen.unknown:
-                say(str(unknown))
+            for text in seen.unanswered():
+                say(text)
             return [ailing for ailing in seen.ailing if not ailing.passes]
         for text in passing:
             if text not in told:
@@ -126,5 +133,6 @@ def wait(plan: Plan, state: State) -> None:
     while (seen := look(plan, state)).ailing or seen.unknown:
         if time.monotonic() > deadline:
             again = "it is then made again" if seen.ailing else "it asks again"
-            raise Problem("; ".join(map(str, (*seen.ailing, *seen.unknown))), f"run the same command again: {again}")
+            said = [*map(str, seen.ailing), *seen.unanswered()]
+            raise Problem("; ".join(said), f"run the same command again: {again}")
         time.sleep(INTERVAL)

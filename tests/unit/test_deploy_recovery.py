@@ -97,6 +97,14 @@ def test_what_nobody_answers_for_is_not_taken_for_whole(
         health.wait(PLAN, state(addon("dns")))
 
 
+def test_of_one_reason_there_is_one_sentence() -> None:
+    seen = health.Seen([], [health.Unknown(name, "denied") for name in "ab"] + [health.Unknown("c", "late")])
+    assert seen.unanswered() == [
+        "whether a, b are whole is not known (denied)",
+        "whether c is whole is not known (late)",
+    ]
+
+
 def test_an_answer_that_comes_late_counts(script: Script, tmp_path: Path) -> None:
     script("aws", f"[ -e {tmp_path}/asked ] && {said('ACTIVE')} || {{ touch {tmp_path}/asked; exit 1; }}")
     health.wait(PLAN, state(addon("dns")))

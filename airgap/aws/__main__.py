@@ -52,6 +52,8 @@ def own(path: str, body: bytes) -> Any:
     """What this stand-in answers itself."""
     if path == "/netspec/calls":
         return WORLD.calls
+    if path == "/netspec/times":
+        return WORLD.times
     if path == "/netspec/held":
         return WORLD.held
     if path == "/netspec/interfaces":
@@ -99,7 +101,7 @@ def application() -> Callable[[dict[str, Any], Start], Iterable[bytes]]:
                 start("403 Forbidden", [("Content-Type", kind), ("x-amzn-ErrorType", code)])
                 return [said.encode()]
         if call:
-            WORLD.calls.append(call)
+            WORLD.log(call)
         found: Iterable[bytes] = inner(environ, start)
         if call and WORLD.holding and call.startswith(WORLD.holding):
             hold()

@@ -110,7 +110,7 @@ def called(service: str, operation: str, given: dict[str, list[str]]) -> Any:
 
 def quick(operation: str, given: dict[str, list[str]]) -> Any:
     path = QUICK[operation].format(**{key: urllib.parse.quote(values[0]) for key, values in given.items()})
-    scope = f"Credential=stand-in/20260101/{given['region'][0]}/eks/aws4_request"
+    scope = f"AWS4-HMAC-SHA256 Credential=stand-in/20260101/{given['region'][0]}/eks/aws4_request, SignedHeaders=host"
     request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + path, headers={"Authorization": scope})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:

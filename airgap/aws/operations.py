@@ -72,6 +72,7 @@ def create_addon(self: Any) -> ActionResult:
         "configurationValues": self._get_param("configurationValues"),
         "podIdentityAssociations": [],
         "health": {"issues": []},
+        "failed": WORLD.fails(name),
     }
     return ActionResult({"addon": addon_state(cluster, name)})
 
@@ -79,12 +80,15 @@ def create_addon(self: Any) -> ActionResult:
 def addon_state(cluster: Any, name: str) -> Json:
     """Pods without nodes are DEGRADED until there are some."""
     found = dict(found_in(extra(cluster).addons, name, "addon"))
-    lacks = name in NEED_NODES and not any(g.status == "ACTIVE" for g in cluster.nodegroups.values())
-    message = "The add-on is unhealthy because it doesn't have the desired number of replicas."
-    issue = {"code": "InsufficientNumberOfReplicas", "message": message, "resourceIds": []}
-    if name in WORLD.ailing:
-        lacks, issue = True, {"code": WORLD.ailing[name], "message": "it is not well", "resourceIds": []}
-    return {**found, "status": "DEGRADED" if lacks else "ACTIVE", "health": {"issues": [issue] if lacks else []}}
+    if found.pop("failed"):
+        message = "The add-on cannot be made."
+        issues = [{"code": "AdmissionRequestDenied", "message": message, "resourceIds": []}]
+        return {**found, "status": "CREATE_FAILED", "health": {"issues": issues}}
+    issue, has_nodes = WORLD.issue(name), any(g.status != "CREATE_FAILED" for g in cluster.nodegroups.values())
+    if issue is None and name in NEED_NODES and not has_nodes:
+        message = "The add-on is unhealthy because it doesn't have the desired number of replicas."
+        issue = {"code": "InsufficientNumberOfReplicas", "message": message, "resourceIds": []}
+    return {**found, "status": "DEGRADED" if issue else "ACTIVE", "health": {"issues": [issue] if issue else []}}
 
 
 @operation
@@ -111,8 +115,10 @@ def update_addon(self: Any) -> ActionResult:
 def delete_addon(self: Any) -> ActionResult:
     cluster, name = cluster_of(self), self._get_param("addonName")
     found_in(extra(cluster).addons, name, "addon")
-    WORLD.ailing.pop(name, None)
-    return ActionResult({"addon": {**extra(cluster).addons.pop(name), "status": "DELETING"}})
+    WORLD.heal(name)
+    found = extra(cluster).addons.pop(name)
+    del found["failed"]
+    return ActionResult({"addon": {**found, "status": "DELETING"}})
 
 
 # Who may enter

@@ -1,5 +1,6 @@
 """What moto's clusters hold besides: add-ons, access entries, identities, updates; and how this stand-in is steered."""
 
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,10 +25,11 @@ class Extra:
 @dataclass
 class World:
     """`endpoint` and `authority`: where clusters' API servers answer, and whose certificate they show (base64);
-    `foreign_cni`: nodes get their network from something else; `failing`: node groups whose name begins so fail;
-    `lacking`: a zone without such instances; `ailing`: add-ons that are not well, by name, and why. `refusing`: calls
-    that begin so are answered with an error, its code and message. `holding`: a call that begins so is done, and not
-    answered. `calls`: what was changed, in order."""
+    `foreign_cni`: nodes get their network from something else; `failing`: node groups and add-ons whose name begins so
+    fail when they are made; `lacking`: a zone without such instances; `ailing`: those that are not well, by how their
+    name begins, and why. `refusing`: calls that begin so are answered with an error, its code and message. `holding`: a
+    call that begins so is done, and not answered. `calls`: what was changed, in order, and `times` when (seconds of the
+    epoch)."""
 
     endpoint: str = ""
     authority: str = ""
@@ -39,6 +41,23 @@ class World:
     holding: str = ""
     held: int = 0
     calls: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    def log(self, call: str) -> None:
+        self.calls.append(call)
+        self.times.append(time.time())
+
+    def fails(self, name: str) -> bool:
+        return bool(self.failing) and name.startswith(self.failing)
+
+    def issue(self, name: str) -> Json | None:
+        """What ails one of this name."""
+        found = next((code for begins, code in self.ailing.items() if name.startswith(begins)), None)
+        return {"code": found, "message": "it is not well", "resourceIds": []} if found else None
+
+    def heal(self, name: str) -> None:
+        """With what ailed."""
+        self.ailing = {begins: code for begins, code in self.ailing.items() if not name.startswith(begins)}
 
 
 WORLD = World()

@@ -20,6 +20,8 @@ from moto.iam.models import iam_backends
 from airgap.aws.operations import cluster_of, entry_record, refused
 from airgap.aws.records import WORLD, extra, update_record
 
+#: What EKS installs by itself unless it is told not to.
+BOOTSTRAPPED = ("vpc-cni", "kube-proxy", "coredns")
 VERSIONS = ("1.32", "1.33", "1.34", "1.35", "1.36")
 #: The description of an interface that the VPC CNI attached.
 OF_CNI = "aws-K8S-i-0123456789abcdef0"
@@ -64,6 +66,8 @@ def _clusters() -> None:
             cluster.certificate_authority = {"data": WORLD.authority}
         own = extra(cluster)
         own.bootstrapped = self._get_param("bootstrapSelfManagedAddons") is not False
+        for addon in BOOTSTRAPPED if own.bootstrapped else ():
+            WORLD.log(f"EKS installs {addon} by itself")
         if cluster.access_config.get("bootstrapClusterCreatorAdminPermissions", True):
             who = f"arn:aws:iam::{self.current_account}:role/netspec"
             own.entries[who] = entry_record(self, cluster, who, "STANDARD", [])
@@ -88,11 +92,8 @@ def _clusters() -> None:
 
 
 def _node_groups() -> None:
-    create, change, delete = (
-        EKSResponse.create_nodegroup,
-        EKSResponse.update_nodegroup_config,
-        EKSResponse.delete_nodegroup,
-    )
+    create, describe = EKSResponse.create_nodegroup, EKSResponse.describe_nodegroup
+    change, delete = EKSResponse.update_nodegroup_config, EKSResponse.delete_nodegroup
 
     def create_nodegroup(self: Any) -> Any:
         """Nodes are ready only where something gives them a network; each subnet's node has an interface of the CNI."""
@@ -107,7 +108,7 @@ def _node_groups() -> None:
         lacking = [s.availability_zone for s in subnets if s.availability_zone == WORLD.lacking]
         has_network = own.bootstrapped or "vpc-cni" in own.addons or WORLD.foreign_cni
         proxied = own.bootstrapped or "kube-proxy" in own.addons
-        if not (has_network and proxied) or (WORLD.failing and group.nodegroup_name.startswith(WORLD.failing)):
+        if not (has_network and proxied) or WORLD.fails(group.nodegroup_name):
             group.status = "CREATE_FAILED"
             message = "Unhealthy nodes in the kubernetes cluster"
             issue = {"code": "NodeCreationFailure", "message": message, "resourceIds": ["i-0123456789abcdef0"]}
@@ -128,6 +129,13 @@ def _node_groups() -> None:
         own.entries.setdefault(principal, entry_record(self, cluster, principal, "EC2_LINUX", ["system:nodes"]))
         return ActionResult({"nodegroup": group})
 
+    def describe_nodegroup(self: Any) -> Any:
+        group = cluster_of(self).nodegroups.get(self._get_param("nodegroupName"))
+        if group is not None and group.status in ("ACTIVE", "DEGRADED"):
+            issue = WORLD.issue(group.nodegroup_name)
+            group.status, group.health = "DEGRADED" if issue else "ACTIVE", {"issues": [issue] if issue else []}
+        return describe(self)
+
     def update_nodegroup_config(self: Any) -> Any:
         change(self)
         return ActionResult({"update": update_record(cluster_of(self), "ConfigUpdate")})
@@ -136,6 +144,7 @@ def _node_groups() -> None:
         """Its interfaces go with it, if the CNI and its rights are still there; else they stay behind."""
         cluster, own = cluster_of(self), extra(cluster_of(self))
         group = cluster.nodegroups.get(self._get_param("nodegroupName"))
+        WORLD.heal(self._get_param("nodegroupName"))
         interfaces = getattr(group, "netspec_interfaces", [])
         for interface in interfaces:
             ec2_of(self).enis[interface].status = "available"
@@ -144,7 +153,7 @@ def _node_groups() -> None:
                 ec2_of(self).delete_network_interface(interface)
         return delete(self)
 
-    for function in (create_nodegroup, update_nodegroup_config, delete_nodegroup):
+    for function in (create_nodegroup, describe_nodegroup, update_nodegroup_config, delete_nodegroup):
         setattr(EKSResponse, function.__name__, function)
 
 

@@ -53,7 +53,9 @@ def aws_python() -> Path:
 
 
 class World:
-    """One project and what its commands see of the machine."""
+    """One project and what its commands see of the machine. `program`: netspec's own command."""
+
+    program: tuple[str, ...] = ("-m", "netspec")
 
     def __init__(self, directory: Path, pulumi: Path, api: ApiServer) -> None:
         self.project, self.state, self.api = directory / "project", directory / "fake", api
@@ -88,7 +90,7 @@ class World:
 
     def start(self, *words: str, **env: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "netspec", *words],
+            [sys.executable, *self.program, *words],
             cwd=self.project,
             env=self.env | env,
             stdin=subprocess.DEVNULL,

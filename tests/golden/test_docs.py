@@ -51,7 +51,7 @@ def _rows(chosen: list[Backend], prefix: str) -> Iterator[str]:
 def _stage(backend: Backend, feature: Feature) -> str:
     """How far it was taken, by what the tests of controllers and of clusters ask."""
     if feature not in backend.supports:
-        return ""
+        return "error"
     asked = [stage for stage, found in (("live", LIVE), ("asked", SEEN)) if feature in found.get(backend.name, ())]
     return ", ".join(asked) or "compiled"
 

@@ -14,8 +14,8 @@ _TUNNEL = (
     "if [ -e /sys/class/net/vxlan.calico ]; then echo vxlan; "
     "elif ip -4 address show dev tunl0 2>/dev/null | grep -q inet; then echo ipip; else echo none; fi"
 )
-#: What the node's BGP daemon says of its sessions, over its control socket: lines "name BGP table state since info". Its
-#: last line begins with 0000; until then nothing is closed, for it answers nobody who has left, and may be slow.
+#: What the node's BGP daemon says of its sessions, over its control socket: lines "name BGP table state since info".
+#: Its last line begins with 0000; until then nothing is closed, for it answers nobody who has left, and may be slow.
 _ASK = "SYSTEM:'echo show protocols; sed /^0000/q >&2'"
 _SHOW = f"socat -T 15 UNIX-CONNECT:/var/run/calico/bird.ctl {_ASK} 2>&1"
 _COUNT = '$2 == "BGP" {if ($6 == "Established") n++; else bad = bad ", " $1 " is " ($6 ? $6 : $4)}'

@@ -62,6 +62,13 @@ def check_nothing_leaked(world: World, committed: str) -> None:
     assert (world.project / ".netspec" / "passphrase").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_preview_says_that_another_cni_is_another_cluster(world: World) -> None:
+    world.up()
+    world.write_spec(SPEC.replace("cni: {provider: calico}", "cni: {provider: flannel, policy: calico}"))
+    text = world.run("preview", "--stack", "shop").stdout
+    assert "replace  cluster  because of immutable" in text
+
+
 def test_what_changes_in_place_and_what_replaces(world: World) -> None:
     made = world.up()["create"]
 

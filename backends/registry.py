@@ -52,6 +52,7 @@ PROVEN: dict[tuple[str, str], str] = {
     ("kind", "weave"): "engine",
     ("eks", "vpc-cni"): "engine",
     ("eks", "calico"): "engine",
+    ("eks", "cilium"): "engine",
 }
 
 

@@ -37,6 +37,7 @@ def left() -> dict[str, list[str]]:
         "clusters": clusters,
         "nodeGroups": [g for c in clusters for g in eks.list_nodegroups(clusterName=c)["nodegroups"]],
         "roles": [r["RoleName"] for r in iam.list_roles()["Roles"] if not r["Path"].startswith("/aws")],
+        "balancers": [b["LoadBalancerName"] for b in boto3.client("elbv2").describe_load_balancers()["LoadBalancers"]],
         "logGroups": [g["logGroupName"] for g in boto3.client("logs").describe_log_groups()["logGroups"]],
         "keys": [k["KeyId"] for k in keys if k["KeyManager"] == "CUSTOMER" and k["KeyState"] != "PendingDeletion"],
     }

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,10 @@ class Cloud:
         """What was changed, in order."""
         return list(self._ask("/netspec/calls"))
 
+    def times(self) -> list[float]:
+        """When, in seconds of the epoch."""
+        return list(self._ask("/netspec/times"))
+
     def set(self, **world: Any) -> None:
         """See airgap.aws.records.World."""
         self._ask("/netspec/set", world)
@@ -93,11 +98,12 @@ class Cloud:
         answer = self._ask(f"/token-review/{ACCOUNT}/{REGION}/shop-shop", review)
         return "system:masters" in answer["status"].get("user", {}).get("groups", ())
 
-    def run(self, program: str) -> None:
-        """Python with boto3, as somebody else in the account."""
+    def run(self, program: str) -> str:
+        """Python with boto3, as somebody else in the account; returns what it printed."""
         words = [self._python, "-c", program]
         done = subprocess.run(words, env={**os.environ, **self.env}, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def held(self) -> int:
         """How many calls were done and not answered (`holding`)."""
@@ -137,9 +143,9 @@ class EksWorld(World):
         self.env |= cloud.env
         self.write_stack()
 
-    def write_stack(self, cni: Any = None, **cluster: Any) -> None:
-        """`cni`: VPC_CNI where it is not given."""
-        spec = yaml.safe_load(SPEC)
+    def write_stack(self, cni: Any = None, portable: Mapping[str, Any] | None = None, **cluster: Any) -> None:
+        """`cni`: VPC_CNI where it is not given. `portable`: fields of the spec in place of the shop's own."""
+        spec = yaml.safe_load(SPEC) | dict(portable or {})
         spec["services"].append(FRONT)
         if "addons" not in cluster and cni and "vpcCni" not in cni and cni["provider"] != "vpc-cni":
             names = (*OF_ALL, *(["eks-pod-identity-agent"] if "eni" in cni else []))

@@ -100,7 +100,8 @@ class Server:
                         self.ask("PATCH", path, {"status": status})
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/merge-patch+json"}
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind}
         data = json.dumps(body).encode() if body else None
         request = urllib.request.Request(f"{self._server}{path}", data, headers, method=method)
         context = ssl._create_unverified_context()
@@ -109,10 +110,25 @@ class Server:
         return {"items": []}
 
 
+#: Every request, with who asked and what was answered.
+AUDIT = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+"""
+
+
+def audited(folder: Path) -> list[dict[str, Any]]:
+    """What was asked of the server whose files are in `folder`, as its audit log has it."""
+    return [json.loads(line) for line in (folder / "audit.log").read_text().splitlines()]
+
+
 @contextlib.contextmanager
 def serving(folder: Path, webhook: str = "") -> Iterator[Path]:
     """An empty cluster without nodes, its files in `folder`; yields the kubeconfig of its administrator. `webhook`: the
-    URL that says who a token is of (TokenReview); who comes in by that may do what RBAC lets him."""
+    URL that says who a token is of (TokenReview); who comes in by that may do what RBAC lets him, and all is audited.
+    """
     found = programs()
     client, peer, secure = _port(), _port(), _port()
     key, kubeconfig = folder / "sa.key", folder / "kubeconfig"
@@ -142,9 +158,11 @@ def serving(folder: Path, webhook: str = "") -> Iterator[Path]:
             "current-context": "who",
         }
         (folder / "webhook").write_text(json.dumps(config))
+        (folder / "audit").write_text(AUDIT)
         who = ["--authorization-mode=RBAC", "--authentication-token-webhook-version=v1"]
         who += [f"--authentication-token-webhook-config-file={folder / 'webhook'}"]
         who += ["--authentication-token-webhook-cache-ttl=0"]
+        who += [f"--audit-policy-file={folder / 'audit'}", f"--audit-log-path={folder / 'audit.log'}"]
     clients, peers = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
     commands = {
         "etcd": [

@@ -219,6 +219,21 @@ def test_what_it_would_do_otherwise_is_an_error_that_names_who_has_it(option: di
     assert error.code == "NS901" and feature in error.message and error.hint and "traefik" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("endpoints", "told"),
+    [
+        ({"issuer": "https://id.test/", "tokenEndpoint": "https://10.1.2.3:8443/token"}, "https://10.1.2.3:8443/token"),
+        ({"issuer": "https://10.1.2.3", "tokenEndpoint": "https://id.test/token"}, ""),
+        ({"issuer": "https://id.test", "tokenEndpoint": "https://10.1.2.3.example.com/token"}, ""),
+    ],
+)
+def test_a_provider_s_tokens_are_fetched_by_name(endpoints: dict[str, str], told: str) -> None:
+    """Its translator refuses an address (validateTokenEndpoint), and no request of the route would be let through."""
+    login = route("a", "a.test", tls={"secret": "s"}, redirectToHTTPS=True, oidc={"secret": "c", **endpoints})
+    said = [d.message for d in compiled([login]).diagnostics if d.code == "NS970"]
+    assert said == ([f"{told!r} is an address, and Envoy Gateway takes a provider's name alone"] if told else [])
+
+
 def test_each_condition_of_a_route_and_of_its_policies_is_a_fact() -> None:
     result = compiled(
         [route("r", "a.test", retries=1, allowFrom=["192.0.2.0/24"]), route("g", "g.test", protocol="grpc")]

@@ -53,8 +53,17 @@ def _said(route: HttpRoute) -> Iterator[_Finding]:
         yield "basicAuth", "Envoy Gateway has no realm", "remove realm"
     if route.oidc is not None and not any(not p.exact and not bare(p) for p in route.paths):
         yield "oidc", "people come back from their login to /oauth2/callback, which no path takes", "add a path /"
+    if route.oidc is not None and route.oidc.token and _is_address(route.oidc.token):
+        message = f"{route.oidc.token!r} is an address, and Envoy Gateway takes a provider's name alone"
+        yield "oidc", message, "tokenEndpoint: https://NAME/..."
     yield from _cors(route)
     yield from _grpc(route)
+
+
+def _is_address(url: str) -> bool:
+    """The pattern of an address lets no IPv6 in."""
+    host = url.removeprefix("https://").partition("/")[0].partition(":")[0]
+    return re.fullmatch(r"[0-9]+(\.[0-9]+){3}", host) is not None
 
 
 def _headers(route: HttpRoute) -> tuple[tuple[str, Headers], ...]:

@@ -2,7 +2,8 @@
 
 Not supported: timeouts, CORS and copies of requests, which it leaves out of a route without a word in its status;
 TCP, which it takes in the experimental channel alone, and UDP. Its listeners are not apart: where the hosts of two
-overlap on one port, a route of the one may take requests of the other.
+overlap on one port, a route of the one may take requests of the other. Where it orders matches otherwise than the API,
+that is an error (`precedence`).
 
 Source: Traefik 3.7, pkg/provider/kubernetes/gateway (features.go, kubernetes.go); its documentation's RBAC.
 """
@@ -27,6 +28,7 @@ from netspec.backends.edge.gatewayapi import (
 )
 from netspec.backends.edge.ingresses import ProxySettings, balanced_by, makes_beside, own_namespace, placed, proxy
 from netspec.backends.edge.traefik.install import NAME, NAMESPACE, PING, PODS, deployment, front_service
+from netspec.backends.edge.traefik.precedence import findings
 from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
 from netspec.catalogue import IMAGES
 from netspec.diagnostics import Report
@@ -80,6 +82,8 @@ class TraefikGateway(Backend):
             report.error(
                 "NS970", path, message, "give them hosts or ports of their own, or serve them by envoy-gateway"
             )
+        for path, message, hint in findings(ir):
+            report.error("NS970", path, message, hint)
 
     def lower(self, ir: Ir, settings: TraefikGatewaySettings, needs: Needs) -> tuple[Node, ...]:
         crds = [node(obj, CLUSTER) for obj in json.loads((files(__package__) / "gateway-api.json").read_text())]

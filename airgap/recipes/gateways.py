@@ -6,6 +6,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import yaml
+
 from airgap.archive import Image, Layer, write_archive
 from airgap.component import Component, Context
 from airgap.golang import GO_ENV, GoBuild, go_build, go_component, workspace
@@ -36,10 +38,12 @@ _ENVOY = (
 )
 _LIBRARIES = ("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1")
 _USER = "65532:65532"
-#: What the suite's manifests name.
+#: What the suite's manifests name: its own server, and one of DNS that it asks by UDP.
 ECHO_IMAGES = tuple(
     f"registry.k8s.io/gateway-api/echo-basic:{tag}" for tag in ("v1.5.1", "v1.6.0-dev.2", "v1.6.0-dev.3")
 )
+DNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.12.2"
+SUITE_IMAGES = (*ECHO_IMAGES, DNS_IMAGE)
 
 
 def _envoy(context: Context) -> None:
@@ -93,7 +97,7 @@ def _images(context: Context) -> None:
 
 
 def _chart(context: Context, target: Path) -> None:
-    """The module's chart; its values are a template whose variables the release fills in."""
+    """The module's chart; what the release fills in of it: the variables of its values, and its version."""
     shutil.copytree(
         context.go_module(f"{_MODULE}@{_VERSION}") / "charts" / "gateway-helm", target, copy_function=shutil.copyfile
     )
@@ -105,6 +109,9 @@ def _chart(context: Context, target: Path) -> None:
         text = text.replace(f"${{{name}}}", value)
     (target / "values.tmpl.yaml").unlink()
     (target / "values.yaml").write_text(text)
+    packed = yaml.safe_load((target / "Chart.yaml").read_text())
+    version = f"v{catalogue.ENVOY_GATEWAY.official}"
+    (target / "Chart.yaml").write_text(yaml.safe_dump(packed | {"version": version, "appVersion": version}))
 
 
 def _suite(context: Context) -> None:
@@ -117,17 +124,22 @@ def _suite(context: Context) -> None:
 
 
 def _suite_images(context: Context) -> None:
-    path = context.out / "echo.tar"
-    with Layer(path) as layer:
+    echo, dns = context.out / "echo.tar", context.out / "dns.tar"
+    with Layer(echo) as layer:
         layer.file(context.needs["gateway-conformance"] / "bin" / "echo-basic", "echo-basic")
-    images = [Image(name, [path], {"Entrypoint": ["/echo-basic"], "User": _USER}) for name in ECHO_IMAGES]
+    with Layer(dns) as layer:
+        layer.file(context.needs["coredns"] / "bin" / "coredns", "coredns")
+    images = [Image(name, [echo], {"Entrypoint": ["/echo-basic"], "User": _USER}) for name in ECHO_IMAGES]
+    # Under the tag that the suite names: the CoreDNS that is built here, a later one.
+    images.append(Image(DNS_IMAGE, [dns], {"Entrypoint": ["/coredns"], "WorkingDir": "/"}))
     write_archive(context.out / "images.tar", images)
-    path.unlink()
+    for path in (echo, dns):
+        path.unlink()
 
 
 EXTRAS = {
     "envoy-gateway-images": frozenset(catalogue.IMAGES[name] for name in ("envoy-gateway", "envoy")),
-    "gateway-conformance-images": frozenset(ECHO_IMAGES),
+    "gateway-conformance-images": frozenset(SUITE_IMAGES),
 }
 
 COMPONENTS: tuple[Component, ...] = (
@@ -138,7 +150,7 @@ COMPONENTS: tuple[Component, ...] = (
         catalogue.ENVOY_GATEWAY.airgap,
         _images,
         needs=("envoy-gateway", "envoy"),
-        sources=("archive.py",),
+        sources=("archive.py", "recipes/gateways.py"),
         definition=sorted(EXTRAS["envoy-gateway-images"]),
         disk=0.5,
     ),
@@ -147,9 +159,9 @@ COMPONENTS: tuple[Component, ...] = (
         "gateway-conformance-images",
         catalogue.GATEWAY_API.airgap,
         _suite_images,
-        needs=("gateway-conformance",),
-        sources=("archive.py",),
-        definition=ECHO_IMAGES,
+        needs=("gateway-conformance", "coredns"),
+        sources=("archive.py", "recipes/gateways.py"),
+        definition=SUITE_IMAGES,
         disk=0.1,
     ),
 )

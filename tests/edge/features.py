@@ -111,6 +111,10 @@ LIVE: dict[str, frozenset[Feature]] = {
             Feature.HTTP_CORS,
             Feature.HTTP_STICKY,
             Feature.HTTP_GRPC,
+            Feature.HTTP_EXTERNAL_AUTH,
+            Feature.HTTP_WEB_SOCKET,
+            Feature.HTTP_FIRST_BYTE,
+            Feature.HTTP_PASSTHROUGH,
         }
     ),
 }

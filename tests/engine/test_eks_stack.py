@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from netspec.deploy.leftovers import kill_marked
 from tests.engine.apiserver import ApiServer
 from tests.engine.cloud import CLUSTER, Cloud, EksWorld
+from tests.engine.conftest import SPEC
 
 pytestmark = pytest.mark.engine
 
@@ -167,14 +169,33 @@ def test_nodes_without_a_network_fail_and_are_made_again_with_one(world: EksWorl
 
 
 def test_calico_beside_the_vpc_cni(world: EksWorld) -> None:
-    world.write_stack({"provider": "calico", "vpcCni": {"customNetworking": True}})
-    world.up()
+    cni = {"provider": "calico", "vpcCni": {"customNetworking": True}}
+    world.write_stack(cni)
+    made = world.up()["create"]
     calls = world.cloud.calls()
     assert place(calls, f"{PATH}addons vpc-cni") < place(calls, f"{PATH}node-groups")
     told = world.api.objects["/apis/operator.tigera.io/v1/installations/default"]
     assert told["spec"]["cni"]["type"] == "AmazonVPC"
     assert any("/eniconfigs/eu-west-1a" in path for path in world.api.objects)
+
+    # A policy alone: its two sides change, and nothing of AWS.
+    policies = yaml.safe_load(SPEC)["policies"]
+    closed = {"policies": [p for p in policies if p["name"] != "metrics"]}
+    world.api.requests.clear()
+    world.write_stack(cni, closed)
+    changed = world.up()
+    assert changed == {"same": made - changed["delete"], "delete": changed["delete"]}
+    gone = [path.rpartition("/")[2] for path in world.api.requests]
+    assert all(
+        r.startswith("DELETE /apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/") for r in world.api.requests
+    )
+    assert sorted(gone) == ["metrics-egress", "metrics-ingress"]
+    assert world.cloud.calls() == calls
+
     world.run("down", "--stack", "shop")
+    down = world.cloud.calls()[len(calls) :]
+    group = place(down, "DELETE /clusters/shop-shop/node-groups/")
+    assert group < place(down, "DELETE /clusters/shop-shop/addons/vpc-cni")
     assert world.cloud.left() == {}
 
 

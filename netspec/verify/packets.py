@@ -15,10 +15,13 @@ from netspec.toolchain.programs import last_line
 from netspec.verify.access import Access
 from netspec.verify.canary import ECHO, NODES_AT_ONCE, CanaryPods
 from netspec.verify.model import Dial, Observation, Status
-from netspec.verify.script import Question, Reply, outcome, replies, script
+from netspec.verify.script import LARGE_TCP_TIMEOUT, LARGE_UDP_TIMEOUT, Question, Reply, outcome, replies, script
 
 #: A payload that did not arrive is sent again, so often: each time costs a time-out.
 AGAIN = 1
+#: A time-out that came so late, in limits, tells of a busy machine and not of the path: who asked was not run
+#: meanwhile. It is asked again this often besides, and is then no answer.
+LATE, LATE_AGAIN = 1.5, 3
 #: Where the kernel counts the fragments of a pod.
 COUNTERS = "/proc/net/snmp"
 _ONE_NODE = "the cluster has one node: there is no path between nodes"
@@ -37,6 +40,10 @@ class _Path:
     def question(self, number: int) -> Question:
         return Question(number, "flow" if self.small else "large", self.address, self.probe.protocol)
 
+    def came_late(self, dial: Dial) -> bool:
+        limit = LARGE_TCP_TIMEOUT if self.probe.protocol == "TCP" else LARGE_UDP_TIMEOUT
+        return dial.outcome is Outcome.TIMED_OUT and dial.end - dial.start > LATE * limit
+
 
 def ask_packets(
     access: Access, pods: CanaryPods, probes: Sequence[PacketProbe], on_route: int = 0
@@ -50,14 +57,15 @@ def ask_packets(
     cut: dict[str, str] = {}
     attempts = 0
     due = paths
-    while due and attempts <= AGAIN:
+    while due and attempts <= AGAIN + LATE_AGAIN:
         attempts += 1
         # What failed is asked again with a small payload beside it: is it the size, or the path?
         beside = [replace(path, small=True) for path in due] if attempts > 1 else []
         now, counted = _ask(access, pods, [*due, *beside], on_route)
         dials |= now
         cut |= counted
-        due = [path for path in due if dials[path].outcome is not Outcome.CONNECTED]
+        lost = [path for path in due if dials[path].outcome is not Outcome.CONNECTED]
+        due = [path for path in lost if attempts <= AGAIN or path.came_late(dials[path])]
     return {p.id: _judge(p, [path for path in paths if path.probe is p], pods, dials, cut, attempts) for p in probes}
 
 
@@ -141,7 +149,7 @@ def _judge(
     seen = odd[0][1].outcome if odd else Outcome.CONNECTED
     if not told:
         status = Status.PASS
-    elif odd and all(d.outcome is Outcome.CHECK_FAILED for _, d in odd):
+    elif odd and all(d.outcome is Outcome.CHECK_FAILED or path.came_late(d) for path, d in odd):
         status = Status.CHECK_FAILED
     else:
         status = Status.WRONG
@@ -152,6 +160,9 @@ def _judge(
 def _words(path: _Path, dial: Dial, small: Dial | None) -> str:
     if dial.outcome is Outcome.CHECK_FAILED:
         return f"{dial.source} to {dial.target}: {dial.detail or 'could not tell'}"
+    if path.came_late(dial):
+        took = f"gave up after {dial.end - dial.start:.1f} s"
+        return f"{dial.source} to {dial.target}: {took}: {dial.source} is too busy to tell"
     alone = "small ones arrive" if small and small.outcome is Outcome.CONNECTED else "small ones do not arrive either"
     return (
         f"{dial.source} to {dial.target}: {dial.outcome.value}, {alone}"

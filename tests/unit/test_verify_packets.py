@@ -10,7 +10,7 @@ from netspec.probes import Outcome, PacketProbe
 from netspec.probing.packets import packets
 from netspec.verify.canary import ECHO, CanaryPods
 from netspec.verify.model import Observation, Status
-from netspec.verify.packets import AGAIN, ask_packets
+from netspec.verify.packets import AGAIN, LATE_AGAIN, ask_packets
 from netspec.verify.script import LARGE_TCP_TIMEOUT, Question, script
 
 PROBES = list(packets())
@@ -25,6 +25,7 @@ class Echo:
     lost: dict[str, str] = field(default_factory=dict)
     counters: str = WHOLE
     scripts: list[str] = field(default_factory=list)
+    seconds: float = 0.1
 
     def run(self, text: str) -> Result:
         self.scripts.append(text)
@@ -36,7 +37,7 @@ class Echo:
             kind = {"f": "flow", "l": "large", "c": "file"}[words[0]]
             said = self.counters if kind == "file" else self.lost.get(f"{words[2]} {words[3]} {kind}", "")
             status = 0 if kind == "file" or not said else 1
-            out.append(f"{kind}\t{words[1]}\t1.0\t1.1\t{status}\t{said}")
+            out.append(f"{kind}\t{words[1]}\t1.0\t{1 + self.seconds}\t{status}\t{said}")
         return Result(0, "\n".join(out))
 
 
@@ -101,6 +102,32 @@ def test_a_payload_that_was_lost_once_is_forgiven() -> None:
 
     seen = ask(client_0=Once())[0]
     assert {o.status for o in seen.values()} == {Status.PASS}
+
+
+def test_a_time_out_that_came_late_is_asked_again_and_is_then_no_answer() -> None:
+    class Busy(Echo):
+        def run(self, text: str) -> Result:
+            self.lost = large("10.244.2.9", "tcp") if len(self.scripts) < self.until else {}
+            return super().run(text)
+
+        until = 99
+
+    busy = Busy(seconds=2.3)
+    seen = ask(client_0=busy)[0]["packets:pod:TCP"]
+    assert (
+        (seen.status, seen.attempts)
+        == (Status.CHECK_FAILED, AGAIN + LATE_AGAIN + 1)
+        == (Status.CHECK_FAILED, len(busy.scripts))
+    )
+    assert seen.detail == "w1 to w2: gave up after 2.3 s: w1 is too busy to tell"
+
+    busy = Busy(seconds=2.3)
+    busy.until = AGAIN + LATE_AGAIN
+    assert ask(client_0=busy)[0]["packets:pod:TCP"].status is Status.PASS
+
+    # Beside one that gave up in time, it hides nothing.
+    lost = Echo(large("10.244.3.9", "tcp"))
+    assert ask(client_0=Busy(seconds=2.3), client_1=lost)[0]["packets:pod:TCP"].status is Status.WRONG
 
 
 def test_a_sender_that_was_told_of_a_smaller_mtu_is_found_out() -> None:

@@ -64,7 +64,7 @@ def test_a_failed_stack_fails_and_the_next_still_runs(others: ModuleType) -> Non
 
 
 #: Stacks that nobody has seen green yet, so that CI does not bring them up; docs/where-run.md says how far each went.
-NOT_YET = {"dev-bgp", "gateways", "ordered"}
+NOT_YET = {"gateways"}
 
 
 def test_every_stack_of_a_kind_cluster_takes_part(others: ModuleType) -> None:

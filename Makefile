@@ -46,8 +46,9 @@ aws: .venv/aws/.stamp  ## the environment of the stand-in of AWS that tests of t
 	.venv/aws/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/aws.txt
 	@touch $@
 
-test: $(STAMP)  ## run the tests (live ones where the cluster of `make up` runs)
-	$(VENV)/bin/pytest
+test: $(STAMP)  ## run the tests, in two processes; then the live ones, where the cluster of `make up` runs
+	$(VENV)/bin/pytest -n 2 --dist loadfile --ignore tests/live
+	$(VENV)/bin/pytest tests/live
 
 lint: $(STAMP)  ## ruff and strict mypy
 	$(VENV)/bin/ruff check .

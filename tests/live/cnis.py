@@ -1,6 +1,6 @@
 """What faults must know of the CNI that the running stack has: its agent, its tunnel, its own kinds of policy."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,9 @@ class Cni:
     whether a UDP server on a node, listening on all addresses, answers a pod from the one that the pod asked. (Cilium
     sends pods to nodes with their own address, and gives nodes routes to pods by another address of the node's: `ip
     route get`. Of what comes from there the pod that asked hears nothing.) `own_services`: it carries pods' traffic to
-    Services itself, whatever kube-proxy's rules are. `own_forwarding`: and to pods, whatever the node's ip_forward."""
+    Services itself, whatever kube-proxy's rules are. `own_forwarding`: and to pods, whatever the node's ip_forward.
+    `asks_by_service`: its plugin asks the API server by its Service for each pod, so none starts without kube-proxy's
+    rules."""
 
     agent: str
     daemons: str
@@ -26,6 +28,7 @@ class Cni:
     answers_as_asked: bool = True
     own_services: bool = False
     own_forwarding: bool = False
+    asks_by_service: bool = True
 
     def resource(self, kind: str) -> str:
         """kubectl's name for it."""
@@ -62,3 +65,9 @@ CNIS: dict[str, Cni] = {
 }
 #: With Calico's agent beside it.
 CNIS["flannel"] = replace(CNIS["calico"], daemons="kube-flannel/calico-node", port=8472)
+
+
+def cni_of(provider: str, addons: Collection[str]) -> Cni:
+    """`addons`: of the cluster. The VPC CNI's plugin asks its agent alone, on the node's loopback (amazon-vpc-cni-k8s,
+    cmd/routed-eni-cni-plugin/cni.go: ipamdAddress), whoever enforces policies beside it."""
+    return replace(CNIS[provider], asks_by_service=False) if "vpc-cni" in addons else CNIS[provider]

@@ -67,10 +67,13 @@ def dead_service_rules(live: Live) -> Iterator[Expected]:
 
 @fault("no kube-proxy rules at all on a node")
 def no_service_rules(live: Live) -> Iterator[Expected]:
-    """Not even the CNI reaches the API server from there, so no pod starts: not the canary's either."""
+    """Where not even the CNI reaches the API server from there, no pod starts: not the canary's either."""
     node = worker(live)
     with kube_proxy_stopped(live, node, "iptables -w -t nat -F KUBE-SERVICES"):
-        yield Expected([f"node {node}"], Answer.INCONCLUSIVE)
+        if live.cni.asks_by_service:
+            yield Expected([f"node {node}"], Answer.INCONCLUSIVE)
+        else:
+            yield Expected([f"node {node} does not forward to Services"])
 
 
 @fault("a node that no longer forwards")

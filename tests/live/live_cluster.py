@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnis import CNIS, Cni
+from cnis import Cni, cni_of
 
 from airgap import engine
 from netspec.backends.registry import REGISTRY
@@ -35,7 +35,7 @@ class Live:
 
     @property
     def cni(self) -> Cni:
-        return CNIS[self.ir.providers["cni"]]
+        return cni_of(self.ir.providers["cni"], self.ir.traits.addons)
 
     def verify(self) -> Run:
         return verify_cluster(self.ir, self.probes, site_of(self.ir), self.kubeconfig)

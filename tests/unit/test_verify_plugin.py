@@ -144,9 +144,6 @@ def test_the_stacks_name_is_not_a_path_of_tests(suite: Path) -> None:
     ],
 )
 def test_a_usage_error_is_one(suite: Path, words: tuple[str, ...], problem: str) -> None:
-    (suite / "xdist_like.py").write_text(
-        "def pytest_addoption(parser):\n    parser.getgroup('x')._addoption('-n', dest='numprocesses', type=int)\n"
-    )
-    done = asked(suite, "-p", "xdist_like", *words)
+    done = asked(suite, *words)
     assert done.returncode == 4 and problem in done.stderr, done.stdout + done.stderr
     assert "Traceback" not in done.stderr and "INTERNALERROR" not in done.stdout

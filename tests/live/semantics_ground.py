@@ -23,7 +23,7 @@ from netspec.verify.script import outcome as outcome_of
 
 #: Pods that ask at once; inside a pod verify.script bounds what is asked at once.
 PODS_AT_ONCE = 8
-READY_LIMIT, EXEC_LIMIT, SETTLE_LIMIT = 240, 240, 90
+READY_LIMIT, EXEC_LIMIT, SETTLE_LIMIT = 420, 240, 90
 DIALLED: tuple[tuple[int, Protocol], ...] = ((cases.HTTP, "TCP"), (cases.OTHER, "TCP"), (cases.UDP, "UDP"))
 NODE_DIALLED: tuple[tuple[int, Protocol], ...] = ((cases.NODE_HTTP, "TCP"), (cases.NODE_UDP, "UDP"))
 
@@ -71,9 +71,16 @@ class Ground:
 
 
 def wait_until_ready(live: Live, namespaces: Iterable[str]) -> None:
+    """The test fails where they are not, and says of which pods, and what the cluster says of them."""
+    limit = time.monotonic() + READY_LIMIT
     for namespace in namespaces:
-        ready = ("wait", "pods", "--all", "-n", namespace, "--for=condition=Ready", f"--timeout={READY_LIMIT}s")
-        live.kubectl(*ready, limit=READY_LIMIT + 10)
+        left = max(1, round(limit - time.monotonic()))
+        ready = ("wait", "pods", "--all", "-n", namespace, "--for=condition=Ready", f"--timeout={left}s")
+        done = live.access.kubectl(*ready, limit=left + 10)
+        if done.returncode:
+            told = ("--field-selector", "type!=Normal", "--sort-by", ".lastTimestamp")
+            pods = live.kubectl("get", "pods", "-n", namespace, "-o", "wide")
+            raise AssertionError(done.stderr + pods + live.kubectl("get", "events", "-n", namespace, *told))
 
 
 def pods_in(live: Live, namespaces: Iterable[str]) -> tuple[Pod, ...]:

@@ -181,6 +181,13 @@ def test_the_add_on_s_agent_has_the_stacks_settings_and_asks_the_node_itself() -
     assert env_of(manifests(compiled(CALICO))["addon:vpc-cni"])["ANNOTATE_POD_IP"] == "true"
 
 
+def test_with_blocks_the_agent_has_the_warm_target_without_which_it_does_not_start() -> None:
+    """amazon-vpc-cni-k8s, cmd/aws-vpc-cni/main.go, validateEnvVars: one of the three, above 0."""
+    found = env_of(manifests(compiled({**VPC_CNI, "prefixDelegation": True}))["addon:vpc-cni"])
+    targets = ("WARM_PREFIX_TARGET", "WARM_IP_TARGET", "MINIMUM_IP_TARGET")
+    assert any(int(found.get(name, 0)) > 0 for name in targets)
+
+
 def test_fewer_interfaces_for_the_cni_are_fewer_attached() -> None:
     told = env_of(manifests(compiled({**VPC_CNI, "maxEni": 2}))["daemonset:kube-system/ec2-instance"])
     assert told["INTERFACES"] == "2"

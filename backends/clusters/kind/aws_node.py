@@ -33,6 +33,7 @@ _MOUNTS = {
     "run-dir": _SOCKET,
     "xtables-lock": "/run/xtables.lock",
 }
+#: As its chart has them (charts/aws-vpc-cni/values.yaml), but for its logs.
 _DEFAULTS = {
     "AWS_VPC_CNI_NODE_PORT_SUPPORT": "true",
     "AWS_VPC_ENI_MTU": MTU,
@@ -46,6 +47,8 @@ _DEFAULTS = {
     "ENABLE_IPv4": "true",
     "ENABLE_IPv6": "false",
     "VPC_CNI_VERSION": f"v{VPC_CNI.official}",
+    # With prefixes the agent does not start without a warm target (cmd/aws-vpc-cni/main.go: validateEnvVars).
+    "WARM_PREFIX_TARGET": "1",
 }
 
 

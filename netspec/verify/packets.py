@@ -6,7 +6,7 @@ sender that was told of a smaller MTU afterwards (ICMP) cuts its datagrams small
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -17,8 +17,9 @@ from netspec.verify.canary import ECHO, NODES_AT_ONCE, CanaryPods
 from netspec.verify.model import Dial, Observation, Status
 from netspec.verify.script import LARGE_TCP_TIMEOUT, LARGE_UDP_TIMEOUT, Question, Reply, outcome, replies, script
 
-#: A payload that did not arrive is sent again, so often: each time costs a time-out.
-AGAIN = 1
+#: A payload that did not arrive is sent again, so often at once and so often when nobody else asks: it has one second,
+#: which on a busy machine is not enough, and a path that loses it does so each time.
+AGAIN, ALONE = 1, 1
 #: A time-out that came so late, in limits, tells of a busy machine and not of the path: who asked was not run
 #: meanwhile. It is asked again this often besides, and is then no answer.
 LATE, LATE_AGAIN = 1.5, 3
@@ -46,10 +47,14 @@ class _Path:
 
 
 def ask_packets(
-    access: Access, pods: CanaryPods, probes: Sequence[PacketProbe], on_route: int = 0
+    access: Access,
+    pods: CanaryPods,
+    probes: Sequence[PacketProbe],
+    on_route: int = 0,
+    until_alone: Callable[[], object] = lambda: None,
 ) -> dict[str, Observation]:
     """An observation for each probe. Every pair of nodes is asked by address, each node and the next by Service.
-    `on_route`: as in netspec.target.Traits."""
+    `on_route`: as in netspec.target.Traits. `until_alone` waits until nobody else asks."""
     paths = [path for probe in probes for path in _paths(pods, probe)]
     if not paths:
         return {p.id: Observation(p, Status.SEEN, Outcome.CHECK_FAILED, _ONE_NODE) for p in probes}
@@ -57,7 +62,9 @@ def ask_packets(
     cut: dict[str, str] = {}
     attempts = 0
     due = paths
-    while due and attempts <= AGAIN + LATE_AGAIN:
+    while due and attempts <= AGAIN + ALONE + LATE_AGAIN:
+        if attempts > AGAIN:
+            until_alone()
         attempts += 1
         # What failed is asked again with a small payload beside it: is it the size, or the path?
         beside = [replace(path, small=True) for path in due] if attempts > 1 else []
@@ -65,7 +72,7 @@ def ask_packets(
         dials |= now
         cut |= counted
         lost = [path for path in due if dials[path].outcome is not Outcome.CONNECTED]
-        due = [path for path in lost if attempts <= AGAIN or path.came_late(dials[path])]
+        due = [path for path in lost if attempts <= AGAIN + ALONE or path.came_late(dials[path])]
     return {p.id: _judge(p, [path for path in paths if path.probe is p], pods, dials, cut, attempts) for p in probes}
 
 

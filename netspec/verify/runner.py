@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 from netspec.diagnostics import Problem
 from netspec.ir.model import Ir
@@ -75,11 +76,16 @@ def verify_cluster(ir: Ir, probes: Sequence[Probe], site: Site, kubeconfig: Path
         say("canary: " + ("traffic flows and policy is enforced" if canary.ok else "not as it must be"))
         if canary.ok:
             payloads = [p for p in probes if isinstance(p, PacketProbe)]
-            sent = pool.submit(ask_packets, access, pods, payloads, ir.traits.on_route)
+            asked = Event()
+            sent = pool.submit(ask_packets, access, pods, payloads, ir.traits.on_route, asked.wait)
             of_nodes = [p for p in probes if isinstance(p, FactProbe) and p.fact == NODES_REACH]
             reached = [pool.submit(ask_nodes, site, pods, probe) for probe in of_nodes]
             prober = Prober(access, resolver, judge, say, containers, causes.group)
-            seen |= prober.run([p for p in probes if is_asked_of_pod(p)]) | sent.result()
+            try:
+                seen |= prober.run([p for p in probes if is_asked_of_pod(p)])
+            finally:
+                asked.set()
+            seen |= sent.result()
             seen |= {o.probe.id: o for o in (r.result() for r in reached)}
             clock.lap("probes")
             seen |= ask_door(ir, state, access, resolver, [p for p in probes if is_asked_of_door(p)])

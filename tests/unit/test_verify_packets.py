@@ -10,7 +10,7 @@ from netspec.probes import Outcome, PacketProbe
 from netspec.probing.packets import packets
 from netspec.verify.canary import ECHO, CanaryPods
 from netspec.verify.model import Observation, Status
-from netspec.verify.packets import AGAIN, LATE_AGAIN, ask_packets
+from netspec.verify.packets import AGAIN, ALONE, LATE_AGAIN, ask_packets
 from netspec.verify.script import LARGE_TCP_TIMEOUT, Question, script
 
 PROBES = list(packets())
@@ -82,10 +82,10 @@ def test_every_pair_of_nodes_is_asked_both_ways_and_each_node_through_a_service(
 def test_a_payload_that_is_lost_is_wrong_and_says_that_small_ones_arrive() -> None:
     seen, clients = ask(client_0=Echo(large("10.244.2.9", "tcp", "udp")))
     lost = seen["packets:pod:UDP"]
-    assert (lost.status, lost.observed, lost.attempts) == (Status.WRONG, Outcome.TIMED_OUT, AGAIN + 1)
+    assert (lost.status, lost.observed, lost.attempts) == (Status.WRONG, Outcome.TIMED_OUT, AGAIN + ALONE + 1)
     assert lost.detail == "w1 to w2: timed-out, small ones arrive"
     assert seen["packets:cluster-ip:UDP"].status is Status.PASS
-    assert len(clients["client-0"].scripts) == AGAIN + 1
+    assert len(clients["client-0"].scripts) == AGAIN + ALONE + 1
     assert len(clients["client-1"].scripts) == 1
 
 
@@ -104,6 +104,20 @@ def test_a_payload_that_was_lost_once_is_forgiven() -> None:
     assert {o.status for o in seen.values()} == {Status.PASS}
 
 
+def test_what_is_lost_while_others_ask_is_sent_again_when_nobody_does() -> None:
+    class Crowded(Echo):
+        def run(self, text: str) -> Result:
+            self.lost = large("10.244.2.9", "tcp") if not alone else {}
+            return super().run(text)
+
+    alone: list[int] = []
+    client = Crowded()
+    every = {name: client if name == "client-0" else Echo() for name in NODES}
+    seen = ask_packets(Access(every), pods(3), PROBES, until_alone=lambda: alone.append(len(client.scripts)))  # type: ignore[arg-type]
+    assert seen["packets:pod:TCP"].status is Status.PASS
+    assert alone == [AGAIN + 1], "what was asked before"
+
+
 def test_a_time_out_that_came_late_is_asked_again_and_is_then_no_answer() -> None:
     class Busy(Echo):
         def run(self, text: str) -> Result:
@@ -116,13 +130,13 @@ def test_a_time_out_that_came_late_is_asked_again_and_is_then_no_answer() -> Non
     seen = ask(client_0=busy)[0]["packets:pod:TCP"]
     assert (
         (seen.status, seen.attempts)
-        == (Status.CHECK_FAILED, AGAIN + LATE_AGAIN + 1)
+        == (Status.CHECK_FAILED, AGAIN + ALONE + LATE_AGAIN + 1)
         == (Status.CHECK_FAILED, len(busy.scripts))
     )
     assert seen.detail == "w1 to w2: gave up after 2.3 s: w1 is too busy to tell"
 
     busy = Busy(seconds=2.3)
-    busy.until = AGAIN + LATE_AGAIN
+    busy.until = AGAIN + ALONE + LATE_AGAIN
     assert ask(client_0=busy)[0]["packets:pod:TCP"].status is Status.PASS
 
     # Beside one that gave up in time, it hides nothing.

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import shutil
@@ -44,12 +45,14 @@ def pulumi() -> Path:
 @pytest.fixture(scope="session")
 def aws_python() -> Path:
     """Python where boto3 and moto are; not made for the occasion unless live tests are required."""
-    python = ROOT / ".venv" / "aws" / "bin" / "python"
-    if not python.exists():
+    environment = ROOT / ".venv" / "aws"
+    if not (environment / ".stamp").exists():
         if os.environ.get("NETSPEC_REQUIRE_LIVE") != "1":
             pytest.skip("not run: boto3 and moto are in an environment of their own; `make aws` makes it")
-        subprocess.run(["make", "aws"], cwd=ROOT, check=True)
-    return python
+        with (ROOT / ".venv" / "aws.lock").open("w") as lock:  # tests run in two processes
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            subprocess.run(["make", "aws"], cwd=ROOT, check=True)
+    return environment / "bin" / "python"
 
 
 class World:

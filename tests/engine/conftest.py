@@ -29,17 +29,6 @@ PATIENCE = 600
 SPEC = (ROOT / "stacks" / "shop.yaml").read_text(encoding="utf-8")
 
 
-#: The long tests of EKS, each with its turn: where NETSPEC_TURN has a number (CI's does), half of them run.
-TURNS = {"test_eks_stack.py": 0, "test_eks_cilium.py": 1, "test_eks_health.py": 1}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    turn = os.environ.get("NETSPEC_TURN")
-    for item in items:
-        if turn and item.path.parent == HERE and TURNS.get(item.path.name, int(turn) % 2) != int(turn) % 2:
-            item.add_marker(pytest.mark.skip(reason=f"not run: it is the turn of others (NETSPEC_TURN={turn})"))
-
-
 @pytest.fixture(scope="session")
 def pulumi() -> Path:
     """The Pulumi command with its plugins beside it; not built for the occasion unless live tests are required."""

@@ -1,9 +1,9 @@
 """The stacks besides the default one: brought up, verified and taken down, as many as fit CI's time, by rotation.
 
-`.venv/bin/python .ci/others.py STARTED`, STARTED being when CI did, in seconds since the epoch. A stack runs if its
-components are built, or can be built in time; the first of the rotation is another one with each commit. Prints what
-ran, and what did not and why; exit code 1 where one failed. Stacks that no machine of ours can run (of a cloud) are not
-meant.
+`.venv/bin/python .ci/others.py STARTED TURN`, STARTED being when CI did, in seconds since the epoch. A stack runs if
+its components are built, or can be built in time; the first of the rotation is another one with each TURN, a number.
+Prints what ran, and what did not and why; exit code 1 where one failed. Stacks that no machine of ours can run (of a
+cloud) are not meant.
 """
 
 import os
@@ -101,10 +101,9 @@ def _ran(argv: list[str], minutes: float) -> bool:
         return False
 
 
-def main(started: float) -> int:
+def main(started: float, turn: int) -> int:
     sys.path.insert(0, str(ROOT))
     found = [Stack(name, spec, is_built(name, spec)) for name, spec in local(ROOT / "stacks")]
-    turn = int(subprocess.check_output(["git", "rev-list", "--count", "HEAD"], cwd=ROOT, text=True))
     lines, passed = run_all(rotated(found, turn), lambda: (time.time() - started) / 60, bring_up_and_down)
     text = "\n".join(lines) or "no other stacks"
     (ROOT / "out" / "others.txt").write_text(text + "\n")
@@ -113,4 +112,4 @@ def main(started: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1])))
+    sys.exit(main(float(sys.argv[1]), int(sys.argv[2])))

@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from airgap import build
 from tests.engine.apiserver import ApiServer
 
 HERE = Path(__file__).resolve().parent
@@ -49,8 +49,7 @@ def aws_python() -> Path:
     if not (environment / ".stamp").exists():
         if os.environ.get("NETSPEC_REQUIRE_LIVE") != "1":
             pytest.skip("not run: boto3 and moto are in an environment of their own; `make aws` makes it")
-        with (ROOT / ".venv" / "aws.lock").open("w") as lock:  # tests run in two processes
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with build.lock(ROOT / ".venv" / "aws.lock", print, "make aws"):  # tests run in two processes
             subprocess.run(["make", "aws"], cwd=ROOT, check=True)
     return environment / "bin" / "python"
 

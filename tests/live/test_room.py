@@ -16,8 +16,8 @@ NAME = "netspec-room"
 CONFIG = "/var/lib/kubelet/config.yaml"
 #: What the plugin tells the kubelet when the agent has no address left (cmd/routed-eni-cni-plugin/cni.go).
 FULL = "failed to assign an IP address to container"
-#: Where kubelets' limit is put, out of the way.
-MANY = 110
+#: Where kubelets' limit is put, out of the way; and how many pods more than there are addresses for.
+MANY, OVER = 110, 8
 #: Seconds that the kubelet may take for as many pods.
 LIMIT = 240
 
@@ -33,7 +33,8 @@ def crowded(live: Live) -> Iterator[str]:
     """A node whose kubelet takes more pods than there are addresses for, and more pods than that on it."""
     if not live.ir.traits.outputs.get("attached"):
         pytest.skip("the stack's nodes are no pretended instances")
-    if room(live) + 8 > MANY:
+    replicas = room(live) + OVER
+    if replicas > MANY:
         pytest.skip(f"not run: a node has {room(live)} addresses, more than a kubelet has pods")
     node = worker(live)
     pod = {
@@ -48,7 +49,7 @@ def crowded(live: Live) -> Iterator[str]:
         "kind": "Deployment",
         "metadata": {"name": NAME, "namespace": "default"},
         "spec": {
-            "replicas": room(live) + 8,
+            "replicas": replicas,
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": pod},
         },

@@ -33,7 +33,6 @@ _MOUNTS = {
     "run-dir": _SOCKET,
     "xtables-lock": "/run/xtables.lock",
 }
-#: As its chart has them (charts/aws-vpc-cni/values.yaml), but for its logs.
 _DEFAULTS = {
     "AWS_VPC_CNI_NODE_PORT_SUPPORT": "true",
     "AWS_VPC_ENI_MTU": MTU,

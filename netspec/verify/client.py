@@ -29,8 +29,10 @@ class Answer:
 class Client:
     """Speaks to one host. A connection that the other end has closed after an answer is made again."""
 
-    def __init__(self, connect: Connect, tls: bool) -> None:
+    def __init__(self, connect: Connect, tls: bool, port: int = 0) -> None:
+        """`port`: that of the URL, 0 for the scheme's own."""
         self._connect, self._tls = connect, tls
+        self._port = "" if port in (0, 443 if tls else 80) else f":{port}"
         self._open = ExitStack()
         self._connection: HTTPConnection | None = None
 
@@ -51,9 +53,8 @@ class Client:
 
     def _send(self, connection: HTTPConnection, request: HttpAsk, more: tuple[tuple[str, str], ...]) -> Answer:
         body = b"x" * request.size if request.size else None
-        connection.request(
-            request.method, request.path, body, {"Host": request.host, **dict(request.headers), **dict(more)}
-        )
+        host = {"Host": f"{request.host}{self._port}"}
+        connection.request(request.method, request.path, body, {**host, **dict(request.headers), **dict(more)})
         response = connection.getresponse()
         text = response.read().decode("utf-8", "replace")
         headers: dict[str, str] = {}

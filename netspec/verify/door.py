@@ -121,7 +121,7 @@ class Door:
 
     def _client(self, probe: FactProbe, connect: Connect) -> Client:
         assert probe.request is not None
-        return Client(connect, probe.request.tls)
+        return Client(connect, probe.request.tls, probe.port)
 
     def _one(self, probe: FactProbe, client: Client, connect: Connect) -> Observation:
         problem = ""

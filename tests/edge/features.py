@@ -73,6 +73,35 @@ SEEN: dict[str, frozenset[Feature]] = {
             Feature.HTTP_PASSTHROUGH,
         }
     ),
+    "envoy-gateway": frozenset(GATEWAY_NAMES.values())
+    | {
+        Feature.HTTP_ROUTES,
+        Feature.HTTP_REWRITE,
+        Feature.HTTP_TLS,
+        Feature.HTTP_REDIRECT,
+        Feature.HTTP_WEIGHTS,
+        Feature.HTTP_GRPC,
+        Feature.HTTP_ALLOW_FROM,
+        Feature.HTTP_BASIC_AUTH,
+        Feature.HTTP_CORS,
+        Feature.HTTP_HEADERS,
+        Feature.HTTP_RETRIES,
+        Feature.HTTP_STICKY,
+        Feature.HTTP_WEB_SOCKET,
+        Feature.HTTP_LAST_BYTE,
+        Feature.HTTP_MIRROR,
+        Feature.HTTP_TRACING,
+        Feature.HTTP_OIDC,
+        Feature.HTTP_PASSTHROUGH,
+    },
+    "traefik-gateway": frozenset(GATEWAY_NAMES.values())
+    - {
+        Feature.GATEWAY_TCP,
+        Feature.GATEWAY_UDP,
+        Feature.GATEWAY_MIRROR,
+        Feature.GATEWAY_CORS,
+        Feature.GATEWAY_TIMEOUTS,
+    },
 }
 #: Controller -> what a verified cluster was seen to do, asked through its front door. The stack that CI brings up
 #: (`STACKS`) gives each of them, so that it is asked again.

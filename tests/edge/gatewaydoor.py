@@ -38,7 +38,8 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
     if request.get("udp"):
         return datagram(request)
     connection = to(request)
-    headers = {"Host": request["host"], **request.get("headers", {})}
+    # As clients say it where the port is not the scheme's own (RFC 9112, 3.2).
+    headers = {"Host": f"{request['host']}:{request['port']}", **request.get("headers", {})}
     try:
         connection.request(request.get("method", "GET"), request.get("path", "/"), headers=headers)
         response = connection.getresponse()
@@ -94,7 +95,7 @@ def main() -> None:
         serve(backend)
     env = control_plane(folder, programs)
     until("the API server", lambda: kubectl(programs, env, "get", "--raw", "/readyz"))
-    tls = secret("tls", certificate(folder, "tls.example.com")[0], "kubernetes.io/tls")
+    tls = secret("tls", certificate(folder, "*.test.io")[0], "kubernetes.io/tls")
     apply(programs, env, plan["definitions"])
     kubectl(programs, env, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     apply(programs, env, plan["namespaces"])

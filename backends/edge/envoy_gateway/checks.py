@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator
 
+from netspec.analysis.gateway_routes import Entry
 from netspec.analysis.routes import bare
 from netspec.backends.edge.envoy_gateway.install import secured
 from netspec.backends.edge.envoy_gateway.routes import grpc_method
 from netspec.backends.edge.ingresses import stays_with_host, traced
+from netspec.backends.edge.precedence import departures
 from netspec.diagnostics import Report
 from netspec.ir.http import Headers, HttpRoute
 from netspec.ir.model import Ir
@@ -30,9 +32,22 @@ def check(ir: Ir, report: Report) -> None:
         if route.tracing is None and not route.passthrough and traced(ir) is not None:
             message = "Envoy Gateway traces the requests of all routes, and this one says nothing of it"
             report.error("NS970", route.place.path, message, "give it the tracing of the others")
+    hint = "give both rules a method, or neither, or serve them on ports of their own"
+    for path, message, instead in departures(ir, "Envoy Gateway", hint, _first):
+        report.error("NS970", path, message, instead)
     _kinds(ir, report)
     _certificates(ir, report)
     stays_with_host(ir, "Envoy", report)
+
+
+def _first(one: Entry, other: Entry) -> bool:
+    """Of two rules for one host and path it takes a method for one header more; where that makes them equal, the order
+    of the rules counts, and between routes their age (Envoy Gateway 1.9, internal/gatewayapi/sort.go). Hosts are told
+    apart before."""
+    if one.host != other.host or one.rank[:2] != other.rank[:2] or one.route.kind != "HTTPRoute":
+        return True
+    mine, theirs = ((bool(e.match.method) + len(e.match.headers), len(e.match.query)) for e in (one, other))
+    return mine > theirs or (mine == theirs and one.route is other.route and one.number < other.number)
 
 
 def _said(route: HttpRoute) -> Iterator[_Finding]:

@@ -123,8 +123,10 @@ def _telemetry(ir: Ir) -> dict[str, Any]:
         "namespace": tracing.collector.namespace or route.namespace,
         "port": port_number(ir, route, tracing.collector),
     }
-    provider = {"type": "OpenTelemetry", "backendRefs": [collector]}
-    return {"telemetry": {"tracing": {"samplingRate": tracing.percent, "provider": provider}}}
+    # Without a sampler Envoy decides anew of every request, whatever its client's span says.
+    sampler = {"type": "ParentBasedTraceIdRatio", "samplingPercentage": {"numerator": tracing.percent}}
+    provider = {"type": "OpenTelemetry", "backendRefs": [collector], "openTelemetry": {"sampler": sampler}}
+    return {"telemetry": {"tracing": {"provider": provider}}}
 
 
 def _class() -> Manifest:

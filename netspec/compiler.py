@@ -101,15 +101,15 @@ def compile_spec(loaded: LoadedSpec, stack: str, registry: Registry) -> CompileR
     if report.has_errors:
         return CompileResult(ir, None, report.sorted(), limits=bounds)
     managed = [part for part in parts if part.managed]
-    nodes = [node for part in managed for node in part.backend.lower(ir, part.settings, needs)]
+    nodes = [node for part in managed for node in part.backend.lower(part.view(ir), part.settings, needs)]
     nodes += _grants(ir, parts, nodes)
     if any(part.layer == "cni" for part in parts if not part.managed):
         nodes.append(ReadyNode(CNI_READY, (Condition("nodes", "Ready", at_least=ir.traits.nodes),), (CLUSTER, NODES)))
-    facts = tuple(fact for part in managed for fact in part.backend.facts(ir, part.settings))
+    facts = tuple(fact for part in managed for fact in part.backend.facts(part.view(ir), part.settings))
     network = {"podCIDRs": [str(cidr) for cidr in ir.network.pod_cidrs], "cni": ir.providers["cni"]}
     plan = Plan(ir.name, ir.stack, order(_swept(nodes)), network)
     named = {image for manifest in plan.manifests() for image in images_of(manifest)}
-    said = {image for part in managed for image in part.backend.images(ir, part.settings)}
+    said = {image for part in managed for image in part.backend.images(part.view(ir), part.settings)}
     return CompileResult(
         ir, replace(plan, images=tuple(sorted(named | said))), report.sorted(), facts, bounds, able(ir, parts)
     )
@@ -196,7 +196,7 @@ def _check_backends(
     for part in managed:
         needs = part.backend.needs(ir, part.settings, needs)
     for part in managed:
-        part.backend.check(ir, part.settings, needs, report)
+        part.backend.check(part.view(ir), part.settings, needs, report)
     bounds = limits(ir, managed, needs)
     for limit in bounds:
         if limit.code and is_short(limit, ir):
@@ -225,9 +225,13 @@ def able(ir: Ir, parts: Sequence[Part]) -> dict[Feature, tuple[str, ...]]:
     """What a stack's backends can do, with () for what they do as they are set, else with what to set."""
     has: dict[Feature, None] = {}
     could: dict[Feature, tuple[str, ...]] = {}
+    # Where there is an ingress controller, the HTTP routes are its alone.
+    of_routes = {f for f in Feature if f.value.startswith("http-")} if "ingress" in ir.providers else set()
     for part in parts:
         lacks = part.backend.lacks(ir, part.settings)
         for feature in part.backend.supports:
+            if feature in of_routes and part.layer == "gateway":
+                continue
             if feature in lacks:
                 could[feature] = (*could.get(feature, ()), lacks[feature])
             else:

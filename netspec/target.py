@@ -6,7 +6,7 @@ what the prediction needs to know (`Traits`), what it wants of the cluster befor
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -42,7 +42,7 @@ LAYERS = (
     Layer("cni", "provider", "The network plugin: how pods reach each other.", required=True),
     Layer("loadBalancer", "provider", "What gives Services of type LoadBalancer an address."),
     Layer("ingress", "controller", "What serves the HTTP routes, by objects of its own."),
-    Layer("gateway", "controller", "What serves the HTTP routes, by those of the Gateway API."),
+    Layer("gateway", "controller", "What serves Gateways, and the HTTP routes where there is no ingress."),
 )
 
 
@@ -167,7 +167,7 @@ class Traits:
     `outputs`: values and Refs that other backends' nodes may use, by name. `shared_link`: the nodes and the host
     outside are on one link, where a node may answer for addresses that are not its own. `balancing`: how LoadBalancer
     Services get in, None where that is not known. `front`: the pods that serve HTTP routes, if there are some;
-    `far_front`: what serves them outside the cluster.
+    `far_front`: what serves them outside the cluster; `gates`: the pods that serve Gateways, which may be the same.
     `service_networks`, `dns_address`: where Services have theirs and the DNS Service its own, where that is not what
     network says. `there`: None for a cluster that netspec makes. `remote`: one that it makes elsewhere than in
     containers of this machine, and whose kubeconfig is the stack's. `admission`: the API version of the
@@ -192,6 +192,7 @@ class Traits:
     balancing: Balancing | None = None
     front: "Front | None" = None
     far_front: "FarFront | None" = None
+    gates: "Front | None" = None
     pod_networks: tuple[Range, ...] = ()
     node_shares: bool = True
     nodes_wait: bool = False
@@ -206,6 +207,12 @@ class Traits:
     remote: bool = False
     admission: str = ""
     redirects: bool = False
+
+    @property
+    def fronts(self) -> "tuple[Front, ...]":
+        """The pods that serve HTTP routes or Gateways, each once."""
+        both = (self.front, self.gates)
+        return tuple(f for i, f in enumerate(both) if f is not None and f not in both[:i])
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,3 +398,10 @@ class Part:
     def managed(self) -> bool:
         """Whether netspec installs it: False for one that is there already (netspec.spec.model.MayBeThere)."""
         return bool(getattr(self.settings, "managed", True))
+
+    def view(self, ir: "Ir") -> "Ir":
+        """The spec as its backend has it. Where an ingress controller serves the HTTP routes, a gateway controller has
+        none of them, and the front is its own."""
+        if self.layer != "gateway" or "ingress" not in ir.providers:
+            return ir
+        return replace(ir, http=(), traits=replace(ir.traits, front=ir.traits.gates))

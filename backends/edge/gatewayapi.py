@@ -7,14 +7,15 @@ tcproute_types.go, udproute_types.go, referencegrant_types.go).
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from netspec.backends.objects import Manifest, manifest
 from netspec.diagnostics import Report
 from netspec.ir.gateways import Gateway, GatewayBackend, GatewayRoute, HeaderChange, Listener, Match, NewPath, RouteRule
-from netspec.ir.http import Cors
+from netspec.ir.http import Cors, Front
 from netspec.ir.model import ContainerPort, Ir, ServicePort
-from netspec.target import Fact, Field, ObjectRead
+from netspec.target import Fact, Field, ObjectRead, Traits
 
 GROUP = "gateway.networking.k8s.io"
 API, GRANTS = f"{GROUP}/v1", f"{GROUP}/v1beta1"
@@ -236,6 +237,11 @@ def _grants(found: dict[tuple[str, str], set[tuple[str, str]]]) -> Iterator[tupl
 
 
 # What must be true of them
+
+
+def serving(ir: Ir, traits: Traits, front: Front) -> Traits:
+    """With a gateway controller's pods: they serve the HTTP routes too, where there is no ingress controller."""
+    return replace(traits, gates=front) if "ingress" in ir.providers else replace(traits, gates=front, front=front)
 
 
 def gateway_facts(ir: Ir) -> Iterator[Fact]:

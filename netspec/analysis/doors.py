@@ -25,7 +25,7 @@ _THROUGH: dict[Entrance, str] = {
 class Door:
     """One way to one port of a workload. `by` opens it; `sources` may use it (empty: everyone). `certain`: whether
     what opens it surely does. `keeps_address`: policies see the client's address, and no node's (externalTrafficPolicy
-    Local)."""
+    Local). `proxy`: of a route, the workload that serves it, "" where that is not known."""
 
     way: Way
     by: str
@@ -36,6 +36,7 @@ class Door:
     sources: tuple[IPNetwork, ...] = ()
     certain: bool = True
     keeps_address: bool = False
+    proxy: str = ""
 
     @property
     def through(self) -> str:
@@ -71,7 +72,9 @@ def _doors(inventory: Inventory) -> Iterator[Door]:
     for route in inventory.routes:
         for endpoint in endpoints.of_route(route):
             by = f"{route.kind} {route.id}"
-            yield from _door("routes", by, route.place, endpoint, sources=route.sources, certain=route.certain)
+            yield from _door(
+                "routes", by, route.place, endpoint, sources=route.sources, certain=route.certain, proxy=route.proxy
+            )
     for service in inventory.services:
         for way in service.entrances:
             sources = service.source_ranges if way == "load-balancer" else ()
@@ -101,10 +104,11 @@ def _door(
     sources: tuple[IPNetwork, ...] = (),
     certain: bool = True,
     keeps_address: bool = False,
+    proxy: str = "",
 ) -> Iterator[Door]:
     if endpoint.workload is not None:
         number, protocol = endpoint.number, endpoint.protocol
-        yield Door(way, by, place, endpoint.workload, number, protocol, sources, certain, keeps_address)
+        yield Door(way, by, place, endpoint.workload, number, protocol, sources, certain, keeps_address, proxy)
 
 
 class Passing:
@@ -124,10 +128,9 @@ class Passing:
         decide."""
         peer = self._reach.class_of(self._peers[door.workload.id])
         bit = self.mask(door)
-        proxy = self._reach.inventory.proxy
-        if door.way == "routes" and proxy:
+        if door.proxy:
             end = PodEnd(door.workload.id)
-            verdict = evaluate(self._reach.inventory, PodEnd(proxy), end, door.port, door.protocol)
+            verdict = evaluate(self._reach.inventory, PodEnd(door.proxy), end, door.port, door.protocol)
             return {"allow": True, "deny": False}.get(verdict.expected or "")
         if door.way == "routes" and self._reach.inventory.proxy_networks:
             return self._from_outside(peer, bit, self._reach.inventory.proxy_networks)

@@ -10,7 +10,7 @@ from netspec.analysis.routes import Rule, bare, chosen, rewritten, rules
 from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import PodEnd
 from netspec.ir.gateways import HeaderChange, Match, RouteRule
-from netspec.ir.http import HttpRoute
+from netspec.ir.http import Front, HttpRoute
 from netspec.ir.model import Ir, Service, ServicePort
 
 
@@ -32,11 +32,15 @@ class Walk(NamedTuple):
 
 
 def walk(ir: Ir, port: int, secure: bool, request: Request) -> Walk:
-    """Through a listener of the spec's Gateways where one has the port, else through the spec's `ingress`."""
+    """Through a listener of the spec's Gateways where one has the port, else through the spec's `ingress`; where both
+    have doors of their own, through the Gateways' where a route of theirs takes it, or none of the others does."""
     listening = Listening.of(ir)
-    if any(listener.port == port for _, listener in listening.listeners):
-        return _gateway(ir, listening, port, secure, request)
-    return _ingress(ir, secure, request)
+    if not any(listener.port == port for _, listener in listening.listeners):
+        return _ingress(ir, secure, request)
+    own = len(ir.traits.fronts) > 1 and listening.chosen(port, secure, request) is None
+    if own and chosen(rules(ir.http), request.host, request.path) is not None:
+        return _ingress(ir, secure, request)
+    return _gateway(ir, listening, port, secure, request)
 
 
 # Gateways
@@ -65,7 +69,7 @@ def _gateway(ir: Ir, listening: Listening, port: int, secure: bool, request: Req
         return Walk((*steps, Step("filter", f"redirect to {to}")), f"{rule.redirect.status} to {to}", True)
     steps += _filters(taken, request)
     backends = [(backend_port(ir, taken.route, b), b.weight) for b in rule.backends if b.weight]
-    return _served(ir, steps, backends)
+    return _served(ir, ir.traits.gates, steps, backends)
 
 
 def _route(entry: Entry) -> Iterator[Step]:
@@ -125,7 +129,7 @@ def _ingress(ir: Ir, secure: bool, request: Request) -> Walk:
         return Walk((*steps, Step("filter", "it does not serve HTTPS", passes=False)), "no HTTPS", False)
     steps += _options(rule, request)
     backends = [(service_port(ir, route, b), b.weight) for b in rule.path.backends if b.weight]
-    return _served(ir, steps, backends)
+    return _served(ir, ir.traits.front, steps, backends)
 
 
 def _options(rule: Rule, request: Request) -> Iterator[Step]:
@@ -148,9 +152,11 @@ def _options(rule: Rule, request: Request) -> Iterator[Step]:
 # Behind both
 
 
-def _served(ir: Ir, steps: list[Step], backends: list[tuple[tuple[Service, ServicePort] | None, int]]) -> Walk:
+def _served(
+    ir: Ir, front: Front | None, steps: list[Step], backends: list[tuple[tuple[Service, ServicePort] | None, int]]
+) -> Walk:
     """`backends`: Service ports with their weights."""
-    endpoints, front = Endpoints(ir.inventory), ir.traits.front
+    endpoints = Endpoints(ir.inventory)
     total = sum(weight for _, weight in backends)
     reached, cut = [], False
     for found, weight in backends:

@@ -159,8 +159,8 @@ class _Asking:
     def _by_door(self, name: str, start: AddressEnd | None, door: Door, target: Target) -> Found:
         end, dialled = PodEnd(door.workload.id), (door.port, door.protocol)
         title = f"{name} through {door.through} -> {end} {door.port}/{door.protocol}"
-        if start is None and self._inventory.proxy:
-            return Found(title, self._explainer.explain(PodEnd(self._inventory.proxy), end, *dialled), dialled)
+        if start is None and door.proxy:
+            return Found(title, self._explainer.explain(PodEnd(door.proxy), end, *dialled), dialled)
         if start is None and self._inventory.proxy_networks:
             network = self._inventory.proxy_networks[0]
             passes = Passing(Reachability(self._inventory))(door)

@@ -80,8 +80,7 @@ def required(ir: Ir) -> dict[Feature, Place]:
             need(Feature.INTERNAL_LOCAL, service.place)
         if any(part.service == service.id for part in ir.slices):
             need(Feature.GIVEN_ENDPOINTS, service.place)
-    front = ir.traits.front
-    if front is not None:
+    for front in ir.traits.fronts:
         need(_SERVICES[front.service.type], front.service.place)
     for route in ir.http:
         for feature in route.features():

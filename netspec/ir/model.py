@@ -75,7 +75,8 @@ class RouteBackend:
 @dataclass(frozen=True, slots=True)
 class Route:
     """An Ingress or a Gateway API route: what the outside reaches through the cluster's proxy. `certain` False: whether
-    a Gateway takes it depends on what was not given. `sources`: who may use it (empty: everyone)."""
+    a Gateway takes it depends on what was not given. `sources`: who may use it (empty: everyone). `proxy`: the id of
+    the workload that serves it, "" where that is not known."""
 
     kind: str
     namespace: str
@@ -85,6 +86,7 @@ class Route:
     place: Place = field(default=Place(), compare=False)
     certain: bool = True
     sources: tuple[IPNetwork, ...] = ()
+    proxy: str = ""
 
     @property
     def id(self) -> str:
@@ -150,8 +152,7 @@ class Unread:
 class Inventory:
     """What reachability is computed from. `dialect` is None where the CNI is unknown (plain manifests). Of a namespace
     that is not among `namespaces` nothing is known but its name, which is a label of it. `node_addresses`: those that
-    are known to be nodes'. `proxy`: the id of the workload that serves its routes, "" where that is not known;
-    `proxy_networks`: where what serves them has its addresses, outside the cluster."""
+    are known to be nodes'. `proxy_networks`: where what serves routes has its addresses, outside the cluster."""
 
     namespaces: tuple[Namespace, ...] = ()
     workloads: tuple[Workload, ...] = ()
@@ -165,7 +166,6 @@ class Inventory:
     unread: tuple[Unread, ...] = ()
     node_addresses: tuple[IPNetwork, ...] = ()
     cluster_domain: str = "cluster.local"
-    proxy: str = ""
     proxy_networks: tuple[IPNetwork, ...] = ()
 
 
@@ -270,19 +270,26 @@ class Ir:
             self.traits.dialect,
             (*(g.as_tier(Selector.of({NAME_LABEL: g.namespace})) for g in self.grants), *self.tiers),
             slices=self.slices,
-            routes=(*map(_route, self.http), *map(_gateway_route, self.gateway_routes)),
-            proxy=self.traits.front.workload.id if self.traits.front else "",
+            routes=self._routes(),
             proxy_networks=self.traits.far_front.sources if self.traits.far_front else (),
             cluster_domain=self.dns.cluster_domain,
         )
 
+    def _routes(self) -> tuple[Route, ...]:
+        front, gates = (f.workload.id if f else "" for f in (self.traits.front, self.traits.gates))
+        own = (_route(route, front) for route in self.http)
+        return (*own, *(_gateway_route(route, gates) for route in self.gateway_routes))
 
-def _route(route: HttpRoute) -> Route:
+
+def _route(route: HttpRoute, proxy: str) -> Route:
     """As reachability has it: what its proxy calls."""
     backends = tuple(RouteBackend(route.namespace, b.service, b.port) for b in route.backends)
-    return Route("Ingress", route.namespace, route.name, backends, place=route.place, sources=route.allow_from)
+    return Route(
+        "Ingress", route.namespace, route.name, backends, place=route.place, sources=route.allow_from, proxy=proxy
+    )
 
 
-def _gateway_route(route: GatewayRoute) -> Route:
+def _gateway_route(route: GatewayRoute, proxy: str) -> Route:
     backends = tuple(dict.fromkeys(RouteBackend(b.namespace, b.service, b.port) for b in route.backends))
-    return Route(route.kind, route.namespace, route.name, backends, CARRIED[route.kind], place=route.place)
+    carried = CARRIED[route.kind]
+    return Route(route.kind, route.namespace, route.name, backends, carried, place=route.place, proxy=proxy)

@@ -61,10 +61,11 @@ def resolve_and_check(loaded: LoadedSpec, name: str, parts: Sequence[Part], repo
         return None
     context = Context(loaded, report, name)
     ir = resolve(loaded.spec, context)
+    ir = replace(ir, providers={part.layer: part.backend.name for part in parts})
     traits = Traits()
     for part in parts:
-        traits = part.backend.traits(ir, part.settings, traits)
-    ir = replace(ir, traits=traits, providers={part.layer: part.backend.name for part in parts})
+        traits = part.backend.traits(part.view(ir), part.settings, traits)
+    ir = replace(ir, traits=traits)
     if traits.pod_networks:
         where = tuple(found.network for found in traits.pod_networks)
         ir = replace(ir, network=replace(ir.network, pod_cidrs=where))

@@ -10,7 +10,7 @@ from netspec.analysis.routes import Rule, bare, rules
 from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import PodEnd
 from netspec.diagnostics import Path
-from netspec.ir.http import HttpBackend, HttpRoute
+from netspec.ir.http import Front, HttpBackend, HttpRoute
 from netspec.ir.model import Ir, Service, ServicePort
 from netspec.passes.context import Context
 from netspec.passes.gateways import backend_places, service_with_pods
@@ -26,9 +26,10 @@ _CUT_OFF = {
 
 def http(ir: Ir, context: Context) -> Ir:
     """What names no Service is left out."""
-    if {"ingress", "gateway"} <= ir.providers.keys():
-        message = f"the routes have one controller, not {ir.providers['ingress']} and {ir.providers['gateway']}"
-        context.report.error("NS846", ("stacks", ir.stack, "gateway"), message, "choose ingress or gateway")
+    fronts = ir.traits.fronts
+    if len({front.workload.namespace for front in fronts}) < len(fronts):
+        message = f"{ir.providers['gateway']} and {ir.providers['ingress']} are one program in one namespace"
+        context.report.error("NS846", ("stacks", ir.stack, "gateway"), message, "choose another of the two")
     kept = tuple(route for route in ir.http if _services(ir, route, context))
     _same(kept, context)
     _one_collector(kept, context)
@@ -43,26 +44,28 @@ def http(ir: Ir, context: Context) -> Ir:
 def behind_policies(ir: Ir, context: Context) -> Ir:
     """Whether the policies let the controller's own pods through to the backends: the last of the checks, when all
     policies are there."""
-    front = ir.traits.front
+    front, gates = ir.traits.front, ir.traits.gates
     if ir.traits.far_front is not None and ir.http:
         _reached_from_afar(ir, context)
-    if front is None:
-        return ir
     endpoints = Endpoints(ir.inventory)
-    for route in ir.http:
+    for route in ir.http if front else ():
         for backend, where in _backends(route):
-            _reached(ir, endpoints, service_port(ir, route, backend), where, context)
-    for gateway_route in ir.gateway_routes:
+            _reached(ir, front, endpoints, service_port(ir, route, backend), where, context)
+    for gateway_route in ir.gateway_routes if gates else ():
         for to, where in backend_places(gateway_route):
             if to.weight:
-                _reached(ir, endpoints, backend_port(ir, gateway_route, to), where, context)
+                _reached(ir, gates, endpoints, backend_port(ir, gateway_route, to), where, context)
     return ir
 
 
 def _reached(
-    ir: Ir, endpoints: Endpoints, found: tuple[Service, ServicePort] | None, where: Path, context: Context
+    ir: Ir,
+    front: Front | None,
+    endpoints: Endpoints,
+    found: tuple[Service, ServicePort] | None,
+    where: Path,
+    context: Context,
 ) -> None:
-    front = ir.traits.front
     if front is None or found is None:
         return
     source = PodEnd(front.workload.id)

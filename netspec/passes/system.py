@@ -20,8 +20,7 @@ def system(ir: Ir, _: Context) -> Ir:
     coredns = KUBE_DNS.pods(ir.dns.replicas if servers is None else servers, ContainerPort(_METRICS, "TCP", "metrics"))
     service = KUBE_DNS.front(ServicePort(_METRICS, _METRICS, "TCP", "metrics"))
     caches = (NODE_CACHE.pods(ir.traits.nodes),) if is_redirected(ir) else ()
-    front = ir.traits.front
-    if front is not None:
+    for front in ir.traits.fronts:
         labels = {NAME_LABEL: front.workload.namespace, **dict(front.labels)}
         ir = replace(
             ir,

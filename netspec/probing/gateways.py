@@ -36,7 +36,7 @@ def gateway_answers(ir: Ir) -> Iterator[FactProbe | FlowProbe]:
 
 def is_open(ir: Ir, port: int, protocol: str) -> bool:
     """Whether the outside host surely gets to the proxy's pods by a port of its Service."""
-    front, balancing = ir.traits.front, ir.traits.balancing
+    front, balancing = ir.traits.gates, ir.traits.balancing
     if front is None or not ir.traits.outside or front.service.type == "ClusterIP":
         return False
     if front.service.type == "LoadBalancer" and (balancing is None or not balancing.answered):
@@ -73,9 +73,9 @@ def _requests(ir: Ir, listening: Listening, gateway: Gateway, listener: Listener
 
 
 def gateway_fact(ir: Ir, fact: str, listener: Listener, ask: HttpAsk, expect: object, about: str) -> FactProbe:
-    assert ir.traits.front is not None
+    assert ir.traits.gates is not None
     return FactProbe(
-        f"fact:{fact}:{about}", fact, OUTSIDE, expect, ir.traits.front.service.id, listener.port, request=ask
+        f"fact:{fact}:{about}", fact, OUTSIDE, expect, ir.traits.gates.service.id, listener.port, request=ask
     )
 
 
@@ -172,8 +172,8 @@ def _certificate(ir: Ir, listener: Listener, entries: list[Entry]) -> Iterator[F
 
 
 def _streams(ir: Ir, listening: Listening, gateway: Gateway, listener: Listener) -> Iterator[FactProbe | FlowProbe]:
-    assert ir.traits.front is not None
-    service = ir.traits.front.service.id
+    assert ir.traits.gates is not None
+    service = ir.traits.gates.service.id
     for route, taken in listening.taken:
         if not any((g.id, x.name) == (gateway.id, listener.name) for g, x in taken):
             continue
@@ -191,7 +191,7 @@ def _streams(ir: Ir, listening: Listening, gateway: Gateway, listener: Listener)
             f"flow:gateway:{OUTSIDE}->{gateway.id}/{listener.name}:{listener.port}/UDP",
             OUTSIDE,
             service,
-            "load-balancer" if ir.traits.front.service.type == "LoadBalancer" else "node-port",
+            "load-balancer" if ir.traits.gates.service.type == "LoadBalancer" else "node-port",
             listener.port,
             "UDP",
             Outcome.CONNECTED,

@@ -64,7 +64,7 @@ class Drift:
 
 
 def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
-    """Policies of the spec's own namespaces and of its proxy's one by one; those of others, and labels, by the
+    """Policies of the spec's own namespaces and of its proxies' one by one; those of others, and labels, by the
     connections they change.
     `pods`: those that run, for policies that select pods which the spec does not have."""
     if objects.problem:
@@ -72,8 +72,7 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
     depends = any(i["kind"] in CILIUM_POLICIES for i in objects.items)
     around = ("Namespace", *_AROUND) if depends else ("Namespace",)
     items = [i for i in objects.items if i["kind"] in around or is_policy(i)]
-    front = ir.traits.front
-    own = {n.name for n in ir.namespaces if not n.system} | ({front.workload.namespace} if front else set())
+    own = {n.name for n in ir.namespaces if not n.system} | {front.workload.namespace for front in ir.traits.fronts}
     known = json.dumps({"kind": "List", "items": [i for i in items if not _is_refused(i)]})
     reading = read_texts([("the cluster", known)])
     live = reading.inventory
@@ -139,10 +138,8 @@ def _finding(what: str, command: str, policy: str, more: frozenset[str] = frozen
 
 def _door(ir: Ir, policy: NetworkPolicy) -> frozenset[str]:
     """What a policy for the proxy's own pods explains: all that comes in by them."""
-    front = ir.traits.front
-    if front is None or not _selects(policy, [(front.workload.namespace, front.workload.labels)]):
-        return frozenset()
-    return frozenset({f"service:{front.service.id}"})
+    doors = [f for f in ir.traits.fronts if _selects(policy, [(f.workload.namespace, f.workload.labels)])]
+    return frozenset(f"service:{front.service.id}" for front in doors)
 
 
 def _unread(stack: str, item: Item) -> Finding:

@@ -130,7 +130,11 @@ class Evidence:
     def _of_edge(self, observation: Observation, probe: FactProbe) -> Iterator[Finding]:
         """A load balancer, a proxy and its routes: what does not come in goes by them."""
         front, own = self.ir.traits.front, probe_tag(probe.id)
-        door = {f"service:{front.service.id}"} if front else set()
+        is_gate = probe.fact.startswith("gateway") or probe.fact == "reference-grant"
+        fronts = self.ir.traits.fronts
+        if is_gate or probe.fact.startswith("ingress"):
+            fronts = tuple(f for f in fronts if f == (self.ir.traits.gates if is_gate else front))
+        door = {f"service:{f.service.id}" for f in fronts}
         missing = observation.observed is None
         said = "it is not there" if missing else "; ".join(list(places(probe.expect, observation.observed))[:3])
         made = {id_: route.id for route in self.ir.http if front for _, id_ in front.objects_of(route)}
@@ -142,7 +146,7 @@ class Evidence:
             id_ = probe.subject.rpartition(" ")[2]
             of_it = {f"route:{route.id}" for route in self.ir.http if id_.startswith(f"{route.id}.")}
             yield Finding(what, set_back(self.ir.stack), frozenset({own, *of_it}))
-        elif probe.fact.startswith("gateway") or probe.fact == "reference-grant":
+        elif is_gate:
             what = f"{_GATEWAY_FACTS.get(probe.fact, probe.fact)} {probe.subject} "
             what += "is missing" if missing else f"is not as the spec has it: {said}"
             yield Finding(what, set_back(self.ir.stack), frozenset({own, *(self._of_gateway(probe) or door)}))
@@ -171,9 +175,8 @@ class Evidence:
     def _too_few(self, observation: Observation, probe: FactProbe) -> Finding:
         """Pods of a Deployment, through which everything from outside may go; how many there are of one that is scaled
         is nobody's to set but the autoscaler's."""
-        front = self.ir.traits.front
         tags = {probe_tag(probe.id), f"workload:{probe.subject}"}
-        tags |= {f"service:{front.service.id}"} if front and front.workload.id == probe.subject else set()
+        tags |= {f"service:{f.service.id}" for f in self.ir.traits.fronts if f.workload.id == probe.subject}
         what = f"Deployment {probe.subject} has {observation.observed} ready pods, and must have {probe.expect}"
         command = set_back(self.ir.stack)
         if probe.subject == KUBE_DNS.workload_id and self.ir.dns.autoscale:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from netspec.analysis.exposure import exposures
 from netspec.analysis.matrix import ports_text
-from netspec.ir.http import Front
+from netspec.ir.gateways import CARRIED
 from netspec.ir.model import Inventory, Ir, Service, Workload
 from netspec.manifests.read import read_texts
 from netspec.probes import FactProbe
@@ -75,7 +75,6 @@ def _services_and_routes(ir: Ir, own: set[str], items: Sequence[Item], state: St
         yield Thing(service.namespace, f"Service {service.id}", "service", service.id, _doors(there, service, state))
     resources = {(i["kind"], id_of(i)): f"{i['kind'].lower()}.{of_group(i)}" for i in known if of_group(i)}
     front = ir.traits.front or ir.traits.far_front
-    door = front.service.id if isinstance(front, Front) else ""
     ours = {made for route in ir.http for made in (front.objects_of(route) if front else ())}
     ours |= {(route.kind, route.id) for route in ir.gateway_routes}
     for unread in (u for u in reading.inventory.unread if "routes" in u.makes and u.namespace in own):
@@ -83,7 +82,8 @@ def _services_and_routes(ir: Ir, own: set[str], items: Sequence[Item], state: St
         if (unread.kind, id_) in ours:
             continue
         way = "a way in, as its kind says, which is not analysed"
-        yield Thing(unread.namespace, f"{unread.kind} {id_}", resources[unread.kind, id_], id_, way, door)
+        kind = unread.kind
+        yield Thing(unread.namespace, f"{kind} {id_}", resources[kind, id_], id_, way, _door(ir, kind))
     all_services = {s.id for s in reading.inventory.services}
     for route in (r for r in reading.inventory.routes if (r.kind, r.id) not in ours):
         targets = {f"{b.namespace}/{b.service}" for b in route.backends}
@@ -91,7 +91,14 @@ def _services_and_routes(ir: Ir, own: set[str], items: Sequence[Item], state: St
         led_to = sorted(t for t in targets & all_services if t.partition("/")[0] in own)
         opens = f"a way from outside to Service {', '.join(led_to)}" if led_to else ""
         for namespace in touched[:1]:
-            yield Thing(namespace, f"{route.kind} {route.id}", resources[route.kind, route.id], route.id, opens, door)
+            resource, door = resources[route.kind, route.id], _door(ir, route.kind)
+            yield Thing(namespace, f"{route.kind} {route.id}", resource, route.id, opens, door)
+
+
+def _door(ir: Ir, kind: str) -> str:
+    """The Service in front of the proxy that may serve such a route."""
+    front = ir.traits.gates if kind in CARRIED and ir.traits.gates else ir.traits.front
+    return front.service.id if front else ""
 
 
 def _doors(inventory: Inventory, service: Service, state: State) -> str:

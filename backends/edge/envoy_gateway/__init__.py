@@ -6,8 +6,6 @@ has no burst, its external authorisation asks for the request's own path below t
 its error pages are texts and not a Service's. It signs no certificate for the outside, and its wildcard is any number
 of labels."""
 
-from dataclasses import replace
-
 from netspec.backends.edge.envoy_gateway.checks import check
 from netspec.backends.edge.envoy_gateway.install import (
     CONTROLLER,
@@ -21,7 +19,7 @@ from netspec.backends.edge.envoy_gateway.install import (
 from netspec.backends.edge.envoy_gateway.routes import EXTENSION, GROUP, GRPC, NAME, NAMESPACE, TLS, objects
 from netspec.backends.edge.envoy_gateway.routes import HTTP as HTTP_ROUTE
 from netspec.backends.edge.envoy_gateway.settings import EnvoyGatewaySettings
-from netspec.backends.edge.gatewayapi import Bound, gateway_facts, gateway_ports, reserved, service_port
+from netspec.backends.edge.gatewayapi import Bound, gateway_facts, gateway_ports, reserved, service_port, serving
 from netspec.backends.edge.ingresses import own_namespace, proxy
 from netspec.catalogue import IMAGES
 from netspec.diagnostics import Report
@@ -98,7 +96,7 @@ class EnvoyGateway(Backend):
             suffixes=("", ".http"),
             users=UsersSecret(".htpasswd"),
         )
-        return replace(traits, front=front)
+        return serving(ir, traits, front)
 
     def check(self, ir: Ir, settings: EnvoyGatewaySettings, needs: Needs, report: Report) -> None:
         own_namespace(ir, NAMESPACE, "Envoy Gateway", report)

@@ -25,6 +25,7 @@ from netspec.backends.edge.gatewayapi import (
     reserved,
     route_objects,
     service_port,
+    serving,
 )
 from netspec.backends.edge.ingresses import ProxySettings, balanced_by, makes_beside, own_namespace, placed, proxy
 from netspec.backends.edge.traefik.install import NAME, NAMESPACE, PING, PODS, deployment, front_service
@@ -73,7 +74,7 @@ class TraefikGateway(Backend):
     def traits(self, ir: Ir, settings: TraefikGatewaySettings, traits: Traits) -> Traits:
         ports = [service_port(b, b.number, _point(b.number)) for b in gateway_ports(ir)]
         pair = proxy(ir, settings, "gateway", NAMESPACE, (NAME, NAME), PODS, ports)
-        return replace(traits, front=Front(*pair, _point(80), _point(443), kind="HTTPRoute"))
+        return serving(ir, traits, Front(*pair, _point(80), _point(443), kind="HTTPRoute"))
 
     def check(self, ir: Ir, settings: TraefikGatewaySettings, needs: Needs, report: Report) -> None:
         own_namespace(ir, NAMESPACE, "Traefik", report)

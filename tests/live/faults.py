@@ -1,10 +1,12 @@
 """The table of faults that a verification must catch: test_faults.py tests each row, `make faults` prints it."""
 
 import faults_bgp
+import faults_doors
 import faults_edge
 import faults_gateways
 import faults_names
 import faults_objects
+import faults_options
 import faults_paths
 import faults_ways
 from faulting import MADE, Fault
@@ -15,7 +17,7 @@ from live_cluster import STACK
 _EVERY = (faults_objects, faults_ways, faults_paths)
 _OF_STACKS = {
     "names": (faults_names,),
-    "edge": (faults_edge,),
+    "edge": (faults_options, faults_edge, faults_doors),
     "edge-haproxy": (faults_edge,),
     "gateways": (faults_gateways,),
     "dev-bgp": (*_EVERY, faults_bgp),

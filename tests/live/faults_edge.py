@@ -23,7 +23,7 @@ _KINDS = {
 _NO_PORT = 9
 
 
-def _front(live: Live) -> Front:
+def front_of(live: Live) -> Front:
     front = live.ir.traits.front
     assert front is not None
     return front
@@ -60,7 +60,7 @@ def certificate_expired(live: Live) -> Iterator[Expected]:
 
 @fault("a route to a port that its Service lacks")
 def backend_port_wrong(live: Live) -> Iterator[Expected]:
-    route, kind = _route(live), _front(live).kind
+    route, kind = _route(live), front_of(live).kind
     resource, port = _KINDS[kind]
     with kept(live, resource, route.name, "-n", route.namespace):
         change = [{"op": "replace", "path": port, "value": _NO_PORT}]
@@ -70,7 +70,7 @@ def backend_port_wrong(live: Live) -> Iterator[Expected]:
 
 @fault("a route deleted")
 def route_deleted(live: Live) -> Iterator[Expected]:
-    route, kind = _route(live), _front(live).kind
+    route, kind = _route(live), front_of(live).kind
     resource, _ = _KINDS[kind]
     with kept(live, resource, route.name, "-n", route.namespace):
         live.kubectl("delete", resource, route.name, "-n", route.namespace)
@@ -90,7 +90,7 @@ def passwords_gone(live: Live) -> Iterator[Expected]:
 @fault("a route taken by somebody else's")
 def route_stolen(live: Live) -> Iterator[Expected]:
     """By one that counts more, or, where routes have a class, by a controller that the class is given to."""
-    route, front = _route(live), _front(live)
+    route, front = _route(live), front_of(live)
     if front.kind == "Ingress":
         with kept(live, "ingressclass", _class(live)) as thing:
             live.kubectl("delete", "ingressclass", thing["metadata"]["name"])
@@ -126,7 +126,7 @@ def _stealing(kind: str, route: HttpRoute, namespace: str, service: str) -> dict
 
 @fault("the proxy scaled to nothing")
 def proxy_gone(live: Live) -> Iterator[Expected]:
-    workload = _front(live).workload
+    workload = front_of(live).workload
     selector = ",".join(f"{key}={value}" for key, value in workload.labels.items())
     try:
         patched(live, "deployment", workload.id, {"spec": {"replicas": 0}})
@@ -163,7 +163,7 @@ def _nowhere(live: Live, daemonset: str) -> Iterator[None]:
 
 @fault("the proxy's namespace closed")
 def proxy_closed(live: Live) -> Iterator[Expected]:
-    namespace = _front(live).workload.namespace
+    namespace = front_of(live).workload.namespace
     spec = {"podSelector": {}, "policyTypes": ["Ingress"]}
     meta = {"name": NAME, "namespace": namespace}
     policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec}

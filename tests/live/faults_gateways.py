@@ -91,6 +91,6 @@ def listener_moved(live: Live) -> Iterator[Expected]:
     with kept(live, _GATEWAYS, gateway.name, "-n", gateway.namespace):
         change = [{"op": "replace", "path": "/spec/listeners/0/port", "value": 8081}]
         patched(live, _GATEWAYS, gateway.id, change, "json")
-        front = live.ir.traits.front
-        assert front is not None
-        yield Expected([f"Service {front.service.id} is not the spec's"])
+        gates = live.ir.traits.gates
+        assert gates is not None
+        yield Expected([f"Service {gates.service.id} is not the spec's"])

@@ -9,7 +9,7 @@ from netspec.backends.edge.haproxy import HaproxySettings
 from netspec.backends.registry import REGISTRY
 from netspec.compiler import compile_spec
 from netspec.ir.model import Ir
-from netspec.probes import COPIES, DOOR_FACTS, SOCKET, TIMES, TRACES, FactProbe, HttpAsk, Probe
+from netspec.probes import DOOR_FACTS, FactProbe, HttpAsk, Probe
 from netspec.probing.facts import fact_probe
 from netspec.probing.http import http_answers
 from netspec.spec.load import load
@@ -82,15 +82,18 @@ def test_a_route_that_is_gone_and_one_that_says_something_else(stack: tuple[Ir, 
 
 def test_an_option_of_a_route_that_is_gone_or_says_something_else(stack: tuple[Ir, dict[str, Probe]]) -> None:
     """It explains what the route answers."""
-    probes, fact = stack[1], "fact:ingress-option:Middleware shop/api.body"
+    probes, fact = stack[1], "fact:ingress-option:Middleware shop/staff.auth"
     probe = probes[fact]
     assert isinstance(probe, FactProbe) and isinstance(probe.read, ObjectRead)
     missing = Readings(objects={probe.read: []}).observe(probe, STATE)
     found = Evidence(stack[0], STATE, Drift(), Undeclared(), {fact: missing}).findings()
-    assert [f.what for f in found] == ["Middleware shop/api.body is missing"]
-    answer = "fact:http-answer:POST:https://shop.example.com/api:16385"
-    assert _told(stack, {answer: {"status": 200}, fact: {"spec": {"buffering": {"maxRequestBodyBytes": 32768}}}}) == [
-        "Middleware shop/api.body is not the spec's: spec.buffering.maxRequestBodyBytes is 32768, the spec says 16384"
+    assert [f.what for f in found] == ["Middleware shop/staff.auth is missing"]
+    auth = {**probe.expect["spec"]["forwardAuth"], "address": "http://web.shop.svc.cluster.local:80/verify"}
+    answer = "fact:http-answer:GET:staff.example.com/hostname:refused"
+    assert _told(stack, {answer: {"status": 200}, fact: {"spec": {"forwardAuth": auth}}}) == [
+        "Middleware shop/staff.auth is not the spec's: spec.forwardAuth.address is "
+        "'http://web.shop.svc.cluster.local:80/verify', "
+        "the spec says 'http://gatekeeper.shop.svc.cluster.local:80/verify'"
     ]
 
 
@@ -120,7 +123,7 @@ def test_certificates_that_are_refused_for_one_reason_are_one_cause(stack: tuple
 def test_what_the_stack_is_asked_at_its_door(stack: tuple[Ir, dict[str, Probe]]) -> None:
     _, probes = stack
     kinds = {p.fact for p in probes.values() if isinstance(p, FactProbe) and p.request}
-    assert kinds == set(DOOR_FACTS) - {SOCKET, TIMES, COPIES, TRACES}
+    assert kinds == set(DOOR_FACTS)
     asked = [p.request for p in probes.values() if isinstance(p, FactProbe) and p.request]
     assert {ask.tls for ask in asked} == {True, False} and all(isinstance(ask, HttpAsk) for ask in asked)
 

@@ -40,7 +40,7 @@ PODS = {
 #: Names of the proxy's ports; a port below 1024 is 10000 higher on the pods.
 HTTP, HTTPS = "http-80", "https-443"
 SHIFT = 10000
-READY = "envoy-gateway"
+READY, SERVED = "envoy-gateway", "envoy"
 _CRDS = (
     *(f"{kind}.{GROUP}" for kind in ("gatewayclasses", "gateways", "referencegrants")),
     *RESOURCES.values(),
@@ -68,11 +68,17 @@ def install(ir: Ir, settings: EnvoyGatewaySettings) -> tuple[Node, ...]:
     kind = node(_class(), proxy.id)
     grants = [placed(obj, ready.id) for obj in (*_grants(ir), *grant_objects(ir))]
     out: list[Node] = [namespace, chart, ready, proxy, kind, *grants]
-    if ir.http:
-        gateway = _beside(ir, node(_gateway(ir), kind.id, *balanced_by(ir), wait=False))
-        out += [gateway, *(placed(obj, gateway.id) for route in ir.http for obj in objects(ir, route))]
     gateways = [_beside(ir, placed(obj, kind.id, *balanced_by(ir), wait=False)) for obj in gateway_objects(ir, NAME)]
-    return (*out, *gateways, *(placed(obj, *(g.id for g in gateways)) for obj in route_objects(ir)))
+    out += [*gateways, *(placed(obj, *(g.id for g in gateways)) for obj in route_objects(ir))]
+    if ir.http:
+        own = _beside(ir, node(_gateway(ir), kind.id, *balanced_by(ir), wait=False))
+        gateways.append(own)
+        out += [own, *(placed(obj, own.id) for route in ir.http for obj in objects(ir, route))]
+    if gateways:
+        # The controller makes Envoy's pods when there is a Gateway.
+        served = (Condition(f"deployments/{PROXY}", "Available", NAMESPACE),)
+        out.append(ReadyNode(SERVED, served, tuple(g.id for g in gateways), timeout=600))
+    return tuple(out)
 
 
 def _beside(ir: Ir, gateway: ManifestNode) -> ManifestNode:

@@ -136,7 +136,7 @@ class _Proxy(BaseHTTPRequestHandler):
     count = 0
 
     def do_GET(self) -> None:
-        host = self.headers["Host"]
+        host = self.headers["Host"].partition(":")[0]
         type(self).count += 1
         pod = "web-1" if "pod=1" in self.headers.get("Cookie", "") else f"web-{self.count % 2}"
         if host == "shares.test":

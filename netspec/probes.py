@@ -39,8 +39,8 @@ REDIRECT, SUCCESS = "redirect", "success"
 #: Facts that take several requests to one route, or are of the connection below them.
 SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS = "http-weights", "http-sticky", "http-rate-limit", "certificate", "old-tls"
 
-#: The fact that a call of gRPC is answered: of gRPC's health checking protocol, workload's name -> what it says.
-GRPC, HEALTH = "grpc-answer", "/grpc.health.v1.Health/Check"
+#: The fact that calls of gRPC are answered: those of one message, and one of several.
+GRPC = "grpc-answer"
 
 #: Facts that take more than a request and its answer: a WebSocket, an answer that comes late, a Service that gets
 #: copies, a collector that is told.

@@ -5,7 +5,9 @@ web-socket   HTTP at the paths that netspec asks agnhost for, and any request ma
              it says back with the pod's name before it (RFC 6455)
 authorizer   says who may: 200 with each HEADER to who has the token that everybody knows, 403 to who has another,
              401 to who has none
-collector    takes traces: OTLP over gRPC, in clear (HTTP/2, RFC 9113), of which it reads what it needs
+grpc         any call, of one message or of several: each, of less than 16 KiB, gets back what it says with the pod's
+             name before it, as it comes (gRPC in clear: HTTP/2, RFC 9113)
+collector    takes traces: OTLP over gRPC, of which it reads what it needs
 
 All of it is said on standard output: requests as agnhost says them, and of each span its trace, itself and its parent.
 """
@@ -18,8 +20,7 @@ import struct
 import sys
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from typing import ClassVar
@@ -151,10 +152,10 @@ def _long(size: int) -> bytes:
     return struct.pack(">Q", size)
 
 
-# OTLP
+# gRPC
 
 #: Of a frame: its length, type, flags and stream (RFC 9113, 4.1); types, and a flag of each.
-_DATA, _HEADERS, _SETTINGS, _PING, _WINDOW_UPDATE = 0, 1, 4, 6, 8
+_DATA, _HEADERS, _RESET, _SETTINGS, _PING, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 8
 _END, _ACK, _END_HEADERS, _PADDED = 1, 1, 4, 8
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #: :status 200 is entry 8 of HPACK's static table, content-type its name 31 (RFC 7541, appendix A), not indexed.
@@ -167,10 +168,10 @@ def http2(type_: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return struct.pack(">I", len(payload))[1:] + bytes([type_, flags]) + struct.pack(">I", stream) + payload
 
 
-def collect(connection: socket.socket) -> None:
-    """One connection of a client of gRPC. Whatever is called is an export, and is answered so; what a client says in
-    headers is not read."""
-    bodies: dict[int, bytes] = defaultdict(bytes)
+def calls(connection: socket.socket, answer: Callable[[bytes], bytes]) -> None:
+    """One connection of a client of gRPC: each message is answered by one as it comes, and a call ends well when its
+    client has ended it. What is called, and what a client says in headers, is not read."""
+    begun: dict[int, bytes] = {}
     with connection, connection.makefile("rb") as stream:
         if stream.read(len(_PREFACE)) != _PREFACE:
             return
@@ -184,22 +185,46 @@ def collect(connection: socket.socket) -> None:
                 if payload:
                     more = struct.pack(">I", len(payload))
                     connection.sendall(http2(_WINDOW_UPDATE, 0, 0, more) + http2(_WINDOW_UPDATE, 0, id_, more))
-                bodies[id_] += payload[1 : len(payload) - payload[0]] if flags & _PADDED else payload
+                data = payload[1 : len(payload) - payload[0]] if flags & _PADDED else payload
+                said = b"" if id_ in begun else http2(_HEADERS, _END_HEADERS, id_, _ANSWER)
+                whole, begun[id_] = told(begun.get(id_, b"") + data)
+                for message in map(answer, whole):
+                    said += http2(_DATA, 0, id_, b"\0" + struct.pack(">I", len(message)) + message)
                 if flags & _END:
-                    for line in spans(bodies.pop(id_)):
-                        print(line, flush=True)
-                    connection.sendall(
-                        http2(_HEADERS, _END_HEADERS, id_, _ANSWER)
-                        + http2(_DATA, 0, id_, bytes(5))  # an answer without fields
-                        + http2(_HEADERS, _END_HEADERS | _END, id_, _TRAILERS)
-                    )
+                    del begun[id_]
+                    said += http2(_HEADERS, _END_HEADERS | _END, id_, _TRAILERS)
+                connection.sendall(said)
+            elif type_ == _RESET:
+                begun.pop(id_, None)
 
 
-def spans(body: bytes) -> Iterator[str]:
-    """Of a call's message (gRPC, length-prefixed; an ExportTraceServiceRequest): "span TRACE ITSELF PARENT"."""
-    message = body[5 : 5 + int.from_bytes(body[1:5], "big")]
-    if body[:1] == b"\x01":
-        message = gzip.decompress(message)
+def told(data: bytes) -> tuple[list[bytes], bytes]:
+    """The messages (length-prefixed, perhaps compressed) that are whole, and what follows.
+
+    >>> told(b"\\0\\0\\0\\0\\2hi\\0\\0\\0\\0\\3no")
+    ([b'hi'], b'\\x00\\x00\\x00\\x00\\x03no')
+    """
+    found = []
+    while len(data) >= 5 and len(data) >= (end := 5 + int.from_bytes(data[1:5], "big")):
+        found.append(gzip.decompress(data[5:end]) if data[0] else data[5:end])
+        data = data[end:]
+    return found, data
+
+
+def echoed(message: bytes) -> bytes:
+    print(f"message of {len(message)} bytes", flush=True)
+    return f"{socket.gethostname()} ".encode() + message
+
+
+def collected(message: bytes) -> bytes:
+    """An export's answer has no fields."""
+    for line in spans(message):
+        print(line, flush=True)
+    return b""
+
+
+def spans(message: bytes) -> Iterator[str]:
+    """Of an ExportTraceServiceRequest: "span TRACE ITSELF PARENT"."""
     for of_resource in fields(message, 1):
         for of_scope in fields(of_resource, 2):
             for span in fields(of_scope, 2):
@@ -257,10 +282,11 @@ def listening(port: int) -> socket.socket:
 
 def serve(speech: str, sock: socket.socket, headers: tuple[str, ...] = ()) -> None:
     """For ever."""
-    if speech == "collector":
+    if speech in ("grpc", "collector"):
+        answer = collected if speech == "collector" else echoed
         while True:
             connection, _ = sock.accept()
-            threading.Thread(target=collect, args=(connection,), daemon=True).start()
+            threading.Thread(target=calls, args=(connection, answer), daemon=True).start()
     asked = {"web-socket": Handler, "authorizer": type("Asked", (Authorizer,), {"headers_given": headers})}
     server = ThreadingHTTPServer(("", 0), asked[speech], bind_and_activate=False)
     server.socket.close()

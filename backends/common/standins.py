@@ -1,8 +1,7 @@
 """Stand-in workloads: agnhost serves each declared port and carries the tools that probes run with. What it does not
-speak (WebSockets, OTLP, and who may of external authentication) a program of netspec's own does, server.py.
+speak (WebSockets, gRPC, OTLP, and who may of external authentication) a program of netspec's own does, server.py.
 
-Source of the arguments: agnhost's `netexec`, `grpc-health-checking` and `pause` commands
-(k8s.io/kubernetes/test/images/agnhost).
+Source of the arguments: agnhost's `netexec` and `pause` commands (k8s.io/kubernetes/test/images/agnhost).
 """
 
 import hashlib
@@ -35,7 +34,7 @@ _STARTED = "Initialized"
 
 
 #: What netspec's own program serves; the ConfigMap that it comes in; where a container finds that, and a certificate.
-_PROGRAMMED: frozenset[Speech] = frozenset({"web-socket", "authorizer", "collector"})
+_PROGRAMMED: frozenset[Speech] = frozenset({"web-socket", "grpc", "authorizer", "collector"})
 _PROGRAM, _PROGRAM_AT, _CERTIFICATE_AT = "netspec-stand-in", "/program", "/certificate"
 
 
@@ -239,9 +238,7 @@ def _of_container(
 
 
 def _server(port: ContainerPort, spare: int, workload: Workload, speaks: Spoken) -> dict[str, Any]:
-    """netexec always serves HTTP: beside a UDP or SCTP port it listens on a port that the workload does not declare. In
-    gRPC agnhost serves the health checking protocol, under the workload's name; what that is told by HTTP goes to such
-    a port too."""
+    """netexec always serves HTTP: beside a UDP or SCTP port it listens on a port that the workload does not declare."""
     tcp = port.protocol == "TCP"
     # /healthz answers 200 only once the UDP server has started.
     ready: dict[str, Any] = (
@@ -261,10 +258,7 @@ def _server(port: ContainerPort, spare: int, workload: Workload, speaks: Spoken)
 def _serving(name: str, port: ContainerPort, spare: int, workload: Workload, speaks: Spoken) -> dict[str, Any]:
     speech = speaks.by_port.get(port.port) if port.protocol == "TCP" else None
     match speech:
-        case "grpc":
-            to_health = f"--service={workload.name}"
-            return _container(name, ["grpc-health-checking", f"--port={port.port}", f"--http-port={spare}", to_health])
-        case "web-socket" | "authorizer" | "collector":
+        case "web-socket" | "grpc" | "authorizer" | "collector":
             headers = speaks.headers if speech == "authorizer" else ()
             command = ["python3", "-u", f"{_PROGRAM_AT}/server.py", speech, str(port.port), *headers]
             mount = {"name": "program", "mountPath": _PROGRAM_AT, "readOnly": True}

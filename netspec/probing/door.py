@@ -10,7 +10,6 @@ from netspec.ir.model import Ir
 from netspec.probes import (
     CERTIFICATE,
     GRPC,
-    HEALTH,
     KEPT,
     LIMIT,
     OLD_TLS,
@@ -20,7 +19,7 @@ from netspec.probes import (
     FactProbe,
     HttpAsk,
 )
-from netspec.probing.exchanges import exchanges, passed_on
+from netspec.probing.exchanges import NO_METHOD, calls, exchanges, method_below, passed_on
 from netspec.probing.http import (
     BURST,
     ECHO,
@@ -185,14 +184,12 @@ def _limit(ir: Ir, rule: Rule, headers: tuple[tuple[str, str], ...]) -> Iterator
 
 
 def _grpc(ir: Ir, found: list[Rule], own: list[Rule], headers: tuple[tuple[str, str], ...]) -> Iterator[FactProbe]:
-    """The health checking protocol of a stand-in that is alone behind the route, which answers for its own name."""
+    """A method of each path; and one that no rule has, if there is such."""
     for rule in own:
         pods, tls = behind_rule(ir, rule), rule.route.tls is not None
-        ask = HttpAsk("POST", host_of(rule), HEALTH, tls=tls, headers=headers)
-        if len(pods) == 1 and chosen(found, ask.host, ask.path) == rule and (rule.host or not tls):
-            name = pods[0].partition("/")[2]
-            yield door_fact(ir, GRPC, ask, rule.route, {name: "SERVING", "nobody": "NOT_FOUND"})
-            return
+        ask = HttpAsk("POST", host_of(rule), method_below(bare(rule.path)), tls=tls, headers=headers)
+        if pods and chosen(found, ask.host, ask.path) == rule and (rule.host or not tls):
+            yield door_fact(ir, GRPC, ask, rule.route, calls(pods, chosen(found, ask.host, NO_METHOD) is None))
 
 
 def _client(ir: Ir, found: list[Rule]) -> Iterator[FactProbe]:

@@ -1,5 +1,6 @@
 """What the front door does that a request and its answer do not show: WebSockets, answers that come late, copies,
-traces; and who may where a Service says so, or where the pods end HTTPS themselves. Each with its negative.
+traces, calls of gRPC; and who may where a Service says so, or where the pods end HTTPS themselves. Each with its
+negative.
 """
 
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ LONGEST, TOO_LATE = 5, 2
 COPIED = 5
 #: Where a stand-in waits for as long as it is told.
 SHELL = "/shell"
+#: A method of gRPC that no spec names; how many messages are sent, each in a call and all in one.
+NO_METHOD, _MESSAGES = "/netspec.Nobody/Call", 2
 _Headers = tuple[tuple[str, str], ...]
 
 
@@ -61,6 +64,21 @@ def passed_on(ir: Ir, route: HttpRoute) -> Iterator[FactProbe]:
             namespace, _, name = pods[0].partition("/")
             expect = {"from": f"Secret {namespace}/{own_certificate(name)}", "problem": ""}
             yield door_fact(ir, CERTIFICATE, ask._replace(path="/"), route, expect, host)
+
+
+def method_below(path: str) -> str:
+    """A method of gRPC that a path takes.
+
+    >>> method_below(""), method_below("/shop.Cart"), method_below("/shop.Cart/Add")
+    ('/netspec.Echo/Call', '/shop.Cart/Call', '/shop.Cart/Add')
+    """
+    return path if path.count("/") > 1 else f"{path or '/netspec.Echo'}/Call"
+
+
+def calls(pods: list[str], is_bounded: bool) -> dict[str, object]:
+    """What must be seen of calls that `pods` answer. `is_bounded`: NO_METHOD is called too, which nobody serves."""
+    expect: dict[str, object] = {"from": pods, "calls": _MESSAGES, "in one call": _MESSAGES}
+    return expect | ({"of no rule": "UNIMPLEMENTED"} if is_bounded else {})
 
 
 def _external(ir: Ir, found: list[Rule], rule: Rule) -> Iterator[FactProbe]:

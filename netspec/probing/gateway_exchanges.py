@@ -12,12 +12,11 @@ from netspec.probes import (
     CERTIFICATE,
     COPIES,
     GRPC,
-    HEALTH,
     TIMES,
     FactProbe,
     HttpAsk,
 )
-from netspec.probing.exchanges import COPIED, LONGEST, SHELL
+from netspec.probing.exchanges import COPIED, LONGEST, NO_METHOD, SHELL, calls, method_below
 from netspec.probing.gateways import gateway_fact, host_of, is_open, stand_ins
 from netspec.probing.http import ECHO, TELLS
 
@@ -80,11 +79,13 @@ def _leading_to(listening: Listening, entry: Entry, wanted: str) -> HttpAsk | No
 
 
 def _grpc(ir: Ir, listening: Listening, entry: Entry) -> Iterator[FactProbe]:
-    """Of a stand-in that is alone behind the rule."""
+    """A method of the match; and one that no rule has, if there is such."""
     pods = stand_ins(ir, entry.route, [b for b in entry.rule.backends if b.weight], frozenset({"grpc"}))
-    ask = _ask(listening, entry, HEALTH, "POST")
-    if ask is not None and len(pods) == 1:
-        yield _fact(ir, GRPC, entry, ask, {pods[0].partition("/")[2]: "SERVING", "nobody": "NOT_FOUND"})
+    ask = _ask(listening, entry, method_below(entry.match.bare), "POST")
+    if ask is not None and pods:
+        other = Request(ask.host, NO_METHOD, "POST", dict(ask.headers), {})
+        alone = listening.chosen(entry.listener.port, ask.tls, other) is None
+        yield _fact(ir, GRPC, entry, ask, calls(pods, alone))
 
 
 def _times(ir: Ir, listening: Listening, entry: Entry) -> Iterator[FactProbe]:

@@ -40,10 +40,9 @@ from netspec.probing.exchanges import TOO_LATE
 from netspec.toolchain.programs import last_line
 from netspec.verify.access import Access
 from netspec.verify.client import BROKEN, Answer, Client, Connect, handshake
-from netspec.verify.exchanges import Seen, copies_seen, logs, socket_seen, times_seen, traces_seen
+from netspec.verify.exchanges import Seen, calls_seen, copies_seen, logs, socket_seen, times_seen, traces_seen
 from netspec.verify.model import Observation, Status
 from netspec.verify.resolve import Resolver, Unresolved
-from netspec.verify.rpc import health
 from netspec.verify.state import State, pods_by_workload
 from netspec.verify.streams import Stream
 
@@ -152,8 +151,7 @@ class Door:
             case name if name == LIMIT:
                 return limited(probe.expect, lambda: client.ask(ask).status)
             case name if name == GRPC:
-                said = health(connect, ask, list(probe.expect))
-                return said == probe.expect, said, ""
+                return calls_seen(probe.expect, ask, connect, self.workloads)
             case name if name == SOCKET:
                 return socket_seen(probe.expect, ask, connect, self.workloads)
             case name if name == TIMES:

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from netspec.probes import HttpAsk
+from netspec.probing.exchanges import NO_METHOD
 from netspec.probing.http import NOBODY
 from netspec.toolchain.programs import last_line
 from netspec.verify.access import Access
 from netspec.verify.client import Client, Connect
+from netspec.verify.rpc import called
 from netspec.verify.websocket import exchanged
 
 #: Seconds: until copies, and spans, which collectors are told of in batches, must have come; between two looks.
@@ -54,6 +56,20 @@ def socket_seen(expect: Mapping[str, Any], ask: HttpAsk, connect: Connect, pods:
     if "of nobody" in expect:
         seen["of nobody"] = exchanged(connect, ask._replace(host=NOBODY), texts)[0]
     return seen == expect, seen, "" if seen == expect else ", ".join(came)
+
+
+def calls_seen(expect: Mapping[str, Any], ask: HttpAsk, connect: Connect, pods: Mapping[str, str]) -> Seen:
+    """Of gRPC. A message is sent when the one before has been answered: a proxy that waits for the end is seen."""
+    texts = [secrets.token_hex(8) for _ in range(expect["calls"])]
+    other = NO_METHOD if "of no rule" in expect else ""
+    apart, together, of_other = called(connect, ask, texts, other)
+    said = [text.partition(" ")[::2] for text in (*apart, *together)]
+    workloads = {pods.get(pod, pod) for pod, _ in said}
+    seen: dict[str, Any] = {"from": expect["from"] if workloads <= set(expect["from"]) else sorted(workloads)}
+    for name, came in (("calls", apart), ("in one call", together)):
+        seen[name] = sum(text.endswith(f" {sent}") for text, sent in zip(came, texts, strict=False))
+    seen |= {"of no rule": of_other} if other else {}
+    return seen == expect, seen, "" if seen == expect else ", ".join((*apart, *together))
 
 
 def times_seen(expect: Mapping[str, Any], ask: HttpAsk, client: Client, read: Logs, late: float) -> Seen:

@@ -5,57 +5,63 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from netspec.probes import HttpAsk
 from netspec.verify.client import Connect, handshake
 from netspec.verify.streams import PATIENCE
 
-#: grpc.health.v1.HealthCheckResponse.ServingStatus
-_SERVING = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
 #: What the library says where nobody answered: not the server's word.
 _NOBODY = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 _CHUNK = 65536
 
 
-def health(connect: Connect, ask: HttpAsk, services: Sequence[str]) -> dict[str, str]:
-    """Service -> what the health checking protocol says of it, or the call's status. Raises OSError where no answer
-    came."""
+def called(connect: Connect, ask: HttpAsk, texts: Sequence[str], other: str = "") -> tuple[list[str], list[str], str]:
+    """What comes of each text in a call of its own, and in one call, each sent when the one before was answered; and of
+    a call of the method `other`. In place of an answer the call's status. Raises OSError where none came."""
     import grpc
 
-    out: dict[str, str] = {}
     with _channel(connect, ask) as channel:
-        call = channel.unary_unary(ask.path)
-        for service in services:
-            try:
-                out[service] = _status(call(_named(service), timeout=PATIENCE, metadata=_metadata(ask)))
-            except grpc.RpcError as error:
-                out[service] = _code(error)
-    return out
+        call = partial(_answer, channel, ask.headers)
+        apart = [call(ask.path, text) for text in texts]
+        of_other = call(other, "") if other else ""
+        together: list[str] = []
+        to_send: SimpleQueue[bytes | None] = SimpleQueue()
+        answers = channel.stream_stream(ask.path)(
+            iter(to_send.get, None), timeout=PATIENCE, metadata=_metadata(ask.headers)
+        )
+        try:
+            for text in texts:
+                to_send.put(text.encode())
+                together.append(next(answers).decode(errors="replace"))
+        except grpc.RpcError as error:
+            # That single calls are answered is seen: what holds this one up is no lack of a server.
+            together.append(error.code().name)
+        finally:
+            to_send.put(None)
+    return apart, together, of_other
 
 
-def _named(service: str) -> bytes:
-    """A message whose first field is the name."""
-    return bytes([0x0A, len(service)]) + service.encode()
+def _answer(channel: Any, headers: Iterable[tuple[str, str]], method: str, text: str) -> str:
+    import grpc
+
+    try:
+        answer = channel.unary_unary(method)(text.encode(), timeout=PATIENCE, metadata=_metadata(headers))
+    except grpc.RpcError as error:
+        code = error.code().name
+        if code in _NOBODY:
+            raise OSError(f"{code}: {error.details()}") from error
+        return str(code)
+    return str(answer.decode(errors="replace"))
 
 
-def _status(answer: bytes) -> str:
-    """Its one field is the status (0 is left out)."""
-    return _SERVING[answer[1] if len(answer) == 2 else 0]
-
-
-def _metadata(ask: HttpAsk) -> list[tuple[str, str]]:
-    return [(name.lower(), value) for name, value in ask.headers]
-
-
-def _code(error: Any) -> str:
-    code = error.code().name
-    if code in _NOBODY:
-        raise OSError(f"{code}: {error.details()}") from error
-    return str(code)
+def _metadata(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name.lower(), value) for name, value in headers]
 
 
 @contextmanager

@@ -19,8 +19,8 @@ _KINDS = {
     "Ingress": ("ingresses.networking.k8s.io", "/spec/rules/0/http/paths/0/backend/service/port/number"),
     "HTTPRoute": ("httproutes.gateway.networking.k8s.io", "/spec/rules/0/backendRefs/0/port"),
 }
-#: Of none that listens.
-_NO_PORT = 9
+#: Of none that listens, and of one that does.
+_NO_PORT, _HTTP = 9, 80
 
 
 def front_of(live: Live) -> Front:
@@ -98,7 +98,8 @@ def route_stolen(live: Live) -> Iterator[Expected]:
             with created(live, taken, "ingressclass"):
                 yield Expected([f"IngressClass {thing['metadata']['name']}"])
         return
-    other = next(s for s in live.ir.services if s.namespace != route.namespace and not s.system and s.selector)
+    strangers = (s for s in live.ir.services if s.namespace != route.namespace and not s.system and s.selector)
+    other = next(s for s in strangers if any(p.port == _HTTP for p in s.ports))
     with created(live, _stealing(front.kind, route, other.namespace, other.name), _KINDS[front.kind][0]):
         said = f"{front.kind} {other.namespace}/{NAME} is not in the spec and opens a way"
         yield Expected([said], statuses=_answers(live, route))
@@ -115,7 +116,7 @@ def _stealing(kind: str, route: HttpRoute, namespace: str, service: str) -> dict
         "kind": "Rule",
         "match": f"Host(`{route.hosts[0]}`)",
         "priority": 10**9,
-        "services": [{"kind": "Service", "name": service, "port": 80}],
+        "services": [{"kind": "Service", "name": service, "port": _HTTP}],
     }
     spec: dict[str, Any] = {"entryPoints": ["web"], "routes": [rule]}
     if route.tls is not None:

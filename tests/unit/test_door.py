@@ -23,7 +23,6 @@ from netspec.backends.common.standins import Spoken, controller
 from netspec.probes import (
     CERTIFICATE,
     GRPC,
-    HEALTH,
     LIMIT,
     OLD_TLS,
     SHARES,
@@ -287,36 +286,41 @@ def test_certificates(secure: tuple[int, str]) -> None:
     assert _look(port, "http-answer", "a.test", {"status": 200}, tls=True).status is Status.PASS
 
 
-def test_grpc_routes_are_asked_by_the_health_checking_protocol() -> None:
-    assert _facts(_route(protocol="grpc"))["grpc-answer:a.test/grpc.health.v1.Health/Check"] == {
-        **{"web": "SERVING", "nobody": "NOT_FOUND"}
-    }
+def test_grpc_routes_are_asked_by_calls_of_one_message_and_of_several() -> None:
     both = [{"service": "web", "port": 80}, {"service": "api", "port": 80}]
-    assert "grpc-answer" not in " ".join(_facts(_route(protocol="grpc", paths=[{"backends": both}])))
-    assert "grpc-answer" not in " ".join(_facts(_route(protocol="grpc", paths=[{"path": "/x.Y", "backends": WEB}])))
+    all_ = {"from": ["shop/web"], "calls": 2, "in one call": 2}
+    assert _facts(_route(protocol="grpc"))["grpc-answer:a.test/netspec.Echo/Call"] == all_
+    found = _facts(_route(protocol="grpc", paths=[{"path": "/x.Y", "backends": both}]))
+    # Here is a method that no rule takes.
+    assert found["grpc-answer:a.test/x.Y/Call"] == all_ | {
+        "from": ["shop/api", "shop/web"],
+        "of no rule": "UNIMPLEMENTED",
+    }
 
 
 def test_a_stand_in_behind_a_grpc_route_serves_grpc_and_is_not_asked_by_http() -> None:
     ir = _ir(_route(protocol="grpc"))
     web = ir.workloads_by_id["shop/web"]
-    (server,) = controller(web, 1, Spoken({8080: "grpc"}))["spec"]["template"]["spec"]["containers"]
-    assert server["args"] == ["grpc-health-checking", "--port=8080", "--http-port=61000", "--service=web"]
+    tools, server = controller(web, 1, Spoken({8080: "grpc"}))["spec"]["template"]["spec"]["containers"]
+    assert tools["args"] == ["pause"] and server["command"][-2:] == ["grpc", "8080"]
     said = [p.id for p in derive_probes(ir) if isinstance(p, FactProbe) and p.peer == "shop/web"]
     assert spoken(ir) == {("shop/web", 8080): "grpc"} and said == []
 
 
 @pytest.fixture(params=[False, True], ids=["in clear", "TLS"])
 def rpc(request: pytest.FixtureRequest) -> Iterator[tuple[int, bool]]:
-    """A server of the health checking protocol for the service web."""
+    """By gRPC's own library: a method that answers each message at once, and one that waits for the call's end."""
 
-    def check(message: bytes, context: Any) -> bytes:
-        if message != b"\x0a\x03web":
-            context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
-        return b"\x08\x01"
+    def at_once(messages: Iterator[bytes], _: Any) -> Iterator[bytes]:
+        return (b"web-1 " + message for message in messages)
 
-    server = grpc.server(futures.ThreadPoolExecutor(1))
-    handlers = {"Check": grpc.unary_unary_rpc_method_handler(check)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", handlers),))
+    def at_the_end(messages: Iterator[bytes], _: Any) -> Iterator[bytes]:
+        return (b"web-1 " + message for message in list(messages))
+
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    for service, method in (("shop.Cart", at_once), ("shop.Late", at_the_end)):
+        handlers = {"Call": grpc.stream_stream_rpc_method_handler(method)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     pair = [(key_pem().encode(), certificate_pem(["a.test"]).encode())]
     where = "127.0.0.1:0"
     tls = grpc.ssl_server_credentials(pair)
@@ -326,11 +330,17 @@ def rpc(request: pytest.FixtureRequest) -> Iterator[tuple[int, bool]]:
     server.stop(None)
 
 
-def test_calls_of_grpc(rpc: tuple[int, bool]) -> None:
+def test_calls_of_grpc(rpc: tuple[int, bool], monkeypatch: pytest.MonkeyPatch) -> None:
     port, tls = rpc
-    expect = {"web": "SERVING", "nobody": "NOT_FOUND"}
-    assert _look(port, GRPC, "a.test", expect, tls=tls, path=HEALTH).status is Status.PASS
-    assert _look(port, GRPC, "a.test", {"api": "SERVING"}, tls=tls, path=HEALTH).status is Status.WRONG
+    monkeypatch.setattr("netspec.verify.rpc.PATIENCE", 3.0)
+    expect = {"from": ["shop/web"], "calls": 2, "in one call": 2, "of no rule": "UNIMPLEMENTED"}
+    assert _look(port, GRPC, "a.test", expect, tls=tls, path="/shop.Cart/Call").status is Status.PASS
+    other = _look(port, GRPC, "a.test", expect | {"from": ["shop/api"]}, tls=tls, path="/shop.Cart/Call")
+    assert (other.status, other.observed["from"]) == (Status.WRONG, ["shop/web"])
+    nobody = _look(port, GRPC, "a.test", expect, tls=tls, path="/shop.Nobody/Call")
+    assert (nobody.observed["calls"], nobody.observed["in one call"]) == (0, 0)
+    late = _look(port, GRPC, "a.test", expect, tls=tls, path="/shop.Late/Call")
+    assert (late.status, late.observed["calls"], late.observed["in one call"]) == (Status.WRONG, 2, 0)
 
 
 def test_a_connection_through_another_host_s_program(secure: tuple[int, str]) -> None:

@@ -10,7 +10,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -84,7 +84,11 @@ def ask_door(
 
 @dataclass(frozen=True)
 class Door:
-    """`workloads`: pod's name -> its workload."""
+    """`workloads`: pod's name -> its workload.
+
+    Each door is a Service's port. One that has answered nothing to all attempts of a question is asked no other: all
+    would wait for as long.
+    """
 
     access: Access
     resolver: Resolver
@@ -92,6 +96,8 @@ class Door:
     asker: str
     address: str
     workloads: Mapping[str, str]
+    _answered: set[tuple[str, int]] = field(default_factory=set, init=False)
+    _silent: dict[tuple[str, int], str] = field(default_factory=dict, init=False)
 
     def run(self, probes: Sequence[FactProbe]) -> dict[str, Observation]:
         """An observation for each. Limits come last: what is asked before them counts."""
@@ -123,16 +129,22 @@ class Door:
         return Client(connect, probe.request.tls, probe.port)
 
     def _one(self, probe: FactProbe, client: Client, connect: Connect) -> Observation:
-        problem = ""
+        door, problem = (probe.peer, probe.port), ""
+        if door in self._silent:
+            return self._failed(probe, self._silent[door], 0)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 ok, seen, detail = self._look(probe, client, connect)
             except BROKEN as error:
                 problem = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
                 continue
+            self._answered.add(door)
             status = Status.PASS if ok else Status.WRONG
             return Observation(probe, status, seen, detail, self.asker, attempts=attempt)
-        return self._failed(probe, f"no answer from the front door: {problem}", ATTEMPTS)
+        why = f"no answer from the front door: {problem}"
+        if door not in self._answered:
+            self._silent[door] = why
+        return self._failed(probe, why, ATTEMPTS)
 
     def _failed(self, probe: FactProbe, why: str, attempts: int) -> Observation:
         return Observation(probe, Status.CHECK_FAILED, None, why, self.asker, attempts=attempts)

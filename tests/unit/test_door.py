@@ -6,6 +6,7 @@ import socket
 import ssl
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import closing
@@ -36,7 +37,7 @@ from netspec.toolchain.programs import Done
 from netspec.verify.about import About
 from netspec.verify.causes import Causes
 from netspec.verify.client import Client
-from netspec.verify.door import Door, limited, shared
+from netspec.verify.door import AT_ONCE, ATTEMPTS, Door, limited, shared
 from netspec.verify.model import Observation, Status
 from netspec.verify.state import parse_state
 from netspec.verify.streams import through
@@ -215,6 +216,35 @@ def _look(
     door = Door(_Access(pem), _Resolver(port), _stream, "out", "127.0.0.1", workloads)  # type: ignore[arg-type]
     probe = FactProbe("f", fact, "outside", expect, "p/p", 443, request=HttpAsk("GET", host, path, tls=tls))
     return door.run([probe])["f"]
+
+
+def test_a_door_that_answers_nothing_is_not_asked_everything(plain: int) -> None:
+    """Each question would wait for as long; another door is another matter."""
+    opened: Counter[int] = Counter()
+
+    class Resolver:
+        def door(self, probe: FactProbe) -> tuple[str, int]:
+            return "127.0.0.1", plain if probe.peer == "p/open" else 1
+
+    def stream(address: str, port: int) -> Any:
+        opened[port] += 1
+        if port == 1:
+            raise OSError("nobody there")
+        return _stream(address, port)
+
+    door = Door(_Access(""), Resolver(), stream, "out", "127.0.0.1", {"web-0": "shop/web"})  # type: ignore[arg-type]
+    probes = [
+        FactProbe(f"{peer}:{n}", "http-answer", "outside", {"status": 200}, peer, 80, request=HttpAsk("GET", host, "/"))
+        for peer in ("p/shut", "p/open")
+        for n, host in enumerate(f"{n}.test" for n in range(40))
+    ]
+    seen = door.run(probes)
+    assert {o.status for id_, o in seen.items() if id_.startswith("p/shut")} == {Status.CHECK_FAILED}
+    assert {o.detail for id_, o in seen.items() if id_.startswith("p/shut")} == {
+        "no answer from the front door: OSError: nobody there"
+    }
+    assert {o.status for id_, o in seen.items() if id_.startswith("p/open")} == {Status.PASS}
+    assert opened[1] <= AT_ONCE * ATTEMPTS and opened[plain] == 40
 
 
 def test_shares_and_clients_that_stay(plain: int) -> None:

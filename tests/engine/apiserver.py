@@ -95,7 +95,10 @@ class ApiServer:
         own = {"uid": old["metadata"]["uid"], "generation": 1, "resourceVersion": str(self._writes)}
         metadata = {**body["metadata"], **own}
         replicas = body.get("spec", {}).get("replicas", 1) if body["kind"] == "Deployment" else 0
-        status = {"observedGeneration": 1, "updatedReplicas": replicas, "availableReplicas": replicas}
+        status = {
+            "observedGeneration": 1,
+            **dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), replicas),
+        }
         return {**body, "metadata": metadata, "status": status}
 
     def change(self, path: str, change: Callable[[dict[str, Any]], None]) -> None:

@@ -163,18 +163,24 @@ def test_standin_refresh_sees_only_fields_that_were_written() -> None:
     assert wire.project({"spec": {"replicas": 3}}, live) == {"spec": {"replicas": 5}}
 
 
-def _deployment(ready: int, generation: int = 1) -> dict[str, Any]:
+def _deployment(ready: int, generation: int = 1, before: int = 0) -> dict[str, Any]:
     return {
         "kind": "Deployment",
         "metadata": {"generation": generation},
         "spec": {"replicas": 2},
-        "status": {"observedGeneration": 1, "updatedReplicas": ready, "availableReplicas": ready},
+        "status": {
+            "observedGeneration": 1,
+            "replicas": ready + before,
+            "updatedReplicas": ready,
+            "availableReplicas": ready,
+        },
     }
 
 
 def test_standin_readiness() -> None:
     assert cluster.ready(_deployment(2))
     assert not cluster.ready(_deployment(1))
+    assert not cluster.ready(_deployment(2, before=1)), "a pod of before is still there"
     assert not cluster.ready(_deployment(2, generation=2)), "the controller has not seen the change"
     established = {"conditions": [{"type": "Established", "status": "True"}]}
     assert cluster.ready({"kind": "CustomResourceDefinition", "status": established})

@@ -37,6 +37,9 @@ def ready(live: Json) -> bool:
     if have.get("observedGeneration") != live["metadata"]["generation"]:
         return False
     total = have.get("desiredNumberScheduled", 0) if live["kind"] == "DaemonSet" else want.get("replicas", 1)
+    # Pods of before count as available too, until they are gone (kubectl rollout status waits for the same).
+    if live["kind"] == "Deployment" and have.get("replicas", 0) != total:
+        return False
     return all(
         have.get(a, have.get(b, 0)) == total
         for a, b in (("updatedReplicas", "updatedNumberScheduled"), ("availableReplicas", "numberAvailable"))

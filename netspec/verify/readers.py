@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -86,12 +87,15 @@ def _lines_that_differ(wanted: str, text: str) -> list[str]:
 
 
 def read_facts(access: Access, site: Site, state: State, probes: Sequence[Probe]) -> Readings:
-    """All that these probes read, each object and each node asked once."""
+    """All that these probes read, each kind of objects and each node asked once."""
     reads = dict.fromkeys(p.read for p in probes if isinstance(p, FactProbe) and p.read is not None)
-    objects = [read for read in reads if isinstance(read, ObjectRead)]
+    by_resource: dict[str, list[ObjectRead]] = defaultdict(list)
+    for read in reads:
+        if isinstance(read, ObjectRead):
+            by_resource[read.resource].append(read)
     commands = dict.fromkeys([_MTU, *(read.command for read in reads if isinstance(read, NodeRead))])
     with ThreadPoolExecutor(4) as pool:
-        found = pool.map(lambda read: _get(access, read), objects)
+        found = pool.map(lambda reads: _get_all(access, reads), by_resource.values())
         said = pool.map(lambda node: _ask(site, node.name, list(commands)), state.nodes)
         answers = dict(zip((node.name for node in state.nodes), said, strict=True))
         problems = [answer for answer in answers.values() if isinstance(answer, str)]
@@ -99,7 +103,8 @@ def read_facts(access: Access, site: Site, state: State, probes: Sequence[Probe]
             command: {node: answer.get(command, "") for node, answer in answers.items() if isinstance(answer, dict)}
             for command in commands
         }
-        return Readings(nodes, dict(zip(objects, found, strict=True)), "; ".join(problems))
+        objects = {read: items for some in found for read, items in some.items()}
+        return Readings(nodes, objects, "; ".join(problems))
 
 
 def _ask(site: Site, node: str, commands: Sequence[str]) -> dict[str, str] | str:
@@ -112,6 +117,20 @@ def _ask(site: Site, node: str, commands: Sequence[str]) -> dict[str, str] | str
         return f"node {node} could not be asked: {last_line(result.stderr)}"
     rows = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
     return {command: rows.get(str(i), "") for i, command in enumerate(commands)}
+
+
+def _get_all(access: Access, reads: Sequence[ObjectRead]) -> "dict[ObjectRead, list[dict[str, Any]] | str]":
+    """Of one resource: of several objects the whole list, for a kubectl takes its time; one by one where it may not be
+    listed."""
+    whole = _get(access, ObjectRead(reads[0].resource, ())) if len(reads) > 1 else ""
+    if isinstance(whole, str):
+        return {read: _get(access, read) for read in reads}
+
+    def is_of(read: ObjectRead, item: Mapping[str, Any]) -> bool:
+        meta = item["metadata"]
+        return read.name in ("", meta["name"]) and read.namespace in ("", meta.get("namespace", ""))
+
+    return {read: [item for item in whole if is_of(read, item)] for read in reads}
 
 
 def _get(access: Access, read: ObjectRead) -> "list[dict[str, Any]] | str":

@@ -83,6 +83,36 @@ def test_the_commands_run_as_they_are_written() -> None:
     assert Local().status(probe(NodeRead("exit 3"), "")) is Status.CHECK_FAILED
 
 
+@pytest.mark.parametrize("may_list", [True, False])
+def test_objects_of_one_kind_are_read_at_once_where_they_may_be(may_list: bool) -> None:
+    routes = [
+        {"metadata": {"name": name, "namespace": namespace}, "spec": {"port": port}}
+        for namespace, name, port in (("a", "x", 1), ("a", "y", 2), ("b", "x", 3))
+    ]
+    asked = []
+
+    class Routes(Cluster):
+        def kubectl(self, *words: str, **_: object) -> "CompletedProcess[str]":
+            asked.append(words)
+            if "--all-namespaces" in words:
+                said = json.dumps({"items": routes})
+                return CompletedProcess(words, *((0, said, "") if may_list else (1, "", "Error: (Forbidden)")))
+            found = [r for r in routes if (r["metadata"]["name"], r["metadata"]["namespace"]) == (words[2], words[4])]
+            said = json.dumps(found[0]) if found else ""
+            return CompletedProcess(words, 0 if found else 1, said, "" if found else "Error (NotFound)")
+
+    def of(namespace: str, name: str, port: int) -> FactProbe:
+        read = ObjectRead("routes.example.com", (("port", Field("spec.port")),), name, namespace)
+        return probe(read, {"port": port}, f"{namespace}/{name}")
+
+    probes = [of("a", "x", 1), of("a", "y", 7), of("b", "x", 3), of("b", "y", 4)]
+    readings = Routes().readings(*probes)
+    seen = [readings.observe(p, STATE) for p in probes]
+    assert [o.status for o in seen] == [Status.PASS, Status.WRONG, Status.PASS, Status.WRONG]
+    assert seen[3].detail == "it is not there"
+    assert len(asked) == (1 if may_list else 5)
+
+
 def pool(cidr: str = "10.244.0.0/16", **spec: object) -> dict[str, Any]:
     return {"spec": {"cidr": cidr, "vxlanMode": "Always", "natOutgoing": True} | spec}
 

@@ -124,6 +124,12 @@ LIVE: dict[str, frozenset[Feature]] = {
             Feature.HTTP_ERROR_PAGES,
             Feature.HTTP_STICKY,
             Feature.HTTP_GRPC,
+            Feature.HTTP_EXTERNAL_AUTH,
+            Feature.HTTP_WEB_SOCKET,
+            Feature.HTTP_FIRST_BYTE,
+            Feature.HTTP_MIRROR,
+            Feature.HTTP_TRACING,
+            Feature.HTTP_PASSTHROUGH,
         }
     ),
     "haproxy": frozenset(

@@ -20,6 +20,7 @@ from live_cluster import STACK, Live
 
 from netspec.backends.registry import REGISTRY
 from netspec.compiler import compile_spec
+from netspec.ir.selectors import Selector
 from netspec.probes import HttpAsk
 from netspec.spec.load import loads
 from netspec.verify.client import BROKEN, Client
@@ -60,11 +61,12 @@ def objects(live: Live) -> list[dict[str, Any]]:
 def service(live: Live, policy: str) -> dict[str, Any]:
     """Before the pods of one that the spec has."""
     like = next(s for s in live.ir.services if s.type == "LoadBalancer" and s.name == "status")
+    assert isinstance(like.selector, Selector)
     port = like.ports[0]
     spec = {
         "type": "LoadBalancer",
         "externalTrafficPolicy": policy,
-        "selector": dict(like.selector or {}),
+        "selector": dict(like.selector.match_labels),
         "ports": [{"name": "http", "port": port.port, "targetPort": port.target_port}],
     }
     meta = {"name": NAME, "namespace": like.namespace, "annotations": {"metallb.io/address-pool": NAME}}

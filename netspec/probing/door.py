@@ -15,11 +15,10 @@ from netspec.probes import (
     OLD_TLS,
     SHARES,
     STAYS,
-    SUCCESS,
     FactProbe,
     HttpAsk,
 )
-from netspec.probing.exchanges import NO_METHOD, calls, exchanges, method_below, passed_on
+from netspec.probing.exchanges import NO_METHOD, calls, exchanges, method_below, passed_on, preflights
 from netspec.probing.http import (
     BURST,
     ECHO,
@@ -39,8 +38,8 @@ from netspec.probing.http import (
 #: A limit of more requests at once is not tried, nor one of more in a second: no client would reach it one by one.
 _LARGEST_BURST, _FASTEST = 100, 20
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
-#: What a backend is told to say, and a header that a request has though no spec names it.
-_SAID, _STRANGER = "netspec", "https://elsewhere.netspec.invalid"
+#: What a backend is told to say.
+_SAID = "netspec"
 
 
 def door_facts(ir: Ir) -> Iterator[FactProbe]:
@@ -122,16 +121,9 @@ def _options(ir: Ir, found: list[Rule], rule: Rule, headers: tuple[tuple[str, st
 
 
 def _cors(ir: Ir, rule: Rule) -> Iterator[FactProbe]:
-    """A preflight request (Fetch standard) of a page that may, and of one that may not."""
-    cors = rule.route.cors
-    if cors is None or "*" in "".join(cors.origins):
-        return
-    method = next((m for m in cors.methods if m not in ("GET", "HEAD", "POST")), cors.methods[0])
     tls = rule.route.tls is not None
-    for origin, allowed in ((cors.origins[0], True), (_STRANGER, False)):
-        given = (("Origin", origin), ("Access-Control-Request-Method", method))
-        ask = HttpAsk("OPTIONS", host_of(rule), bare(rule.path) or "/", tls=tls, headers=given)
-        expect: dict[str, object] = {"status": SUCCESS, "allows": True} if allowed else {"allows": False}
+    for origin, headers, expect in preflights(rule.route.cors):
+        ask = HttpAsk("OPTIONS", host_of(rule), bare(rule.path) or "/", tls=tls, headers=headers)
         yield answer(ir, ask, rule.route, expect, f":{origin}")
 
 

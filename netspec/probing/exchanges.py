@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 from netspec.analysis.callees import own_certificate
 from netspec.analysis.routes import Rule, bare, chosen
-from netspec.ir.http import HttpRoute
+from netspec.ir.http import Cors, HttpRoute
 from netspec.ir.model import Ir
 from netspec.probes import (
     CERTIFICATE,
     COPIES,
     SOCKET,
     STAND_IN_SAYS,
+    SUCCESS,
     TIMES,
     TRACES,
     FactProbe,
@@ -42,6 +43,8 @@ COPIED = 5
 SHELL = "/shell"
 #: A method of gRPC that no spec names; how many messages are sent, each in a call and all in one.
 NO_METHOD, _MESSAGES = "/netspec.Nobody/Call", 2
+#: An origin that no spec names.
+_STRANGER = "https://elsewhere.netspec.invalid"
 _Headers = tuple[tuple[str, str], ...]
 
 
@@ -64,6 +67,16 @@ def passed_on(ir: Ir, route: HttpRoute) -> Iterator[FactProbe]:
             namespace, _, name = pods[0].partition("/")
             expect = {"from": f"Secret {namespace}/{own_certificate(name)}", "problem": ""}
             yield door_fact(ir, CERTIFICATE, ask._replace(path="/"), route, expect, host)
+
+
+def preflights(cors: Cors | None) -> Iterator[tuple[str, _Headers, dict[str, object]]]:
+    """Origin, headers and what must come of a preflight request (Fetch standard) of a page that may, and of one that
+    may not; none where any may."""
+    if cors is None or "*" in "".join(cors.origins):
+        return
+    method = next((m for m in cors.methods if m not in ("GET", "HEAD", "POST")), cors.methods[0])
+    for origin, expect in ((cors.origins[0], {"status": SUCCESS, "allows": True}), (_STRANGER, {"allows": False})):
+        yield origin, (("Origin", origin), ("Access-Control-Request-Method", method)), dict(expect)
 
 
 def method_below(path: str) -> str:

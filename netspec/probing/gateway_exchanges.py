@@ -1,5 +1,5 @@
 """Requests through the Gateways of a spec that take more than an answer: calls of gRPC, HTTPS that the pods
-end themselves, answers that come late, copies (netspec.probing.exchanges is the same for HTTP routes)."""
+end themselves, answers that come late, copies, CORS (netspec.probing.exchanges is the same for HTTP routes)."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from netspec.probes import (
     FactProbe,
     HttpAsk,
 )
-from netspec.probing.exchanges import COPIED, LONGEST, NO_METHOD, SHELL, calls, method_below
+from netspec.probing.exchanges import COPIED, LONGEST, NO_METHOD, SHELL, calls, method_below, preflights
 from netspec.probing.gateways import gateway_fact, host_of, is_open, stand_ins
 from netspec.probing.http import ECHO, TELLS
 
@@ -52,10 +52,11 @@ def _of_entry(ir: Ir, listening: Listening, entry: Entry) -> Iterator[FactProbe]
     elif entry.rule.redirect is None:
         yield from _times(ir, listening, entry)
         yield from _copies(ir, listening, entry)
+        yield from _cors(ir, listening, entry)
 
 
-def _fact(ir: Ir, fact: str, entry: Entry, ask: HttpAsk, expect: object) -> FactProbe:
-    about = f"{entry.gateway.id}/{entry.listener.name}:{ask.host}{ask.path}"
+def _fact(ir: Ir, fact: str, entry: Entry, ask: HttpAsk, expect: object, more: str = "") -> FactProbe:
+    about = f"{entry.gateway.id}/{entry.listener.name}:{ask.host}{ask.path}{more}"
     return gateway_fact(ir, fact, entry.listener, ask._replace(route=entry.route.id), expect, about)
 
 
@@ -105,6 +106,15 @@ def _copies(ir: Ir, listening: Listening, entry: Entry) -> Iterator[FactProbe]:
     if pods and to and not set(pods) & set(to) and ask is not None:
         of_each = COPIED * len(entry.rule.mirrors)
         yield _fact(ir, COPIES, entry, ask, {"answers": COPIED, "copies": of_each, "to": to})
+
+
+def _cors(ir: Ir, listening: Listening, entry: Entry) -> Iterator[FactProbe]:
+    ask = _ask(listening, entry, entry.match.bare or "/", "OPTIONS")
+    if ask is None or ask.method != "OPTIONS":
+        return
+    for origin, headers, expect in preflights(entry.rule.cors):
+        asked = ask._replace(headers=(*ask.headers, *headers))
+        yield _fact(ir, "http-answer", entry, asked, expect, f":OPTIONS:{origin}")
 
 
 def _passed_on(ir: Ir, listening: Listening, gateway: Gateway, listener: Listener) -> Iterator[FactProbe]:

@@ -207,7 +207,8 @@ class Resolver:
         return self._outside_address
 
     def _udp_data(self, probe: FlowProbe) -> str:
-        behind = [self._workloads[w] for w in (*probe.backends, probe.destination) if w in self._workloads]
+        """For who answers: behind a Service, which may have the name of others' pods (a proxy's), its backends."""
+        behind = [self._workloads[w] for w in probe.backends or (probe.destination,) if w in self._workloads]
         return UDP_DATA["dns" if any(not w.stand_in for w in behind) else "agnhost"]
 
     def _addresses(self, probe: FlowProbe, asker: Asker) -> list[tuple[str, int, bool | None]]:

@@ -153,5 +153,9 @@ LIVE: dict[str, frozenset[Feature]] = {
         }
     ),
 }
-#: Controller -> the spec below stacks/, and its stack.
-STACKS: dict[str, tuple[str, str]] = {"traefik": ("edge.yaml", "edge"), "haproxy": ("haproxy.yaml", "edge-haproxy")}
+#: Controller -> the specs below stacks/, each with its stack.
+STACKS: dict[str, tuple[tuple[str, str], ...]] = {
+    "traefik": (("edge.yaml", "edge"),),
+    "haproxy": (("haproxy.yaml", "edge-haproxy"),),
+    "envoy-gateway": (("front.yaml", "front"), ("gateways.yaml", "gateways")),
+}

@@ -80,14 +80,17 @@ def test_the_tables_of_controllers_are_current(request: pytest.FixtureRequest) -
 
 @pytest.mark.parametrize("controller", LIVE)
 def test_what_was_seen_on_a_cluster_is_asked_again_by_a_stack(controller: str) -> None:
-    """Its routes have the features, and questions through its front door are among what `verify` asks."""
-    file, stack = STACKS[controller]
-    result = compile_spec(load(PAGE.parent.parent / "stacks" / file), stack, REGISTRY)
-    assert result.ir is not None and controller in result.ir.providers.values()
-    given = {feature for route in result.ir.http for feature in route.features()}
+    """Their routes have the features, and questions through its front door are among what `verify` asks."""
+    given: set[Feature] = set()
+    for file, stack in STACKS[controller]:
+        result = compile_spec(load(PAGE.parent.parent / "stacks" / file), stack, REGISTRY)
+        assert result.ir is not None and controller in result.ir.providers.values()
+        given |= {feature for route in result.ir.http for feature in route.features()}
+        given |= {feature for route in result.ir.gateway_routes for feature in route.features()}
+        given |= {Feature.GATEWAYS} if result.ir.gateways else set()
+        asked = {p.request.route for p in result.probes if isinstance(p, FactProbe) and p.request is not None}
+        assert {route.id for route in result.ir.http} <= asked
     assert LIVE[controller] <= given
-    asked = {p.request.route for p in result.probes if isinstance(p, FactProbe) and p.request is not None}
-    assert {route.id for route in result.ir.http} <= asked
 
 
 def test_the_feature_table_is_current(request: pytest.FixtureRequest) -> None:

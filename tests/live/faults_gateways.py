@@ -30,10 +30,11 @@ def _plain(live: Live) -> GatewayRoute:
 
 
 def _wrong(live: Live, route: GatewayRoute, path: str) -> dict[str, Status]:
-    """That what it is asked for at a path is answered otherwise than it must be."""
+    """That what it is asked for at a path is answered otherwise than it must be, by the listeners that it names."""
     host = route.hostnames[0]
-    wanted = [p.id for p in live.probes if p.id.startswith("fact:http-answer:") and p.id.endswith(f":{host}{path}")]
-    return {id_: Status.WRONG for id_ in wanted if f":GET:{host}" in id_ or f":POST:{host}" in id_}
+    at = [f"fact:http-answer:{p.namespace}/{p.name}/{p.section}:GET:{host}{path}" for p in route.parents]
+    assert set(at) <= {p.id for p in live.probes}
+    return dict.fromkeys(at, Status.WRONG)
 
 
 @fault("a grant taken away")

@@ -15,7 +15,7 @@ import yaml
 from airgap import build, engine
 from airgap.recipes.gateways import SUITE_IMAGES
 from netspec.toolchain.engine import choose
-from tests.gatewayapi.controllers import CONTROLLERS, CORE, Controller
+from tests.gatewayapi.controllers import ALWAYS, CONTROLLERS, CORE, Controller
 from tests.gatewayapi.results import PAGE, ROOT, Results, keep, page, read
 
 OUT = ROOT / "out" / "gateway-conformance"
@@ -27,7 +27,7 @@ def kubectl(*words: str, stdin: str = "") -> None:
 
 def suite(options: argparse.Namespace, controller: Controller, report: Path) -> list[str]:
     profiles = options.profiles.split(",") if options.profiles else controller.profiles
-    features = [*sorted(CORE), *(controller.extended if options.extended else ())]
+    features = dict.fromkeys((*sorted(CORE), *ALWAYS, *(controller.extended if options.extended else ())))
     words = [
         str(build.bin_dir("gateway-conformance") / "conformance"),
         *("-test.v", "-test.timeout", f"{options.minutes}m", "-test.run", "^TestConformance$"),

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from faulting import Expected, created, fault, kept, patched
-from faults_edge import proxy_closed as proxy_closed
 from live_cluster import Live
 
 from netspec.ir.gateways import GatewayBackend, GatewayRoute

@@ -113,7 +113,7 @@ def compare(ir: Ir, objects: Objects, pods: Sequence[Pod] = ()) -> Drift:
             )
             for kind, name in dict.fromkeys(t.object for t in others if tiers[t.id])
         ),
-        *(_unread(ir.stack, i) for i in items if _is_refused(i) and i["metadata"].get("namespace", "") in ("", *own)),
+        *(_unread(ir.stack, i) for i in items if _is_refused(i) and _is_near(i, own) and not _is_made(ir, i)),
         *(Finding(d.message, up, frozenset({_SAID})) for d in reading.diagnostics if d.severity is Severity.ERROR),
     ]
     listed = [*(f"policy {name}" for name in idle), *(name for name, governs in tiers.items() if not governs)]
@@ -140,6 +140,16 @@ def _door(ir: Ir, policy: NetworkPolicy) -> frozenset[str]:
     """What a policy for the proxy's own pods explains: all that comes in by them."""
     doors = [f for f in ir.traits.fronts if _selects(policy, [(f.workload.namespace, f.workload.labels)])]
     return frozenset(f"service:{front.service.id}" for front in doors)
+
+
+def _is_near(item: Item, own: set[str]) -> bool:
+    return item["metadata"].get("namespace", "") in ("", *own)
+
+
+def _is_made(ir: Ir, item: Item) -> bool:
+    """A controller's policy on a route: what it says, answers show."""
+    front = ir.traits.front
+    return front is not None and any((item["kind"], id_of(item)) in front.objects_of(r) for r in ir.http)
 
 
 def _unread(stack: str, item: Item) -> Finding:

@@ -15,6 +15,7 @@ from netspec.backends.edge.envoy_gateway.install import (
     PROXY,
     SHIFT,
     install,
+    offers_http2,
 )
 from netspec.backends.edge.envoy_gateway.routes import EXTENSION, GROUP, GRPC, NAME, NAMESPACE, TLS, objects
 from netspec.backends.edge.envoy_gateway.routes import HTTP as HTTP_ROUTE
@@ -36,6 +37,7 @@ _STATUS = {
     GRPC: ("gateway-route", f"grpcroutes.{GROUP}", "status.parents", ("Accepted", "ResolvedRefs")),
     TLS: ("gateway-route", f"tlsroutes.{GROUP}", "status.parents", ("Accepted", "ResolvedRefs")),
     "SecurityPolicy": ("gateway-policy", f"securitypolicies.{EXTENSION}", "status.ancestors", ("Accepted",)),
+    "ClientTrafficPolicy": ("gateway-policy", f"clienttrafficpolicies.{EXTENSION}", "status.ancestors", ("Accepted",)),
     "BackendTrafficPolicy": (
         "gateway-policy",
         f"backendtrafficpolicies.{EXTENSION}",
@@ -92,7 +94,7 @@ class EnvoyGateway(Backend):
             HTTP,
             HTTPS,
             kind=HTTP_ROUTE,
-            also=(GRPC, TLS),
+            also=(GRPC, TLS, "SecurityPolicy"),
             suffixes=("", ".http"),
             users=UsersSecret(".htpasswd"),
         )
@@ -121,7 +123,8 @@ class EnvoyGateway(Backend):
             gateway = ObjectRead(f"gateways.{GROUP}", fields, NAME, NAMESPACE, parse="conditions")
             good = {"Accepted": "True", "Programmed": "True"}
             out.append(Fact("gateway", f"{NAMESPACE}/{NAME}", good, gateway))
-        for obj in (o for route in ir.http for o in objects(ir, route) if o["kind"] in _STATUS):
+        of_routes = [o for route in ir.http for o in objects(ir, route)]
+        for obj in (o for o in (*of_routes, *offers_http2(ir)) if o["kind"] in _STATUS):
             fact, resource, where, conditions = _STATUS[obj["kind"]]
             name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
             read = ObjectRead(resource, (("conditions", Field(where)),), name, namespace, parse="conditions")

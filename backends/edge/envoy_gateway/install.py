@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
+from netspec.analysis.gateway_routes import Listening
 from netspec.backends.edge.envoy_gateway.routes import (
     API,
     EXTENSION,
@@ -44,7 +45,10 @@ READY, SERVED = "envoy-gateway", "envoy"
 _CRDS = (
     *(f"{kind}.{GROUP}" for kind in ("gatewayclasses", "gateways", "referencegrants")),
     *RESOURCES.values(),
-    *(f"{kind}.{EXTENSION}" for kind in ("envoyproxies", "securitypolicies", "backendtrafficpolicies")),
+    *(
+        f"{kind}.{EXTENSION}"
+        for kind in ("envoyproxies", "securitypolicies", "backendtrafficpolicies", "clienttrafficpolicies")
+    ),
     f"httproutefilters.{EXTENSION}",
 )
 
@@ -74,6 +78,7 @@ def install(ir: Ir, settings: EnvoyGatewaySettings) -> tuple[Node, ...]:
         own = _beside(ir, node(_gateway(ir), kind.id, *balanced_by(ir), wait=False))
         gateways.append(own)
         out += [own, *(placed(obj, own.id) for route in ir.http for obj in objects(ir, route))]
+    out += [placed(obj, ready.id) for obj in offers_http2(ir)]
     if gateways:
         # The controller makes Envoy's pods when there is a Gateway.
         served = (Condition(f"deployments/{PROXY}", "Available", NAMESPACE),)
@@ -84,6 +89,24 @@ def install(ir: Ir, settings: EnvoyGatewaySettings) -> tuple[Node, ...]:
 def _beside(ir: Ir, gateway: ManifestNode) -> ManifestNode:
     """A Gateway has a Service, which may make a load balancer beside the cluster."""
     return replace(gateway, outlives=makes_beside(ir))
+
+
+def offers_http2(ir: Ir) -> list[Manifest]:
+    """One for each listener that gRPC comes to by HTTPS: of listeners whose certificates have a name in common Envoy
+    Gateway offers HTTP/1.1 alone, for browsers take one connection of HTTP/2 for all its names, where it is not told
+    (internal/gatewayapi/listener.go, checkOverlappingCertificates)."""
+    hosts = sorted({host for route in ir.http if route.grpc and route.tls for host in route.hosts or ("",)})
+    found = [(NAMESPACE, NAME, listener(host)) for host in hosts]
+    of_calls = [where for route, where in Listening.of(ir).taken if route.kind == "GRPCRoute"]
+    secure = {(g.namespace, g.name, x.name) for where in of_calls for g, x in where if x.protocol == "HTTPS"}
+    return [_offers(*where) for where in (*found, *sorted(secure))]
+
+
+def _offers(namespace: str, gateway: str, section: str) -> Manifest:
+    """Its name ends in that of the listener, which has no other."""
+    target = {"group": GROUP, "kind": "Gateway", "name": gateway, "sectionName": section}
+    spec = {"targetRefs": [target], "tls": {"alpnProtocols": ["h2", "http/1.1"]}}
+    return manifest(POLICIES, "ClientTrafficPolicy", f"{gateway}.{section}", namespace, spec=spec)
 
 
 def secured(ir: Ir) -> dict[str, list[HttpRoute]]:

@@ -13,6 +13,8 @@ from netspec.analysis.routes import bare, chosen, rewritten, rules
 from netspec.backends.registry import REGISTRY
 from netspec.compiler import CompileResult, compile_spec
 from netspec.spec.load import loads
+from netspec.verify.drift import compare
+from netspec.verify.objects import Objects
 from netspec.verify.readers import parse_conditions
 from tests.edge.gatewayspec import _spec
 
@@ -279,3 +281,28 @@ def test_a_method_that_loses_to_headers() -> None:
     assert _refused_rules(header, method)
     assert not _refused_rules(method | {"path": {"value": "/x"}}, two)
     assert not _refused_rules(method, two | {"method": "GET"})
+
+
+def test_http2_is_offered_where_grpc_comes_by_https() -> None:
+    """Hosts that share a certificate are offered HTTP/1.1 alone by default."""
+    secret = {"secret": "all"}
+    routes = [route("pages", "a.test", tls=secret), route("calls", "b.test", tls=secret, protocol="grpc")]
+    offered = made(compiled(routes), "ClientTrafficPolicy")
+    (policy,) = offered.values()
+    (target,) = policy["spec"]["targetRefs"]
+    assert (target["name"], target["sectionName"]) == ("netspec", "https.b.test")
+    assert policy["spec"]["tls"] == {"alpnProtocols": ["h2", "http/1.1"]}
+    assert not made(compiled([routes[0]]), "ClientTrafficPolicy")
+
+
+def test_its_policies_on_routes_are_no_strangers_to_the_cluster() -> None:
+    ir = compiled([route("login", "a.test", basicAuth={"secret": "users"})]).ir
+    assert ir is not None
+
+    def found(name: str) -> tuple[str, ...]:
+        meta = {"name": name, "namespace": "shop"}
+        item = {"apiVersion": "gateway.envoyproxy.io/v1alpha1", "kind": "SecurityPolicy", "metadata": meta, "spec": {}}
+        return compare(ir, Objects((item,))).policies
+
+    assert "SecurityPolicy shop/other is not in the spec, and not analysed" in found("other")
+    assert not [said for said in found("login") if "SecurityPolicy" in said]

@@ -385,21 +385,16 @@ def test_traces(start: Any, packed: bool, told: str) -> None:
 
 
 def test_the_program_answers_each_message_of_a_call_as_it_comes(start: Any) -> None:
-    """gRPC's own library is the client, several calls at once over one connection."""
-    pod = start("grpc")
-    name = socket.gethostname().encode()
+    """gRPC's own library is the client, with another call meanwhile."""
+    pod, name, to_send = start("grpc"), socket.gethostname().encode(), SimpleQueue[bytes | None]()
     with grpc.insecure_channel(f"127.0.0.1:{pod.port}", compression=grpc.Compression.Gzip) as channel:
-        first, second = SimpleQueue[bytes | None](), SimpleQueue[bytes | None]()
-        one, other = (channel.stream_stream("/a.B/Call")(iter(q.get, None), timeout=10) for q in (first, second))
+        answers = channel.stream_stream("/a.B/Call")(iter(to_send.get, None), timeout=10)
         for text in (b"1", b"22" * 500):
-            for to_send, answers in ((first, one), (second, other)):
-                to_send.put(text)
-                assert next(answers) == name + b" " + text
-        first.put(None)
-        assert list(one) == [] and one.code() is grpc.StatusCode.OK
-        assert channel.unary_unary("/c.D/Call")(b"alone", timeout=10) == name + b" alone"
-        second.put(None)
-        assert list(other) == []
+            to_send.put(text)
+            assert next(answers) == name + b" " + text
+            assert channel.unary_unary("/c.D/Call")(b"alone", timeout=10) == name + b" alone"
+        to_send.put(None)
+        assert list(answers) == [] and answers.code() is grpc.StatusCode.OK
 
 
 def test_a_long_call_in_many_frames(start: Any) -> None:

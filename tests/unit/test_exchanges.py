@@ -385,7 +385,6 @@ def test_traces(start: Any, packed: bool, told: str) -> None:
 
 
 def test_the_program_answers_each_message_of_a_call_as_it_comes(start: Any) -> None:
-    """gRPC's own library is the client, with another call meanwhile."""
     pod, name, to_send = start("grpc"), socket.gethostname().encode(), SimpleQueue[bytes | None]()
     with grpc.insecure_channel(f"127.0.0.1:{pod.port}", compression=grpc.Compression.Gzip) as channel:
         answers = channel.stream_stream("/a.B/Call")(iter(to_send.get, None), timeout=10)

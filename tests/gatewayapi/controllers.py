@@ -10,8 +10,8 @@ NAME = "gateway-conformance"
 PROFILES = ("GATEWAY-HTTP", "GATEWAY-GRPC", "GATEWAY-TLS", "GATEWAY-TCP", "GATEWAY-UDP")
 #: Features that a controller has by its profile: what is asked without `--extended`.
 CORE = frozenset({"Gateway", "ReferenceGrant", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"})
-#: Claimed with the core: a controller without it is asked to refuse it.
-ALWAYS = ("TLSRouteModeTerminate",)
+#: Claimed with the core: a controller without them is asked to refuse them.
+ALWAYS = ("TLSRouteModeTerminate", "TLSRouteModeMixed")
 #: Of HTTPRoutes, in both controllers.
 _COMMON = (
     *("HTTPRouteQueryParamMatching", "HTTPRouteMethodMatching", "HTTPRouteResponseHeaderModification"),

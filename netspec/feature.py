@@ -54,6 +54,7 @@ class Feature(StrEnum):
     HTTP_TLS = "http-tls"
     HTTP_SELF_SIGNED = "http-self-signed"
     HTTP_WILDCARD = "http-wildcard-hosts"
+    HTTP_REGEX = "http-regex-paths"
     HTTP_REDIRECT = "http-redirect-to-https"
     HTTP_WEIGHTS = "http-weights"
     HTTP_GRPC = "http-grpc"
@@ -143,6 +144,7 @@ SUMMARIES: dict[Feature, str] = {
     Feature.HTTP_TLS: "HTTPS",
     Feature.HTTP_SELF_SIGNED: "HTTPS with a certificate that the controller signs itself",
     Feature.HTTP_WILDCARD: "hosts with a wildcard, which is one label",
+    Feature.HTTP_REGEX: "paths by regular expression, which is for a whole path",
     Feature.HTTP_REDIRECT: "plain HTTP redirected to HTTPS",
     Feature.HTTP_WEIGHTS: "backends that share a path by weight",
     Feature.HTTP_GRPC: "backends that speak HTTP/2 in clear (gRPC)",

@@ -119,7 +119,8 @@ def _ingress(ir: Ir, secure: bool, request: Request) -> Walk:
     if rule is None:
         return Walk((Step("route", "none takes it", passes=False),), "404", False)
     route = rule.route
-    where = f"{'exactly' if rule.path.exact else 'prefix'} {bare(rule.path) or '/'}"
+    kind = "exactly" if rule.path.exact else "pattern" if rule.path.regex else "prefix"
+    where = f"{kind} {bare(rule.path) or '/'}"
     steps = [Step("route", f"ingress {route.id}", f"host {rule.host}" if rule.host else "it is for any host")]
     steps.append(Step("rule", where))
     if route.redirect_to_https and not secure:

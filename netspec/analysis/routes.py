@@ -2,12 +2,14 @@
 
 Precedence is that of the Gateway API (HTTPRouteRule) and of Ingress, which agree for what a spec can say: of the hosts
 that match, the one given whole before a wildcard, before none; of that host's paths the exact one, else the longest
+pattern (the Gateway API leaves to implementations where these stand: here as Envoy Gateway has them), else the longest
 prefix, by whole segments. The winner's backends are all that counts: no other route is tried where they fail.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from netspec.analysis.pathpatterns import example, takes
 from netspec.ir.http import HttpPath, HttpRoute
 
 
@@ -22,14 +24,15 @@ class Rule(NamedTuple):
     def priority(self) -> int:
         """Higher wins; two that may match one request and are equal have the same host and path.
 
-        A host counts more than any path: of one more than half of what a rule can get.
+        A host counts more than any path, and what kind a path is more than how long.
         """
         kind = 0 if not self.host else 1 if self.host.startswith("*.") else 2
-        return (kind * _HOSTS + len(self.host)) * _PATHS + 2 * len(bare(self.path)) + self.path.exact
+        of_path = 2 if self.path.exact else 1 if self.path.regex else 0
+        return ((kind * _HOSTS + len(self.host)) * 3 + of_path) * _PATHS + len(bare(self.path))
 
 
-#: More than a host name, and twice a path, can have characters.
-_HOSTS, _PATHS = 256, 1100
+#: More than a host name, and a path, can have characters.
+_HOSTS, _PATHS = 256, 550
 
 
 def rules(routes: Iterable[HttpRoute]) -> Iterator[Rule]:
@@ -39,12 +42,18 @@ def rules(routes: Iterable[HttpRoute]) -> Iterator[Rule]:
 
 
 def bare(path: HttpPath) -> str:
-    """A prefix without the slash at its end, which says nothing: "" is every path. An exact path as it is.
+    """A prefix without the slash at its end, which says nothing: "" is every path. An exact path, and a pattern, as it
+    is.
 
     >>> bare(HttpPath("/api/", False, ())), bare(HttpPath("/", False, ())), bare(HttpPath("/api/", True, ()))
     ('/api', '', '/api/')
     """
-    return path.path if path.exact else path.path.rstrip("/")
+    return path.path if path.exact or path.regex else path.path.rstrip("/")
+
+
+def sample(path: HttpPath) -> str:
+    """A path that it takes, without a slash at its end where it is a prefix."""
+    return example(path.path) if path.regex else bare(path)
 
 
 def takes_host(rule_host: str, host: str) -> bool:
@@ -63,6 +72,8 @@ def takes_path(rule: HttpPath, path: str) -> bool:
     >>> takes_path(HttpPath("/api", False, ()), "/api/v1"), takes_path(HttpPath("/api", False, ()), "/apis")
     (True, False)
     """
+    if rule.regex:
+        return takes(rule.path, path)
     prefix = bare(rule)
     return path == prefix or (not rule.exact and path.startswith(f"{prefix}/"))
 

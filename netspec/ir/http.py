@@ -22,9 +22,12 @@ class HttpBackend:
 
 @dataclass(frozen=True, slots=True)
 class HttpPath:
+    """`regex`: a pattern for whole paths (netspec.analysis.pathpatterns)."""
+
     path: str
     exact: bool
     backends: tuple[HttpBackend, ...]
+    regex: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,7 @@ class HttpRoute:
             Feature.HTTP_TLS: self.tls is not None,
             Feature.HTTP_SELF_SIGNED: self.tls == "",
             Feature.HTTP_WILDCARD: any(host.startswith("*.") for host in self.hosts),
+            Feature.HTTP_REGEX: any(path.regex for path in self.paths),
             Feature.HTTP_REDIRECT: self.redirect_to_https,
             Feature.HTTP_WEIGHTS: any(len(path.backends) > 1 for path in self.paths),
             Feature.HTTP_GRPC: self.grpc,

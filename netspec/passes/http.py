@@ -32,6 +32,7 @@ def http(ir: Ir, context: Context) -> Ir:
         context.report.error("NS846", ("stacks", ir.stack, "gateway"), message, "choose another of the two")
     kept = tuple(route for route in ir.http if _services(ir, route, context))
     _same(kept, context)
+    _patterns(kept, context)
     _one_collector(kept, context)
     _passed(kept, context)
     for route in kept:
@@ -131,7 +132,8 @@ def _same(routes: tuple[HttpRoute, ...], context: Context) -> None:
     """Two rules for one host and path: which of them counts would be the controller's accident."""
     found: dict[tuple[str, str, bool], list[Rule]] = defaultdict(list)
     for rule in rules(routes):
-        found[rule.host, bare(rule.path), rule.path.exact].append(rule)
+        if not rule.path.regex:
+            found[rule.host, bare(rule.path), rule.path.exact].append(rule)
     for (host, path, exact), same in found.items():
         for rule in same[1:]:
             what = f"{host or 'any host'}{path or '/'} ({'Exact' if exact else 'Prefix'})"
@@ -140,14 +142,25 @@ def _same(routes: tuple[HttpRoute, ...], context: Context) -> None:
             context.report.error("NS842", place, message, "keep one of them, or give it backends with weights")
 
 
+def _patterns(routes: tuple[HttpRoute, ...], context: Context) -> None:
+    """Of two patterns for one host the longer counts: of two as long, which may take one path, neither."""
+    found: dict[tuple[str, int], Rule] = {}
+    for rule in (r for r in rules(routes) if r.path.regex):
+        other = found.setdefault((rule.host, len(rule.path.path)), rule)
+        if other is not rule:
+            message = f"{rule.path.path} is as long as {other.path.path} of {other.route.id}, of the same host"
+            place = (*rule.route.place.path, "paths", rule.route.paths.index(rule.path))
+            context.report.error("NS842", place, message, "of two patterns the longer counts: write one of them longer")
+
+
 def _itself(route: HttpRoute, context: Context) -> None:
     path = route.place.path
     for i, rule in enumerate(route.paths):
         where = (*path, "paths", i, "backends")
         if not any(b.weight for b in rule.backends):
             context.report.error("NS843", where, "no backend has a weight: nobody answers", "give one a weight")
-        if route.rewrite is not None and route.rewrite.prefix is not None and rule.exact:
-            message = "an exact path has no prefix that could be rewritten"
+        if route.rewrite is not None and route.rewrite.prefix is not None and (rule.exact or rule.regex):
+            message = f"{'a pattern' if rule.regex else 'an exact path'} has no prefix that could be rewritten"
             context.report.error("NS843", (*path, "rewrite"), message, "rewrite: {path: ...}, or type Prefix")
         if route.sticky and len(rule.backends) > 1:
             message = "a client stays with a pod of one Service; this path has several"

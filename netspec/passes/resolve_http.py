@@ -12,7 +12,10 @@ def http_route(given: spec.IngressRoute, context: Context, index: int) -> ir.Htt
         namespace=given.namespace,
         name=given.name,
         hosts=tuple(given.hosts),
-        paths=tuple(ir.HttpPath(p.path, p.type == "Exact", tuple(map(_backend, p.backends))) for p in given.paths),
+        paths=tuple(
+            ir.HttpPath(p.path, p.type == "Exact", tuple(map(_backend, p.backends)), p.type == "Regex")
+            for p in given.paths
+        ),
         tls=None if given.tls is None or given.tls.passthrough else given.tls.secret or "",
         passthrough=given.tls is not None and given.tls.passthrough,
         tls_stand_in=given.tls is not None and given.tls.stand_in,

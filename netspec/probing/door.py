@@ -4,7 +4,7 @@ CORS and error pages; each with its negative, where one request can show it.
 
 from collections.abc import Iterator
 
-from netspec.analysis.routes import Rule, bare, chosen, rules
+from netspec.analysis.routes import Rule, chosen, rules, sample
 from netspec.ir.http import HttpRoute
 from netspec.ir.model import Ir
 from netspec.probes import (
@@ -123,7 +123,7 @@ def _options(ir: Ir, found: list[Rule], rule: Rule, headers: tuple[tuple[str, st
 def _cors(ir: Ir, rule: Rule) -> Iterator[FactProbe]:
     tls = rule.route.tls is not None
     for origin, headers, expect in preflights(rule.route.cors):
-        ask = HttpAsk("OPTIONS", host_of(rule), bare(rule.path) or "/", tls=tls, headers=headers)
+        ask = HttpAsk("OPTIONS", host_of(rule), sample(rule.path) or "/", tls=tls, headers=headers)
         yield answer(ir, ask, rule.route, expect, f":{origin}")
 
 
@@ -170,7 +170,7 @@ def _limit(ir: Ir, rule: Rule, headers: tuple[tuple[str, str], ...]) -> Iterator
         tls = rule.route.tls is not None
         if tls and not rule.host:
             return
-        ask = HttpAsk("GET", host_of(rule), bare(rule.path) or "/", tls=tls, headers=headers)
+        ask = HttpAsk("GET", host_of(rule), sample(rule.path) or "/", tls=tls, headers=headers)
         expect = {"requests": limit.requests, "per": limit.per, "burst": limit.burst, "then": 429}
         yield door_fact(ir, LIMIT, ask, rule.route, expect)
 
@@ -179,7 +179,7 @@ def _grpc(ir: Ir, found: list[Rule], own: list[Rule], headers: tuple[tuple[str, 
     """A method of each path; and one that no rule has, if there is such."""
     for rule in own:
         pods, tls = behind_rule(ir, rule), rule.route.tls is not None
-        ask = HttpAsk("POST", host_of(rule), method_below(bare(rule.path)), tls=tls, headers=headers)
+        ask = HttpAsk("POST", host_of(rule), method_below(sample(rule.path)), tls=tls, headers=headers)
         if pods and chosen(found, ask.host, ask.path) == rule and (rule.host or not tls):
             yield door_fact(ir, GRPC, ask, rule.route, calls(pods, chosen(found, ask.host, NO_METHOD) is None))
 

@@ -6,7 +6,7 @@ negative.
 from collections.abc import Iterator
 
 from netspec.analysis.callees import own_certificate
-from netspec.analysis.routes import Rule, bare, chosen
+from netspec.analysis.routes import Rule, chosen, sample
 from netspec.ir.http import Cors, HttpRoute
 from netspec.ir.model import Ir
 from netspec.probes import (
@@ -115,7 +115,7 @@ def _external(ir: Ir, found: list[Rule], rule: Rule) -> Iterator[FactProbe]:
 def _plain_path(rule: Rule) -> HttpAsk | None:
     """A request that the rule takes; None where no client could make it."""
     tls = rule.route.tls is not None
-    return None if tls and not rule.host else HttpAsk("GET", host_of(rule), bare(rule.path) or "/", tls=tls)
+    return None if tls and not rule.host else HttpAsk("GET", host_of(rule), sample(rule.path) or "/", tls=tls)
 
 
 def _socket(ir: Ir, found: list[Rule], rule: Rule, headers: _Headers) -> Iterator[FactProbe]:

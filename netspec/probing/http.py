@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from netspec.analysis.callees import PLAIN, Speech, service_port, spoken
 from netspec.analysis.evaluate import evaluate
-from netspec.analysis.routes import Rule, bare, chosen, rewritten, rules
+from netspec.analysis.routes import Rule, chosen, rewritten, rules, sample
 from netspec.analysis.services import Endpoints
 from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.ir.http import HttpBackend, HttpRoute
@@ -101,9 +101,9 @@ def _asked(found: list[Rule]) -> Iterator[HttpAsk]:
 
 
 def _of_rule(rule: Rule, tls: bool) -> Iterator[HttpAsk]:
-    host, path, limit = host_of(rule), bare(rule.path), rule.route.max_body_size
+    host, path, limit = host_of(rule), sample(rule.path), rule.route.max_body_size
     yield HttpAsk("GET", host, path or "/", tls=tls)
-    if not rule.path.exact:
+    if not (rule.path.exact or rule.path.regex):
         yield HttpAsk("GET", host, path + TELLS, tls=tls)
     if path:
         yield HttpAsk("GET", host, f"{path}x", tls=tls)
@@ -166,8 +166,8 @@ def bearer(token: str) -> tuple[str, str]:
 def leading_to(found: list[Rule], rule: Rule, wanted: str) -> HttpAsk | None:
     """A request that the rule takes and that a pod sees as `wanted`, one of netexec's own paths; None where the rule
     leads to no such path."""
-    path, tls = bare(rule.path), rule.route.tls is not None
-    for asked in (path, path + wanted) if not rule.path.exact else (path,):
+    path, tls = sample(rule.path), rule.route.tls is not None
+    for asked in (path,) if rule.path.exact or rule.path.regex else (path, path + wanted):
         if asked and rewritten(rule, asked) == wanted and chosen(found, host_of(rule), asked) == rule:
             return HttpAsk("GET", host_of(rule), asked, tls=tls) if rule.host or not tls else None
     return None

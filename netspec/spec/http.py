@@ -6,8 +6,17 @@ The fields are what ingress controllers have in common; how each says it is its 
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
+from netspec.analysis.pathpatterns import example
 from netspec.spec.model import Model
 from netspec.spec.types import Cidr, Name, ObjectName, PortOrName, problem
 
@@ -29,6 +38,17 @@ def _path(value: str) -> str:
         raise problem("NS840", f"{value[:80]!r} is not the path of a route", hint)
     if "//" in value or any(part in (".", "..") for part in value.split("/")):
         raise problem("NS840", f"{value!r} has an empty or a dot segment, which proxies take away", "write it without")
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        example(value)
+    except ValueError as error:
+        hint = "letters, digits and /_~%:@,=- . | ( ) [ ] and * + ? {n,m}; no anchors: it is for the whole path"
+        raise problem("NS840", f"{value[:80]!r} is not a pattern of paths: {error}", hint) from None
+    if len(value) > _LONGEST_PATH:
+        raise problem("NS840", f"{value[:80]!r}... is longer than {_LONGEST_PATH}", "make two paths")
     return value
 
 
@@ -95,13 +115,22 @@ class HttpBackend(Model):
 class HttpPathRule(Model):
     """Where requests for one path go."""
 
-    path: HttpPath = Field("/", description="The path.")
-    type: Literal["Prefix", "Exact"] = Field(
-        "Prefix", description="Prefix: it and all below it, whole segments; Exact: it alone."
+    type: Literal["Prefix", "Exact", "Regex"] = Field(
+        "Prefix",
+        description="Prefix: it and all below it, whole segments; Exact: it alone; Regex: a regular expression for the "
+        "whole path, of what all controllers read alike (docs/edge.md).",
+    )
+    path: Annotated[str, WithJsonSchema({"title": "path", "pattern": "^/", **_TEXT})] = Field(
+        "/", description="The path."
     )
     backends: Annotated[list[HttpBackend], Field(min_length=1, max_length=16)] = Field(
         description="Where to; several share the requests by their weights."
     )
+
+    @field_validator("path")
+    @classmethod
+    def _of_type(cls, value: str, info: ValidationInfo) -> str:
+        return _pattern(value) if info.data.get("type") == "Regex" else _path(value)
 
 
 class HttpTls(Model):

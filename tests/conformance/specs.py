@@ -37,6 +37,7 @@ _OPTIONS: dict[Feature, dict[str, Any]] = {
     Feature.HTTP_TLS: {"tls": {"secret": "web-tls"}},
     Feature.HTTP_SELF_SIGNED: {"tls": {}},
     Feature.HTTP_WILDCARD: {"hosts": ["*.example.com"]},
+    Feature.HTTP_REGEX: {"paths": [{"path": "/v[0-9]+/.*", "type": "Regex", "backends": _TWO[:1]}]},
     Feature.HTTP_REDIRECT: {"tls": {"secret": "web-tls"}, "redirectToHTTPS": True},
     Feature.HTTP_WEIGHTS: {"paths": [{"backends": _TWO}]},
     Feature.HTTP_GRPC: {"protocol": "grpc", "tls": {"secret": "web-tls"}, "redirectToHTTPS": True},

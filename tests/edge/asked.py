@@ -55,6 +55,13 @@ ASKED: dict[str, list[dict[str, Any]]] = {
     "sticky": [{"host": "sticky.example.com"}],
     "grpc": [{"host": "grpc.example.com", "grpc": True}],
     "rewrite": [{"host": "rewrite.example.com", "path": "/api/x"}, {"host": "root.example.com", "path": "/api/old"}],
+    "patterns": [
+        {"host": "patterns.example.com", "path": path}
+        for path in (
+            *("/v1", "/v1/", "/v1/cart", "/v2/orders", "/v2/orderss", "/v22/cart/1", "/v1/fixed", "/v1/fixed/", "/v1x"),
+            *("/a.png", "/a/b.png", "/apng", "/v/cart", "/V1/cart"),
+        )
+    ],
     "websocket": [{"host": "ws.example.com", "websocket": "hello"}],
     "unread": [{"host": "unread.example.com", "tls": True}, {"host": "unread.example.com"}],
     "late": [{"host": "late.example.com", "path": path} for path in ("/slow/0.3", "/slow/4", "/slow-end/3")],

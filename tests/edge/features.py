@@ -5,6 +5,7 @@ from netspec.target import Feature
 #: Name in `tests.edge.test_controllers.ASKED` -> the feature.
 NAMES: dict[str, Feature] = {
     "drawn": Feature.HTTP_ROUTES,
+    "patterns": Feature.HTTP_REGEX,
     "rewrite": Feature.HTTP_REWRITE,
     "tls": Feature.HTTP_TLS,
     "redirect": Feature.HTTP_REDIRECT,
@@ -76,6 +77,7 @@ SEEN: dict[str, frozenset[Feature]] = {
     "envoy-gateway": frozenset(GATEWAY_NAMES.values())
     | {
         Feature.HTTP_ROUTES,
+        Feature.HTTP_REGEX,
         Feature.HTTP_REWRITE,
         Feature.HTTP_TLS,
         Feature.HTTP_REDIRECT,

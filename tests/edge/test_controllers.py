@@ -227,6 +227,19 @@ def test_requests_go_where_the_prediction_says(answers: Answers) -> None:
     assert reached == names & {route.name for route in answers.ir.http} and len(reached) > 5
 
 
+def test_patterns_of_paths_go_where_the_prediction_says(answers: Answers) -> None:
+    """Whole paths, after exact ones and before prefixes, the longest pattern first."""
+    found, reached = list(rules(answers.ir.http)), set()
+    for request, answer in zip(ASKED["patterns"], answers["patterns"], strict=True):
+        rule = chosen(found, request["host"], request["path"])
+        assert answer["status"] == (404 if rule is None else 200), (request, answer)
+        if rule is not None:
+            (backend,) = rule.path.backends
+            assert answer["got"]["pod"] in {pod for pod, _ in PODS[backend.service]}, (request, answer)
+            reached.add(rule.path.path)
+    assert len(reached) == 6
+
+
 def test_rewriting_a_prefix(answers: Answers) -> None:
     got = [(answer["got"]["pod"], answer["got"]["path"]) for answer in answers["rewrite"]]
     assert got == [("web-1", "/v2/x"), ("api-1", "/")]

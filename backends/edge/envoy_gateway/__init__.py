@@ -53,6 +53,7 @@ class EnvoyGateway(Backend):
     supports = frozenset(
         {
             Feature.HTTP_ROUTES,
+            Feature.HTTP_REGEX,
             Feature.HTTP_TLS,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_WEIGHTS,

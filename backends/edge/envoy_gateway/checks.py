@@ -58,7 +58,8 @@ def _said(route: HttpRoute) -> Iterator[_Finding]:
     ):
         if number > _MOST:
             yield option, f"a route of the Gateway API has at most {_MOST} of these, not {number}", "make two routes"
-    paths = [p.path for p in route.paths if not _PATH.match(p.path) or "%2f" in p.path.lower()]
+    written = [p.path for p in route.paths if not p.regex]
+    paths = [p for p in written if not _PATH.match(p) or "%2f" in p.lower()]
     rewritten = [p for p in ((route.rewrite.path, route.rewrite.prefix) if route.rewrite else ()) if p]
     if bad := [*paths, *(p for p in rewritten if not _PATH.match(p))]:
         yield "paths", f"{bad[0]!r} is not a path of the Gateway API", "a % begins an encoded byte, and not %2F"
@@ -108,6 +109,9 @@ def _grpc(route: HttpRoute) -> Iterator[_Finding]:
             yield option, "a GRPCRoute has no such filter", "remove it, or protocol: grpc"
     for path in route.paths:
         method = grpc_method(path)
+        if path.regex:
+            yield "paths", "a GRPCRoute's paths are services and methods", "Prefix /package.Service, or Exact"
+            continue
         whole = _SERVICE.match(method.get("service", "")) and _METHOD.match(method.get("method", ""))
         a_service = _SERVICE.match(method.get("service", "")) and "method" not in method
         if not (whole if path.exact else a_service or not method):

@@ -94,7 +94,8 @@ def _rule(ir: Ir, route: HttpRoute, path: HttpPath) -> dict[str, Any]:
 
 
 def _match(path: HttpPath) -> dict[str, Any]:
-    return {"path": {"type": "Exact" if path.exact else "PathPrefix", "value": bare(path) or "/"}}
+    kind = "Exact" if path.exact else "RegularExpression" if path.regex else "PathPrefix"
+    return {"path": {"type": kind, "value": bare(path) or "/"}}
 
 
 def grpc_method(path: HttpPath) -> dict[str, str]:

@@ -38,6 +38,7 @@ class Traefik(Backend):
             Feature.HTTP_TLS,
             Feature.HTTP_SELF_SIGNED,
             Feature.HTTP_WILDCARD,
+            Feature.HTTP_REGEX,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_WEIGHTS,
             Feature.HTTP_GRPC,

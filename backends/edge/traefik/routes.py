@@ -68,7 +68,9 @@ def match(rule: Rule) -> str:
     'HostRegexp(`^[^.]+\\\\.example\\\\.com$`) && (Path(`/api`) || PathPrefix(`/api/`))'
     """
     path = rule.path.path
-    if rule.path.exact:
+    if rule.path.regex:
+        paths = f"PathRegexp(`^(?:{path})$`)"
+    elif rule.path.exact:
         paths = f"Path(`{path}`)"
     elif bare(rule.path):
         paths = f"(Path(`{bare(rule.path)}`) || PathPrefix(`{bare(rule.path)}/`))"

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from netspec.analysis.pathpatterns import example
 from netspec.diagnostics import Path, Position, render_path
 from netspec.manifests.documents import Broken, Document, split
 from netspec.manifests.read import objects_of
@@ -233,6 +234,14 @@ class _Reader:
         text, kind = str(item.get("path") or "/"), item.get("pathType")
         target, by_regex = self._given.get("rewrite-target"), is_true(self._given.get("use-regex", ""))
         path: Route = {"path": text, "backends": [backend]}
+        pattern = _pattern(text) if by_regex and self._has_patterns() else None
+        if pattern is not None and (target is None or _PLAIN.match(target)):
+            route["paths"].append(path | {"path": pattern, "type": "Regex"})
+            self._tell("use-regex", "changed", f"{pattern}: a pattern for whole paths, and letters' case counts")
+            if target is not None:
+                route.setdefault("rewrite", {"path": target})
+                self._tell("rewrite-target", "carried", "rewrite")
+            return
         if target is not None:
             found = _rewritten(text, target)
             if found is None:
@@ -262,6 +271,14 @@ class _Reader:
             self._tell("use-regex", "changed", "as rewrite-target, which implies it")
         route["paths"].append(path)
 
+    def _has_patterns(self) -> bool:
+        """Whether one of its paths is more than letters: then all are patterns, and go by their lengths as before."""
+        rules = self._ingress.spec.get("rules")
+        https = [r.get("http") for r in (rules if isinstance(rules, list) else ()) if isinstance(r, Mapping)]
+        listed = [http.get("paths") for http in https if isinstance(http, Mapping)]
+        items = (item for paths in listed if isinstance(paths, list) for item in paths if isinstance(item, Mapping))
+        return any(not _PLAIN.match(str(item.get("path") or "/")) for item in items)
+
     def _lost(self, where: Path, text: str) -> None:
         _say(self._out, self._ingress, (*where, "path"), f"path {text}", "lost", "it is left out of the route")
 
@@ -280,6 +297,24 @@ class _Reader:
 
 
 _REGEX = "ingress-nginx takes all paths of that host for case-insensitive prefixes then, and this does not"
+
+
+def _pattern(text: str) -> str | None:
+    """The whole path that nginx takes by the beginning of, as a pattern of netspec; None where it cannot be said so.
+
+    >>> _pattern("/v[0-9]+"), _pattern("^/a/(b|c)$"), _pattern("/api(/|$)(.*)"), _pattern("/a(?!b)")
+    ('/v[0-9]+.*', '/a/(b|c)', '/api(/.*)?', None)
+    """
+    whole = text.removeprefix("^").replace("(/|$)(.*)", "(/.*)?")
+    if whole.endswith("$") and not whole.endswith("\\$"):
+        whole = whole[:-1]
+    elif not whole.endswith((".*", ".*)", "(/.*)?")):
+        whole += ".*"
+    try:
+        example(whole)
+    except ValueError:
+        return None
+    return whole
 
 
 def _covers(wildcard: str, host: str) -> bool:

@@ -133,7 +133,7 @@ def test_cors_with_the_defaults_of_ingress_nginx() -> None:
         ("/api/(.*)", "/$1", ("/api", {"prefix": "/"})),
         ("/api/(.*)", "/$2", None),
         ("/(a|b)/(.*)", "/$2", None),
-        ("/api/.*", "/x", None),
+        ("/api/(?!v1)", "/x", None),
     ],
 )
 def test_rewriting(path: str, target: str, expect: tuple[str, dict[str, str]] | None) -> None:
@@ -145,6 +145,36 @@ def test_rewriting(path: str, target: str, expect: tuple[str, dict[str, str]] | 
         return
     assert (found.routes[0]["paths"][0]["path"], found.routes[0]["rewrite"]) == expect
     assert fates(found)["rewrite-target"] == fates(found)["use-regex"] == "changed"
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("/v[0-9]+", "/v[0-9]+.*"),
+        ("/v[0-9]+/cart$", "/v[0-9]+/cart"),
+        ("/api(/|$)(.*)", "/api(/.*)?"),
+        ("/a/.*", "/a/.*"),
+    ],
+)
+def test_patterns_of_paths(path: str, pattern: str) -> None:
+    """All of the Ingress, for they go by their lengths."""
+    item = ingress({"use-regex": "true"})
+    paths = item["spec"]["rules"][0]["http"]["paths"]
+    paths.append(paths[0] | {"path": path, "pathType": "ImplementationSpecific"})
+    found = read(item)
+    (made,) = found.routes
+    assert [(p["path"], p["type"]) for p in made["paths"]] == [(f"{paths[0]['path']}.*", "Regex"), (pattern, "Regex")]
+    assert fates(found)["use-regex"] == "changed"
+
+
+def test_a_pattern_that_is_rewritten_whole_and_one_that_cannot_be_said() -> None:
+    item = ingress({"use-regex": "true", "rewrite-target": "/x"})
+    item["spec"]["rules"][0]["http"]["paths"][0] |= {"path": "/api/.*"}
+    found = read(item)
+    assert (found.routes[0]["paths"][0]["path"], found.routes[0]["rewrite"]) == ("/api/.*", {"path": "/x"})
+    odd = ingress({"use-regex": "true"})
+    odd["spec"]["rules"][0]["http"]["paths"][0] |= {"path": "/api/(?!v1)"}
+    assert fates(read(odd))["use-regex"] == "lost"
 
 
 def test_a_canary_shares_the_paths_of_the_other_ingress() -> None:

@@ -4,6 +4,7 @@ import sys
 import time
 from contextlib import ExitStack
 
+from faulting import looked_at
 from faults import FAULTS, Fault
 from live_cluster import STACK, Live, open_live
 
@@ -37,8 +38,7 @@ def _table(live: Live, chosen: list[Fault]) -> int:
     for fault in chosen:
         with ExitStack() as stack:
             expected = stack.enter_context(fault.make(live))
-            run = live.verify()
-        wrong = expected.missed(run)
+            run, wrong = looked_at(live, expected)
         print(_ROW.format(fault.name, "NO" if wrong else "yes", f"{run.seconds:.1f}", _cause(run)), flush=True)
         missed += [f"{fault.name}: {said}" for said in wrong]
         if fault.lasts or fault is chosen[-1]:

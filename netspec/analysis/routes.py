@@ -2,7 +2,8 @@
 
 Precedence is that of the Gateway API (HTTPRouteRule) and of Ingress, which agree for what a spec can say: of the hosts
 that match, the one given whole before a wildcard, before none; of that host's paths the exact one, else the longest
-pattern (where these stand both leave to implementations), else the longest prefix, by whole segments. The winner's backends are all that counts: no other route is tried where they fail.
+pattern (where these stand both leave to implementations), else the longest prefix, by whole segments. The winner's
+backends are all that counts: no other route is tried where they fail.
 """
 
 from collections.abc import Iterable, Iterator

@@ -154,27 +154,7 @@ LIVE: dict[str, frozenset[Feature]] = {
             Feature.HTTP_PASSTHROUGH,
         }
     ),
-    "envoy-gateway": frozenset(
-        {
-            Feature.HTTP_ROUTES,
-            Feature.HTTP_TLS,
-            Feature.HTTP_REDIRECT,
-            Feature.HTTP_WEIGHTS,
-            Feature.HTTP_GRPC,
-            Feature.HTTP_ALLOW_FROM,
-            Feature.HTTP_BASIC_AUTH,
-            Feature.HTTP_CORS,
-            Feature.HTTP_HEADERS,
-            Feature.HTTP_REWRITE,
-            Feature.HTTP_STICKY,
-            Feature.HTTP_WEB_SOCKET,
-            Feature.HTTP_LAST_BYTE,
-            Feature.HTTP_MIRROR,
-            Feature.HTTP_TRACING,
-            Feature.HTTP_PASSTHROUGH,
-        }
-    )
-    | frozenset(GATEWAY_NAMES.values()),
+    "envoy-gateway": SEEN["envoy-gateway"] - {Feature.HTTP_REGEX, Feature.HTTP_RETRIES, Feature.HTTP_OIDC},
 }
 #: Controller -> the specs below stacks/, each with its stack.
 STACKS: dict[str, tuple[tuple[str, str], ...]] = {

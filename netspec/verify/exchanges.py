@@ -44,15 +44,21 @@ def logs(access: Access, pods: Mapping[str, str], workloads: Sequence[str]) -> s
     return "".join(said)
 
 
+def _who(came: Sequence[str], pods: Mapping[str, str], wanted: Sequence[str]) -> Sequence[str]:
+    """Whose pods sent something back, each with its name before it: `wanted` where it was theirs alone."""
+    workloads = {pods.get(pod, pod) for pod in (text.partition(" ")[0] for text in came)}
+    return wanted if workloads and workloads <= set(wanted) else sorted(workloads)
+
+
+def _echoes(came: Sequence[str], sent: Sequence[str]) -> int:
+    return sum(text.partition(" ")[2] == said for text, said in zip(came, sent, strict=False))
+
+
 def socket_seen(expect: Mapping[str, Any], ask: HttpAsk, connect: Connect, pods: Mapping[str, str]) -> Seen:
     texts = [secrets.token_hex(8) for _ in range(expect["echoes"])]
     status, came = exchanged(connect, ask, texts)
-    said = [text.partition(" ")[::2] for text in came]
-    workloads = {pods.get(pod, pod) for pod, _ in said}
-    seen: dict[str, Any] = {"status": status, "from": sorted(workloads)}
-    if workloads and workloads <= set(expect["from"]):
-        seen["from"] = expect["from"]
-    seen["echoes"] = sum(text == sent for (_, text), sent in zip(said, texts, strict=False))
+    seen: dict[str, Any] = {"status": status, "from": _who(came, pods, expect["from"])}
+    seen["echoes"] = _echoes(came, texts)
     if "of nobody" in expect:
         seen["of nobody"] = exchanged(connect, ask._replace(host=NOBODY), texts)[0]
     return seen == expect, seen, "" if seen == expect else ", ".join(came)
@@ -63,11 +69,8 @@ def calls_seen(expect: Mapping[str, Any], ask: HttpAsk, connect: Connect, pods: 
     texts = [secrets.token_hex(8) for _ in range(expect["calls"])]
     other = NO_METHOD if "of no rule" in expect else ""
     apart, together, of_other = called(connect, ask, texts, other)
-    said = [text.partition(" ")[::2] for text in (*apart, *together)]
-    workloads = {pods.get(pod, pod) for pod, _ in said}
-    seen: dict[str, Any] = {"from": expect["from"] if workloads <= set(expect["from"]) else sorted(workloads)}
-    for name, came in (("calls", apart), ("in one call", together)):
-        seen[name] = sum(text.endswith(f" {sent}") for text, sent in zip(came, texts, strict=False))
+    seen: dict[str, Any] = {"from": _who((*apart, *together), pods, expect["from"])}
+    seen |= {"calls": _echoes(apart, texts), "in one call": _echoes(together, texts)}
     seen |= {"of no rule": of_other} if other else {}
     return seen == expect, seen, "" if seen == expect else ", ".join((*apart, *together))
 

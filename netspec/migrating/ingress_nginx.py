@@ -189,13 +189,10 @@ class _Reader:
 
     def _rules(self) -> Iterator[Route]:
         spec, name = self._ingress.spec, str(self._ingress.meta.get("name"))
-        rules = spec.get("rules")
-        for number, rule in enumerate(rules if isinstance(rules, list) else ()):
-            http = rule.get("http") if isinstance(rule, Mapping) else None
-            given = http.get("paths") if isinstance(http, Mapping) else None
+        for number, rule in enumerate(_listed(spec.get("rules"))):
             host = str(rule.get("host") or "") if isinstance(rule, Mapping) else ""
             route = self._route(name if number == 0 else f"{name}-{number + 1}", host)
-            for i, item in enumerate(given if isinstance(given, list) else ()):
+            for i, item in enumerate(_paths(rule)):
                 self._path(
                     route, item if isinstance(item, Mapping) else {}, ("spec", "rules", number, "http", "paths", i)
                 )
@@ -273,11 +270,8 @@ class _Reader:
 
     def _has_patterns(self) -> bool:
         """Whether one of its paths is more than letters: then all are patterns, and go by their lengths as before."""
-        rules = self._ingress.spec.get("rules")
-        https = [r.get("http") for r in (rules if isinstance(rules, list) else ()) if isinstance(r, Mapping)]
-        listed = [http.get("paths") for http in https if isinstance(http, Mapping)]
-        items = (item for paths in listed if isinstance(paths, list) for item in paths if isinstance(item, Mapping))
-        return any(not _PLAIN.match(str(item.get("path") or "/")) for item in items)
+        items = (item for rule in _listed(self._ingress.spec.get("rules")) for item in _paths(rule))
+        return any(not _PLAIN.match(str(i.get("path") or "/")) for i in items if isinstance(i, Mapping))
 
     def _lost(self, where: Path, text: str) -> None:
         _say(self._out, self._ingress, (*where, "path"), f"path {text}", "lost", "it is left out of the route")
@@ -297,6 +291,15 @@ class _Reader:
 
 
 _REGEX = "ingress-nginx takes all paths of that host for case-insensitive prefixes then, and this does not"
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _paths(rule: object) -> list[Any]:
+    http = rule.get("http") if isinstance(rule, Mapping) else None
+    return _listed(http.get("paths") if isinstance(http, Mapping) else None)
 
 
 def _pattern(text: str) -> str | None:

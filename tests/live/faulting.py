@@ -4,6 +4,7 @@ A fault is a context manager: it is undone whatever happens in between, and undo
 """
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -221,6 +222,19 @@ def stranger(namespace: str, labels: Mapping[str, str], port: int, **spec: Any) 
 
 def ready(live: Live, namespace: str) -> None:
     live.kubectl("wait", "pod", NAME, "-n", namespace, "--for=condition=Ready", WAIT, limit=130)
+
+
+@contextmanager
+def running_beside(container: str, *program: str) -> Iterator[None]:
+    """A program of this machine in the network of a container."""
+    inspect = ["docker", "inspect", "--format", "{{.State.Pid}}", container]
+    pid = subprocess.run(inspect, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+    process = subprocess.Popen(["nsenter", f"--net=/proc/{pid}/ns/net", "--", *program])
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from faulting import undone
+from faulting import running_beside, undone
 from faults_bgp import ROUTES, SESSIONS, UP
 from live_cluster import STACK, Live
 
@@ -86,17 +86,10 @@ def router(live: Live, folder: Path) -> Iterator[Path]:
             "connect retry time 5; connect delay time 2; error wait time 5,10; import all; export all; }"
         )
     (folder / "bird.conf").write_text("\n".join(lines) + "\n")
-    inspect = ["docker", "inspect", "--format", "{{.State.Pid}}", name]
-    pid = subprocess.run(inspect, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
-    enter = ["nsenter", f"--net=/proc/{pid}/ns/net", "--"]
     control = folder / "bird.ctl"
-    argv = [*enter, str(program), "-f", "-c", str(folder / "bird.conf"), "-s", str(control), "-P", str(folder / "pid")]
-    process = subprocess.Popen(argv)
-    try:
+    files = ("-c", str(folder / "bird.conf"), "-s", str(control), "-P", str(folder / "pid"))
+    with running_beside(name, str(program), "-f", *files):
         yield control
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 def asked(control: Path, command: str) -> str:

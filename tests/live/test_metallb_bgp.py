@@ -5,7 +5,6 @@ Not run where the running stack has no MetalLB (NETSPEC_LIVE_STACK=edge).
 """
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from faulting import undone
+from faulting import running_beside, undone
 from live_cluster import STACK, Live
 
 from netspec.backends.registry import REGISTRY
@@ -76,19 +75,14 @@ def service(live: Live, policy: str) -> dict[str, Any]:
 @contextmanager
 def router(live: Live, file: Path) -> Iterator[Callable[[], dict[str, Any]]]:
     """In the outside host's network; what it knows."""
-    inspect = ["docker", "inspect", "--format", "{{.State.Pid}}", f"{live.ir.cluster_name}-outside"]
-    pid = subprocess.run(inspect, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
-    enter = ["nsenter", f"--net=/proc/{pid}/ns/net", "--"]
-    process = subprocess.Popen([*enter, sys.executable, str(ROUTER), str(ROUTER_AS), "179", str(file)])
 
     def knows() -> dict[str, Any]:
         return dict(json.loads(file.read_text())) if file.exists() else {"peers": [], "routes": {}}
 
-    try:
+    with running_beside(
+        f"{live.ir.cluster_name}-outside", sys.executable, str(ROUTER), str(ROUTER_AS), "179", str(file)
+    ):
         yield knows
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 def until(check: Callable[[], object], what: str) -> None:

@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        print(f"{self.command} {url.path}?{unquote_plus(url.query)}", flush=True)
+        say(f"{self.command} {url.path}?{unquote_plus(url.query)}")
         if self.headers.get("Upgrade", "").lower() == "websocket":
             self.become_socket()
             return
@@ -117,7 +117,7 @@ class Authorizer(Handler):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         given = self.headers.get("Authorization")
         status = 200 if given == TOKEN else 401 if given is None else 403
-        print(f"{self.command} {self.path} {status}", flush=True)
+        say(f"{self.command} {self.path} {status}")
         self.say("", status, **(dict.fromkeys(self.headers_given, "netspec") if status == 200 else {}))
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = answer
@@ -212,14 +212,14 @@ def told(data: bytes) -> tuple[list[bytes], bytes]:
 
 
 def echoed(message: bytes) -> bytes:
-    print(f"message of {len(message)} bytes", flush=True)
+    say(f"message of {len(message)} bytes")
     return f"{socket.gethostname()} ".encode() + message
 
 
 def collected(message: bytes) -> bytes:
     """An export's answer has no fields."""
     for line in spans(message):
-        print(line, flush=True)
+        say(line)
     return b""
 
 
@@ -270,6 +270,12 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 # All of them
+
+
+def say(line: str) -> None:
+    """In one piece: print writes the end of a line apart, and unbuffered another thread's line may come between."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def listening(port: int) -> socket.socket:

@@ -1,9 +1,14 @@
 """Spans that a collector is told of in parts, as proxies tell them: in any order, some in a later batch."""
 
+import io
+import os
+import sys
+import threading
 from typing import Any
 
 import pytest
 
+from netspec.backends.common import server
 from netspec.probes import HttpAsk
 from netspec.verify.client import Answer
 from netspec.verify.exchanges import traces_seen
@@ -51,3 +56,23 @@ def test_the_spans_of_a_trace_come_in_parts(batches: list[list[str]], is_right: 
     found, seen, _ = traces_seen(EXPECT, ask, proxy, proxy.read, lambda _: None)  # type: ignore[arg-type]
     assert found is is_right and (seen == EXPECT) is is_right
     assert proxy.looks == looks
+
+
+def test_what_two_connections_say_at_once_stays_in_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unbuffered, as the program runs."""
+    took, gives = os.pipe()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(os.fdopen(gives, "wb", 0), write_through=True))
+    speakers = [threading.Thread(target=lambda: [server.say("a line") for _ in range(1000)]) for _ in range(8)]
+    was = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for speaker in speakers:
+            speaker.start()
+        with os.fdopen(took) as reader:
+            said = [reader.readline() for _ in range(8000)]
+        for speaker in speakers:
+            speaker.join()
+    finally:
+        sys.setswitchinterval(was)
+    sys.stdout.close()
+    assert set(said) == {"a line\n"}

@@ -43,8 +43,8 @@ SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS = "http-weights", "http-sticky", "htt
 GRPC = "grpc-answer"
 
 #: Facts that take more than a request and its answer: a WebSocket, an answer that comes late, a Service that gets
-#: copies, a collector that is told.
-SOCKET, TIMES, COPIES, TRACES = "web-socket", "http-timeouts", "http-mirror", "http-traces"
+#: copies, a collector that is told, a login at a provider.
+SOCKET, TIMES, COPIES, TRACES, LOGIN = "web-socket", "http-timeouts", "http-mirror", "http-traces", "http-login"
 
 #: Of a certificate that is not the one of its Secret.
 ELSEWHERE = "elsewhere"
@@ -52,7 +52,7 @@ ELSEWHERE = "elsewhere"
 #: What the outside host asks the front door for.
 DOOR_FACTS = (
     *("http-answer", GRPC, SHARES, STAYS, LIMIT, CERTIFICATE, OLD_TLS),
-    *(SOCKET, TIMES, COPIES, TRACES),
+    *(SOCKET, TIMES, COPIES, TRACES, LOGIN),
 )
 
 #: Who may log in where a stand-in takes the place of the real users.

@@ -1,5 +1,5 @@
-"""Secrets that stand in for real ones of HTTP routes: certificates whose key, and a user whose password, everybody
-knows. Nothing else of a plan is secret."""
+"""Secrets that stand in for real ones of HTTP routes: certificates whose key, a user whose password, and a client of a
+provider whose secret everybody knows. Nothing else of a plan is secret."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from netspec.backends.common.certificates import certificate_pem, key_pem
 from netspec.backends.common.namespaces import namespace_id
 from netspec.backends.objects import Manifest, manifest, node
 from netspec.ir.gateways import Listener
-from netspec.ir.http import UsersSecret
+from netspec.ir.http import ClientSecret, UsersSecret
 from netspec.ir.model import Ir
 from netspec.plan import Node
 from netspec.probes import STAND_IN_PASSWORD, STAND_IN_USER
@@ -28,6 +28,7 @@ def secrets(ir: Ir) -> tuple[Node, ...]:
     """One object a Secret, whichever routes name it; a certificate is for the hosts of all of them."""
     front = ir.traits.front
     users = front.users if front is not None else UsersSecret()
+    client = front.client if front is not None else ClientSecret()
     hosts: dict[tuple[str, str], list[str]] = defaultdict(list)
     for route in ir.http:
         if route.tls_stand_in and route.tls:
@@ -38,8 +39,11 @@ def secrets(ir: Ir) -> tuple[Node, ...]:
         for where in listener.stand_ins:
             hosts[where].append(host)
     logins = {(r.namespace, r.basic_auth.secret) for r in ir.http if r.basic_auth and r.basic_auth.stand_in}
+    clients = {(r.namespace, r.oidc.secret) for r in ir.http if r.oidc and r.oidc.stand_in}
     made = [_certificate(*where, hosts[where]) for where in sorted(hosts)]
     made += [_users(*where, users) for where in sorted(logins)]
+    text = {client.id: STAND_IN_USER, client.secret: STAND_IN_PASSWORD}
+    made += [_secret(*where, "Opaque", text) for where in sorted(clients)]
     return tuple(node(obj, *namespace_id(obj["metadata"]["namespace"])) for obj in made)
 
 

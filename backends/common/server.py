@@ -8,6 +8,8 @@ authorizer   says who may: 200 with each HEADER to who has the token that everyb
 grpc         any call, of one message or of several: each, of less than 16 KiB, gets back what it says with the pod's
              name before it, as it comes (gRPC in clear: HTTP/2, RFC 9113)
 collector    takes traces: OTLP over gRPC, of which it reads what it needs
+provider     of OpenID Connect, at which everybody is ann at once: the authorization code flow with a proof of who asked
+             for the code (OpenID Connect Core 3.1, RFC 6749, RFC 7636). It has one client, which everybody knows
 
 All of it is said on standard output: requests as agnhost says them, and of each span its trace, itself and its parent.
 """
@@ -15,6 +17,9 @@ All of it is said on standard output: requests as agnhost says them, and of each
 import base64
 import gzip
 import hashlib
+import hmac
+import json
+import os
 import socket
 import struct
 import sys
@@ -23,11 +28,13 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
-from typing import ClassVar
-from urllib.parse import parse_qs, unquote_plus, urlsplit
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 #: Who has it may (netspec/probes.py).
 TOKEN = "Bearer netspec"
+#: A provider's one client: its id and secret (netspec/probes.py). Seconds for which what it says of people is good.
+CLIENT, _GOOD = ("netspec", "netspec"), 600
 #: RFC 6455, 4.2.2.
 _MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #: Seconds for which an answer may be held back, and a WebSocket may be silent.
@@ -121,6 +128,82 @@ class Authorizer(Handler):
         self.say("", status, **(dict.fromkeys(self.headers_given, "netspec") if status == 200 else {}))
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = answer
+
+
+class Provider(BaseHTTPRequestHandler):
+    """It is whom it is asked as. `codes`: those that were given out and not changed yet, with what was said when they
+    were asked for."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = _SILENCE
+    client: ClassVar[tuple[str, str]] = CLIENT
+    codes: ClassVar[dict[str, dict[str, str]]] = {}
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path == "/.well-known/openid-configuration":
+            own = self.issuer()
+            endpoints = {"authorization_endpoint": f"{own}/authorize", "token_endpoint": f"{own}/token"}
+            self.say(200, {"issuer": own, "jwks_uri": f"{own}/keys", **endpoints})
+        elif url.path != "/authorize":
+            self.say(404, {})
+        elif (asked.get("client_id"), asked.get("response_type")) != (self.client[0], "code") or "state" not in asked:
+            self.say(400, {"error": "invalid_request"})
+        elif "openid" not in asked.get("scope", "").split():
+            self.say(400, {"error": "invalid_scope"})
+        else:
+            code = bare(os.urandom(16))
+            self.codes[code] = asked
+            back = urlencode({"code": code, "state": asked["state"]})
+            self.say(302, {}, Location=f"{asked.get('redirect_uri')}?{back}")
+
+    def do_POST(self) -> None:
+        text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        given = {name: values[0] for name, values in parse_qs(text).items()}
+        who = base64.b64encode(":".join(self.client).encode()).decode()
+        if self.headers.get("Authorization") != f"Basic {who}":
+            self.say(401, {"error": "invalid_client"})
+            return
+        asked = self.codes.pop(given.get("code", ""), None)
+        if asked is None or given.get("redirect_uri") != asked.get("redirect_uri") or not proven(asked, given):
+            self.say(400, {"error": "invalid_grant"})
+            return
+        token = {"access_token": bare(os.urandom(16)), "token_type": "Bearer", "expires_in": _GOOD}
+        claims = {"iss": self.issuer(), "sub": "ann", "aud": self.client[0]}
+        self.say(200, token | {"id_token": signed(claims, self.client[1])})
+
+    def issuer(self) -> str:
+        return f"https://{self.headers.get('Host', '')}"
+
+    def say(self, status: int, what: dict[str, Any], **headers: str) -> None:
+        body = json.dumps(what).encode()
+        self.send_response(status)
+        for name, value in ({"Content-Type": "application/json", "Content-Length": str(len(body))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        say(f"{self.command} {urlsplit(self.path).path} {code}")
+
+
+def proven(asked: dict[str, str], given: dict[str, str]) -> bool:
+    """RFC 7636, 4.6."""
+    proof = hashlib.sha256(given.get("code_verifier", "").encode()).digest()
+    return (asked.get("code_challenge_method"), asked.get("code_challenge")) == ("S256", bare(proof))
+
+
+def bare(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def signed(claims: dict[str, Any], key: str) -> str:
+    """RFC 7515, by HMAC with SHA-256."""
+    now = int(time.time())
+    parts = ({"alg": "HS256", "typ": "JWT"}, claims | {"iat": now, "exp": now + _GOOD})
+    text = ".".join(bare(json.dumps(part).encode()) for part in parts)
+    return f"{text}.{bare(hmac.digest(key.encode(), text.encode(), 'sha256'))}"
 
 
 def messages(stream: BufferedIOBase) -> Iterator[tuple[int, bytes]]:
@@ -293,7 +376,11 @@ def serve(speech: str, sock: socket.socket, headers: tuple[str, ...] = ()) -> No
         while True:
             connection, _ = sock.accept()
             threading.Thread(target=calls, args=(connection, answer), daemon=True).start()
-    asked = {"web-socket": Handler, "authorizer": type("Asked", (Authorizer,), {"headers_given": headers})}
+    asked: dict[str, type[BaseHTTPRequestHandler]] = {
+        "web-socket": Handler,
+        "authorizer": type("Asked", (Authorizer,), {"headers_given": headers}),
+        "provider": Provider,
+    }
     server = ThreadingHTTPServer(("", 0), asked[speech], bind_and_activate=False)
     server.socket.close()
     server.socket = sock

@@ -34,7 +34,7 @@ _STARTED = "Initialized"
 
 
 #: What netspec's own program serves; the ConfigMap that it comes in; where a container finds that, and a certificate.
-_PROGRAMMED: frozenset[Speech] = frozenset({"web-socket", "grpc", "authorizer", "collector"})
+_PROGRAMMED: frozenset[Speech] = frozenset({"web-socket", "grpc", "authorizer", "collector", "provider"})
 _PROGRAM, _PROGRAM_AT, _CERTIFICATE_AT = "netspec-stand-in", "/program", "/certificate"
 
 
@@ -258,7 +258,7 @@ def _server(port: ContainerPort, spare: int, workload: Workload, speaks: Spoken)
 def _serving(name: str, port: ContainerPort, spare: int, workload: Workload, speaks: Spoken) -> dict[str, Any]:
     speech = speaks.by_port.get(port.port) if port.protocol == "TCP" else None
     match speech:
-        case "web-socket" | "grpc" | "authorizer" | "collector":
+        case "web-socket" | "grpc" | "authorizer" | "collector" | "provider":
             headers = speaks.headers if speech == "authorizer" else ()
             command = ["python3", "-u", f"{_PROGRAM_AT}/server.py", speech, str(port.port), *headers]
             mount = {"name": "program", "mountPath": _PROGRAM_AT, "readOnly": True}

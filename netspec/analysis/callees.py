@@ -9,11 +9,11 @@ from netspec.ir.http import HttpBackend, HttpRoute
 from netspec.ir.model import Ir, Service, ServicePort
 
 #: At a TCP port: HTTP; HTTP that may become a WebSocket; gRPC; HTTPS that the pod ends itself; HTTP of one who is asked
-#: about others' requests; OTLP over gRPC.
-Speech = Literal["http", "web-socket", "grpc", "tls", "authorizer", "collector"]
+#: about others' requests; OTLP over gRPC; HTTP of a provider at which people log in.
+Speech = Literal["http", "web-socket", "grpc", "tls", "authorizer", "collector", "provider"]
 
 #: One of two that routes ask of one port: the first here. No pod could have both.
-_FIRST: tuple[Speech, ...] = ("tls", "collector", "grpc", "authorizer", "web-socket")
+_FIRST: tuple[Speech, ...] = ("tls", "collector", "grpc", "authorizer", "provider", "web-socket")
 #: By the kind of a Gateway's route. (Behind an HTTPRoute it is HTTP, and behind streams whatever it is.)
 _CARRYING: dict[str, Speech] = {"GRPCRoute": "grpc", "TLSRoute": "tls"}
 #: What answers any request over plain HTTP.
@@ -67,6 +67,8 @@ def _asked(route: HttpRoute) -> Iterator[tuple[Speech, HttpBackend]]:
         yield "authorizer", route.external_auth.backend
     if route.tracing is not None:
         yield "collector", route.tracing.collector
+    if route.oidc is not None and route.oidc.provider is not None:
+        yield "provider", route.oidc.provider
 
 
 def not_plain(ir: Ir) -> frozenset[tuple[str, int]]:

@@ -141,6 +141,8 @@ def _options(rule: Rule, request: Request) -> Iterator[Step]:
         yield Step("filter", "a name and password", "without them 401", None)
     if route.external_auth is not None:
         yield Step("filter", f"asked of Service {route.namespace}/{route.external_auth.backend.service}", "", None)
+    if route.oidc is not None:
+        yield Step("filter", f"a login at {route.oidc.issuer}", "who has none is sent there", None)
     if route.rate_limit is not None:
         limit = route.rate_limit
         yield Step("filter", f"{limit.requests} a {limit.per} for each client", "more get 429")

@@ -100,7 +100,8 @@ class Tracing:
 
 @dataclass(frozen=True, slots=True)
 class Oidc:
-    """Endpoints that are None are those of the issuer's document."""
+    """Endpoints that are None are those of the issuer's document. `stand_in`: netspec makes the Secret, with an id and
+    a secret that everybody knows. `provider`: who is asked for tokens, in place of whom the endpoint names."""
 
     issuer: str
     authorization: str | None
@@ -108,6 +109,8 @@ class Oidc:
     user_info: str | None
     secret: str
     scopes: tuple[str, ...]
+    stand_in: bool = False
+    provider: HttpBackend | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +154,9 @@ class HttpRoute:
     @property
     def backends(self) -> tuple[HttpBackend, ...]:
         """Every Service port that requests lead to, each once: those of the paths, of the authorisation, of the error
-        pages and of copies. A collector gets no request of a client."""
+        pages and of copies. A collector gets no request of a client, nor does a provider."""
         of_paths = [b for p in self.paths for b in p.backends]
-        asked = [b for option, b in self.others.items() if option != "tracing"]
+        asked = [b for option, b in self.others.items() if option not in ("tracing", "oidc.provider")]
         first: dict[tuple[str, int | str], HttpBackend] = {}
         for backend in (*of_paths, *asked):
             first.setdefault((backend.service, backend.port), backend)
@@ -167,6 +170,7 @@ class HttpRoute:
             "errorPages": self.error_pages.backend if self.error_pages else None,
             "mirror": self.mirror,
             "tracing": self.tracing.collector if self.tracing else None,
+            "oidc.provider": self.oidc.provider if self.oidc else None,
         }
         return {option: backend for option, backend in found.items() if backend is not None}
 
@@ -214,6 +218,14 @@ class UsersSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientSecret:
+    """How a controller reads what a provider knows it by: the keys of the Secret."""
+
+    id: str = "client-id"
+    secret: str = "client-secret"
+
+
+@dataclass(frozen=True, slots=True)
 class Front:
     """A proxy that serves routes: its pods, the Service in front of them, and the names of that Service's ports for
     HTTP and HTTPS. `labels`: those of its namespace besides the name. `kind`: the API's for a route, if not Ingress;
@@ -229,6 +241,7 @@ class Front:
     also: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ("",)
     users: UsersSecret = UsersSecret()
+    client: ClientSecret = ClientSecret()
 
     def objects_of(self, route: HttpRoute) -> tuple[tuple[str, str], ...]:
         """Kind and id of all that a route may become."""

@@ -21,6 +21,7 @@ _CUT_OFF = {
     "errorPages": "errors would have no pages",
     "mirror": "no copy would arrive",
     "tracing": "nothing would be traced",
+    "provider": "nobody could log in",
 }
 
 
@@ -107,7 +108,7 @@ def _backends(route: HttpRoute) -> Iterator[tuple[HttpBackend, Path]]:
     path = route.place.path
     for i, rule in enumerate(route.paths):
         yield from ((b, (*path, "paths", i, "backends", j)) for j, b in enumerate(rule.backends))
-    yield from ((backend, (*path, option)) for option, backend in route.others.items())
+    yield from ((backend, (*path, *option.split("."))) for option, backend in route.others.items())
 
 
 def _services(ir: Ir, route: HttpRoute, context: Context) -> bool:

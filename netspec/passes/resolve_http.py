@@ -37,7 +37,7 @@ def http_route(given: spec.IngressRoute, context: Context, index: int) -> ir.Htt
         timeouts=_timeouts(given.timeouts),
         mirror=None if given.mirror is None else ir.HttpBackend(given.mirror.service, given.mirror.port),
         tracing=_tracing(given),
-        oidc=_oidc(given.oidc),
+        oidc=_oidc(given),
         place=context.place(context.loaded.path("ingress", index)),
     )
 
@@ -81,21 +81,25 @@ def _timeouts(given: spec.Timeouts | None) -> ir.Timeouts:
 
 def _tracing(route: spec.IngressRoute) -> ir.Tracing | None:
     given = route.tracing
-    if given is None:
-        return None
+    return None if given is None else ir.Tracing(_elsewhere(route, given), given.percent)
+
+
+def _elsewhere(route: spec.IngressRoute, given: spec.Tracing | spec.OidcProvider) -> ir.HttpBackend:
+    """A Service that may be another namespace's."""
     namespace = "" if given.namespace in (None, route.namespace) else given.namespace or ""
-    return ir.Tracing(ir.HttpBackend(given.service, given.port, namespace=namespace), given.percent)
+    return ir.HttpBackend(given.service, given.port, namespace=namespace)
 
 
-def _oidc(given: spec.Oidc | None) -> ir.Oidc | None:
-    if given is None:
+def _oidc(route: spec.IngressRoute) -> ir.Oidc | None:
+    if (given := route.oidc) is None:
         return None
-    scopes = tuple(dict.fromkeys(("openid", *given.scopes)))
     return ir.Oidc(
         given.issuer,
         given.authorization_endpoint,
         given.token_endpoint,
         given.user_info_endpoint,
         given.secret,
-        scopes,
+        tuple(dict.fromkeys(("openid", *given.scopes))),
+        given.stand_in,
+        None if given.provider is None else _elsewhere(route, given.provider),
     )

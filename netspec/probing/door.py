@@ -34,6 +34,7 @@ from netspec.probing.http import (
     login,
     way_in,
 )
+from netspec.probing.logins import logins
 
 #: A limit of more requests at once is not tried, nor one of more in a second: no client would reach it one by one.
 _LARGEST_BURST, _FASTEST = 100, 20
@@ -49,6 +50,8 @@ def door_facts(ir: Ir) -> Iterator[FactProbe]:
     found = list(rules(ir.http))
     yield from _certificates(ir, found)
     for route in ir.http:
+        if not _is_limited(route):
+            yield from logins(ir, found, route)
         headers = way_in(ir, route)
         if headers is None:
             continue

@@ -48,7 +48,8 @@ def http_answers(ir: Ir) -> Iterator[FactProbe]:
 
 def answer(ir: Ir, ask: HttpAsk, route: HttpRoute | None, expect: dict[str, object], more: str = "") -> FactProbe:
     """`more`: what tells the question from others about the same path. `expect`: `status` (a number, REDIRECT or
-    SUCCESS), `location`, `from` (the workloads of which one answers), `headers` (name -> value, None for none),
+    SUCCESS), `location`, `login` (one without what goes along), `from` (the workloads of which one answers), `headers`
+    (name -> value, None for none),
     `text` (the whole body), `client` (that the body is the client's address), `allows` (the origin that asks)."""
     size = f":{ask.size}" if ask.size else ""
     return door_fact(ir, "http-answer", ask, route, expect, f"{ask.method}:{_url(ask)}{size}{more}")
@@ -126,6 +127,10 @@ def _answer(ir: Ir, rule: Rule | None, ask: HttpAsk) -> dict[str, object] | None
         return None
     if route.external_auth is not None and not authorizers(ir, route):
         return None
+    if (oidc := route.oidc) is not None:
+        # Which comes first, the login or the limit of a body, is the controller's.
+        where = {} if oidc.authorization is None else {"login": oidc.authorization.partition("?")[0]}
+        return None if ask.size else {"status": REDIRECT, **where}
     if route.basic_auth is not None or route.external_auth is not None:
         return {"status": 401}
     if route.max_body_size is not None and ask.size > route.max_body_size:
@@ -139,7 +144,7 @@ def _answer(ir: Ir, rule: Rule | None, ask: HttpAsk) -> dict[str, object] | None
 
 def way_in(ir: Ir, route: HttpRoute) -> tuple[tuple[str, str], ...] | None:
     """The headers with which a request of the outside host gets through to a pod; None where that is not known."""
-    if admits_outside(ir, route.allow_from) is not True:
+    if admits_outside(ir, route.allow_from) is not True or route.oidc is not None:
         return None
     if route.external_auth is not None:
         return (bearer(STAND_IN_TOKEN),) if route.basic_auth is None and authorizers(ir, route) else None

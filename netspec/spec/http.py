@@ -274,6 +274,14 @@ class Tracing(Model):
     percent: int = Field(100, ge=0, le=100, description="Of requests that belong to no trace, how many begin one.")
 
 
+class OidcProvider(Model):
+    """The Service that is the provider, in the cluster itself."""
+
+    service: Name = Field(description="A Service of the route's namespace, or of another.")
+    port: PortOrName = Field(description="Its port, by number or name; it is spoken to in clear, as backends are.")
+    namespace: Name | None = Field(None, description="The Service's namespace, if not the route's.")
+
+
 class Oidc(Model):
     """Who is not logged in is sent to a provider of OpenID Connect, and comes back with a session, kept in cookies."""
 
@@ -286,6 +294,14 @@ class Oidc(Model):
     secret: ObjectName = Field(
         description="A Secret of the route's namespace with the client's id and secret, by the keys that the "
         "controller reads."
+    )
+    stand_in: bool = Field(
+        False, description="Make that Secret, with the id netspec and the secret netspec, in place of the real one."
+    )
+    provider: OidcProvider | None = Field(
+        None,
+        description="Where the controller changes codes for tokens, in place of where the name of the token endpoint "
+        "leads. Browsers go to the authorization endpoint by its name, as ever.",
     )
     scopes: list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]] = Field(
         default_factory=lambda: ["openid"], description="What is asked for; openid is always."

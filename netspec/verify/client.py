@@ -11,6 +11,8 @@ from types import TracebackType
 from netspec.probes import HttpAsk
 from netspec.verify.streams import PATIENCE
 
+#: RFC 9110, 15.4.
+REDIRECTS = (301, 302, 303, 307, 308)
 #: What a connection that breaks off raises.
 BROKEN = (OSError, HTTPException)
 
@@ -19,11 +21,12 @@ Connect = Callable[[], AbstractContextManager[socket]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers`: names in lower case; of one that comes twice both values, joined."""
+    """`headers`: names in lower case; of one that comes twice both values, joined. `cookies`: each that was set."""
 
     status: int
     headers: dict[str, str]
     body: str
+    cookies: tuple[str, ...] = ()
 
 
 class Client:
@@ -63,7 +66,7 @@ class Client:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         if response.will_close:
             self._close()
-        return Answer(response.status, headers, text)
+        return Answer(response.status, headers, text, tuple(response.headers.get_all("Set-Cookie") or ()))
 
     def _opened(self, host: str) -> HTTPConnection:
         connection = HTTPConnection(host, timeout=PATIENCE)

@@ -23,6 +23,7 @@ from netspec.probes import (
     GRPC,
     KEPT,
     LIMIT,
+    LOGIN,
     OUTSIDE,
     REDIRECT,
     REPLACED,
@@ -39,15 +40,14 @@ from netspec.probes import (
 from netspec.probing.exchanges import TOO_LATE
 from netspec.toolchain.programs import last_line
 from netspec.verify.access import Access
-from netspec.verify.client import BROKEN, Answer, Client, Connect, handshake
+from netspec.verify.client import BROKEN, REDIRECTS, Answer, Client, Connect, handshake
 from netspec.verify.exchanges import Seen, calls_seen, copies_seen, logs, socket_seen, times_seen, traces_seen
+from netspec.verify.login import login_seen
 from netspec.verify.model import Observation, Status
 from netspec.verify.resolve import Resolver, Unresolved
 from netspec.verify.state import State, pods_by_workload
 from netspec.verify.streams import Stream
 
-#: RFC 9110, 15.4.
-REDIRECTS = (301, 302, 303, 307, 308)
 #: Connections at once, and how often a question is asked whose answer did not come.
 AT_ONCE, ATTEMPTS = 4, 3
 #: Requests that show the shares of backends, and how seldom chance may give as few or as many: once in a million runs.
@@ -172,9 +172,16 @@ class Door:
                 return copies_seen(probe.expect, ask, client, self._logs)
             case name if name == TRACES:
                 return traces_seen(probe.expect, ask, client, self._logs)
+            case name if name == LOGIN:
+                return login_seen(probe.expect, ask, partial(self._get, probe.port, connect), self.workloads)
             case name if name == CERTIFICATE:
                 return self._certificate(probe.expect, ask.host, connect)
         return old_tls(probe.expect, ask.host, connect)
+
+    def _get(self, port: int, connect: Connect, host: str, target: str, cookies: str) -> Answer:
+        """Over HTTPS and a connection of its own."""
+        with Client(connect, True, port) as client:
+            return client.ask(HttpAsk("GET", host, target), *((("Cookie", cookies),) if cookies else ()))
 
     def _logs(self, workloads: Sequence[str]) -> str:
         return logs(self.access, self.workloads, workloads)
@@ -237,6 +244,8 @@ def judged(expect: Mapping[str, Any], answer: Answer, ask: HttpAsk, workloads: M
                 seen[key] = wanted if fits.get(wanted) else answer.status
             case "location":
                 seen[key] = answer.headers.get("location", "")
+            case "login":
+                seen[key] = answer.headers.get("location", "").partition("?")[0]
             case "from":
                 said = workloads.get(body)
                 seen[key] = wanted if said in wanted else [said] if said else []

@@ -78,7 +78,7 @@ ASKED: dict[str, list[dict[str, Any]]] = {
         {"spans": TRACE, "from": PARENT},
         {"spans": OTHER_TRACE},
     ],
-    "login": [{"host": host, "login": host} for host in ("login.example.com", "told.example.com")],
+    "login": [{"host": host, "login": host} for host in ("login.example.com", "told.example.com", "inner.example.com")],
     "drawn": _drawn(),
 }
 #: Controller -> what it is asked besides, where it goes about it in a way of its own.

@@ -253,7 +253,7 @@ def main() -> None:
     names(folder, plan["backends"])
     login.provide(folder)
     for backend in plan["backends"]:
-        serve(backend)
+        login.in_clear(backend) if backend["kind"] == "provider" else serve(backend)
     env = control_plane(folder, programs)
     until("the API server", lambda: kubectl(programs, env, "get", "--raw", "/readyz"))
     tls, digest = certificate(folder, "tls.example.com")

@@ -1,23 +1,19 @@
-"""A provider of OpenID Connect, at which everybody is ann at once, and a browser that logs in there: the authorization
-code flow with a proof of who asked for the code (OpenID Connect Core 3.1, RFC 6749, RFC 7636)."""
+"""The stand-in for a provider of OpenID Connect, and a browser that logs in there."""
 
 import base64
-import hashlib
-import hmac
 import http.client
-import json
-import secrets
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from servers import certificate
+
+from netspec.backends.common.server import Provider
 
 HOST, ADDRESS, PORT = "id.example.net", "10.200.0.3", 8444
 ISSUER = f"https://{HOST}:{PORT}"
@@ -27,71 +23,20 @@ CLIENT_ID, CLIENT_SECRET = "front-door", "told-to-nobody"
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
 
 
-class Provider(BaseHTTPRequestHandler):
-    """`codes`: those that were given out and not changed yet, with what was said when they were asked for."""
+class Known(Provider):
+    """At its name, over HTTPS, and as a pod: all give out and take the same codes."""
 
-    protocol_version = "HTTP/1.1"
-    codes: ClassVar[dict[str, dict[str, str]]] = {}
+    client = (CLIENT_ID, CLIENT_SECRET)
 
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
-        if url.path == "/.well-known/openid-configuration":
-            endpoints = {"authorization_endpoint": f"{ISSUER}/authorize", "token_endpoint": f"{ISSUER}/token"}
-            self._say(200, {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys", **endpoints})
-        elif url.path != "/authorize":
-            self._say(404, {})
-        elif (asked.get("client_id"), asked.get("response_type")) != (CLIENT_ID, "code") or "state" not in asked:
-            self._say(400, {"error": "invalid_request"})
-        elif "openid" not in asked.get("scope", "").split():
-            self._say(400, {"error": "invalid_scope"})
-        else:
-            code = secrets.token_urlsafe(16)
-            self.codes[code] = asked
-            back = urlencode({"code": code, "state": asked["state"]})
-            self._say(302, {}, Location=f"{asked['redirect_uri']}?{back}")
-
-    def do_POST(self) -> None:
-        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        given = {name: values[0] for name, values in parse_qs(text).items()}
-        who = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
-        if self.headers.get("Authorization") != f"Basic {who}":
-            self._say(401, {"error": "invalid_client"})
-            return
-        asked = self.codes.pop(given.get("code", ""), None)
-        if asked is None or given.get("redirect_uri") != asked["redirect_uri"] or not _proven(asked, given):
-            self._say(400, {"error": "invalid_grant"})
-            return
-        token = {"access_token": secrets.token_urlsafe(16), "token_type": "Bearer", "expires_in": 600}
-        self._say(200, token | {"id_token": _signed({"iss": ISSUER, "sub": "ann", "aud": CLIENT_ID})})
-
-    def _say(self, status: int, what: dict[str, Any], **headers: str) -> None:
-        body = json.dumps(what).encode()
-        self.send_response(status)
-        for name, value in ({"Content-Type": "application/json", "Content-Length": str(len(body))} | headers).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
 
-def _proven(asked: dict[str, str], given: dict[str, str]) -> bool:
-    """RFC 7636, 4.6."""
-    proof = hashlib.sha256(given.get("code_verifier", "").encode()).digest()
-    return (asked.get("code_challenge_method"), asked.get("code_challenge")) == ("S256", _bare(proof))
-
-
-def _bare(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _signed(claims: dict[str, Any]) -> str:
-    now = int(time.time())
-    parts = ({"alg": "HS256", "typ": "JWT"}, claims | {"iat": now, "exp": now + 600})
-    text = ".".join(_bare(json.dumps(part).encode()) for part in parts)
-    return f"{text}.{_bare(hmac.digest(CLIENT_SECRET.encode(), text.encode(), 'sha256'))}"
+def in_clear(backend: dict[str, Any]) -> None:
+    """As a pod, on each of its ports."""
+    for port in backend["ports"]:
+        server = ThreadingHTTPServer((backend["address"], port), Known)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 def provide(folder: Path) -> None:
@@ -102,7 +47,7 @@ def provide(folder: Path) -> None:
     subprocess.run(["mount", "--bind", own / "tls.crt", _TRUSTED], check=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(own / "tls.crt", own / "tls.key")
-    server = ThreadingHTTPServer((ADDRESS, PORT), Provider)
+    server = ThreadingHTTPServer((ADDRESS, PORT), Known)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 

@@ -39,6 +39,7 @@ PODS = {
     "collector": (("collector-1", "collector"),),
     "sealed": (("sealed-1", "tls"),),
     "stuck": (("stuck-1", "http"), ("stuck-2", "http")),
+    "id": (("id-1", "provider"),),
 }
 
 
@@ -360,7 +361,7 @@ def test_an_answer_that_ends_too_late_is_504_or_cut_off(answers: Answers) -> Non
 def test_people_log_in_at_the_provider(answers: Answers) -> None:
     """The whole way: to the provider with what it must be told, back with a code, to where one was going; then a
     session, in cookies that scripts and plain HTTP do not get."""
-    for pod, login in zip(("web-1", "api-1"), answers["login"], strict=True):
+    for pod, login in zip(("web-1", "api-1", "web-1"), answers["login"], strict=True):
         assert login["statuses"] == [302, 302, 200], login
         assert login["provider"] == "https://id.example.net:8444/authorize"
         asked = login["asked"]

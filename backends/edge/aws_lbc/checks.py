@@ -69,6 +69,11 @@ def _login(route: HttpRoute) -> Iterator[_Finding]:
     if None in (route.oidc.authorization, route.oidc.token, route.oidc.user_info):
         message = f"{_ALB} does not read the issuer's document"
         yield "oidc", message, "give authorizationEndpoint, tokenEndpoint and userInfoEndpoint"
+    if route.oidc.provider is not None:
+        message = f"{_ALB} asks a provider by its name alone, and over HTTPS"
+        yield "oidc", message, "remove provider"
+    if route.oidc.stand_in:
+        yield "oidc", f"{_ALB} logs people in at a real provider, which has a client's own secret", "remove standIn"
     if route.allow_from:
         message = f"{_ALB} asks for a login before it says 403"
         yield "allowFrom", message, "limit the addresses of the whole load balancer, or make routes of two hosts"

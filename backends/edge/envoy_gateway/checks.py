@@ -72,6 +72,10 @@ def _said(route: HttpRoute) -> Iterator[_Finding]:
     if route.oidc is not None and route.oidc.token and _is_address(route.oidc.token):
         message = f"{route.oidc.token!r} is an address, and Envoy Gateway takes a provider's name alone"
         yield "oidc", message, "tokenEndpoint: https://NAME/..."
+    oidc = route.oidc
+    if oidc is not None and oidc.provider is not None and None in (oidc.authorization, oidc.token):
+        message = "Envoy Gateway reads the issuer's document at the issuer's name, and not at the Service"
+        yield "oidc", message, "give authorizationEndpoint and tokenEndpoint"
     yield from _cors(route)
     yield from _grpc(route)
 

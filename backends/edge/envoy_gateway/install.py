@@ -211,6 +211,13 @@ def _grants(ir: Ir) -> list[Manifest]:
         source = [{"group": EXTENSION, "kind": "EnvoyProxy", "namespace": NAMESPACE}]
         of = tracing.collector.namespace or route.namespace
         out.append(_grant(f"{NAME}-collector", of, source, [("Service", tracing.collector.service)]))
+    providers: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for route in ir.http:
+        if route.oidc is not None and (asked := route.oidc.provider) is not None and asked.namespace:
+            providers[asked.namespace, asked.service].add(route.namespace)
+    for (of, service), namespaces in sorted(providers.items()):
+        source = [{"group": EXTENSION, "kind": "SecurityPolicy", "namespace": name} for name in sorted(namespaces)]
+        out.append(_grant(f"{NAME}-provider-{service}", of, source, [("Service", service)]))
     return out
 
 

@@ -44,7 +44,7 @@ def objects(ir: Ir, route: HttpRoute) -> tuple[Manifest, ...]:
         redirect = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}
         rules = [{"matches": [_match(path)], "filters": [redirect]} for path in route.paths]
         out.append(_route(HTTP, route, "http", [PLAIN], rules))
-    if security := dict(_security(route)):
+    if security := dict(_security(ir, route)):
         out.append(_policy("SecurityPolicy", kind, route, security))
     if traffic := dict(_traffic(route)):
         out.append(_policy("BackendTrafficPolicy", kind, route, traffic))
@@ -109,15 +109,17 @@ def grpc_method(path: HttpPath) -> dict[str, str]:
 
 
 def _backend(ir: Ir, route: HttpRoute, backend: HttpBackend) -> dict[str, Any]:
+    return {**_to(ir, route, backend), "weight": backend.weight}
+
+
+def _to(ir: Ir, route: HttpRoute, backend: HttpBackend) -> dict[str, Any]:
     """The API has no names of ports."""
-    number = port_number(ir, route, backend)
-    return {"group": "", "kind": "Service", "name": backend.service, "port": number, "weight": backend.weight}
+    return {"group": "", "kind": "Service", "name": backend.service, "port": port_number(ir, route, backend)}
 
 
 def _filters(ir: Ir, route: HttpRoute, path: HttpPath) -> Iterator[dict[str, Any]]:
     if route.mirror is not None:
-        to = {key: value for key, value in _backend(ir, route, route.mirror).items() if key != "weight"}
-        yield {"type": "RequestMirror", "requestMirror": {"backendRef": to}}
+        yield {"type": "RequestMirror", "requestMirror": {"backendRef": _to(ir, route, route.mirror)}}
     if route.cors is not None:
         yield {"type": "CORS", "cors": cors_spec(route.cors)}
     if headers := _headers(route.request_headers):
@@ -157,7 +159,7 @@ def _headers(headers: Headers) -> dict[str, Any]:
     return {key: value for key, value in (("set", given), ("remove", list(headers.remove))) if value}
 
 
-def _security(route: HttpRoute) -> Iterator[tuple[str, Any]]:
+def _security(ir: Ir, route: HttpRoute) -> Iterator[tuple[str, Any]]:
     if route.basic_auth is not None:
         yield "basicAuth", {"users": {"group": "", "kind": "Secret", "name": route.basic_auth.secret}}
     if route.allow_from:
@@ -165,15 +167,15 @@ def _security(route: HttpRoute) -> Iterator[tuple[str, Any]]:
         yield "authorization", {"defaultAction": "Deny", "rules": [allowed]}
     if (oidc := route.oidc) is not None:
         endpoints = {"authorizationEndpoint": oidc.authorization, "tokenEndpoint": oidc.token}
+        provider: dict[str, Any] = {"issuer": oidc.issuer} | {key: url for key, url in endpoints.items() if url}
+        if (asked := oidc.provider) is not None:
+            # Without a BackendTLSPolicy it is asked in clear, whatever the token endpoint's scheme is.
+            elsewhere = {"namespace": asked.namespace} if asked.namespace else {}
+            provider["backendRefs"] = [_to(ir, route, asked) | elsewhere]
         secret = {"group": "", "kind": "Secret", "name": oidc.secret}
         yield (
             "oidc",
-            {
-                "provider": {"issuer": oidc.issuer} | {key: value for key, value in endpoints.items() if value},
-                "clientIDRef": secret,
-                "clientSecret": secret,
-                "scopes": list(oidc.scopes),
-            },
+            {"provider": provider, "clientIDRef": secret, "clientSecret": secret, "scopes": list(oidc.scopes)},
         )
 
 

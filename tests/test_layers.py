@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "netspec.backends.objects",
         "netspec.backends.edge.ingresses",
         "netspec.backends.edge.gatewayapi",
+        "netspec.backends.edge.patterns",
         "netspec.backends.edge.precedence",
     },
     "netspec.toolchain": {"netspec.toolchain", "airgap"},

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from netspec.analysis.routes import Rule, bare, rules, takes_host
+from netspec.backends.edge.patterns import Written
 from netspec.backends.objects import Manifest, manifest, node, release
 from netspec.diagnostics import Report
 from netspec.ir.http import Front, HttpBackend, HttpPath, HttpRoute, Tracing
@@ -19,6 +20,8 @@ from netspec.target import Field as FieldRead
 
 #: Names of the Service's ports and of the containers'.
 HTTP, HTTPS = "http", "https"
+#: The type of a path that an annotation of the Ingress says.
+BY_ANNOTATION = "ImplementationSpecific"
 #: Of requests' headers those that a page may set in any case (Fetch standard): in place of a controller's own list.
 SAFE_HEADERS = ("Accept", "Accept-Language", "Content-Language")
 #: Of an Ingress as it stands on the cluster.
@@ -119,23 +122,35 @@ def ingress(
     class_name: str,
     annotations: Mapping[str, str],
     backend: Callable[[HttpPath], HttpBackend | None],
+    written: Written,
     suffix: str = "",
 ) -> Manifest:
-    """A route's rules, each path with the one backend that an Ingress has for it; paths without are left out."""
-    paths = [
-        {"path": bare(path) or "/", "pathType": "Exact" if path.exact else "Prefix", "backend": _service(found)}
-        for path in route.paths
-        if (found := backend(path)) is not None
+    """A route's rules, each path with the one backend that an Ingress has for it; paths without are left out.
+    `written`: those that are regular expressions."""
+    rules = [
+        {
+            **({"host": host} if host else {}),
+            "http": {
+                "paths": [
+                    _path(path, written.get((host, path))) | {"backend": _service(found)}
+                    for path in route.paths
+                    if (found := backend(path)) is not None
+                ]
+            },
+        }
+        for host in route.hosts or ("",)
     ]
-    hosts = [{"host": host} if host else {} for host in route.hosts or ("",)]
-    spec: dict[str, Any] = {
-        "ingressClassName": class_name,
-        "rules": [{**host, "http": {"paths": paths}} for host in hosts],
-    }
+    spec: dict[str, Any] = {"ingressClassName": class_name, "rules": rules}
     if route.tls is not None:
         spec["tls"] = [{"hosts": list(route.hosts)} | ({"secretName": route.tls} if route.tls else {})]
     name = f"{route.name}{suffix}"
     return manifest("networking.k8s.io/v1", "Ingress", name, route.namespace, annotations=annotations, spec=spec)
+
+
+def _path(path: HttpPath, regex: str | None) -> dict[str, Any]:
+    if regex is not None:
+        return {"path": regex, "pathType": BY_ANNOTATION}
+    return {"path": bare(path) or "/", "pathType": "Exact" if path.exact else "Prefix"}
 
 
 def _service(backend: HttpBackend) -> dict[str, Any]:
@@ -261,3 +276,13 @@ def same_for_service(
 def _led_to(route: HttpRoute) -> Iterator[HttpBackend]:
     for path in route.paths:
         yield from path.backends
+
+
+def decoded(ir: Ir, controller: str, report: Report) -> None:
+    """NS871: NGINX compares with the path of a request as it is when its encoded bytes are decoded."""
+    for route in ir.http:
+        for i, rule in enumerate(route.paths):
+            if "%" in rule.path:
+                message = f"{controller} decodes a request's path first, which then is never {rule.path}"
+                where = (*route.place.path, "paths", i, "path")
+                report.error("NS871", where, message, "the character itself, or a pattern with a . for it")

@@ -19,6 +19,27 @@ def _drawn() -> list[dict[str, Any]]:
     return [{"host": draw.choice(hosts), "path": path.replace("//", "/")} for path in paths]
 
 
+def _patterns() -> list[dict[str, Any]]:
+    """Each path of a pattern's host and what is beside it; then whatever, of hosts with a wildcard too."""
+    given = ("/v1", "/v1/", "/v1/cart", "/v2/orders", "/v2/orderss", "/v22/cart/1", "/v1/fixed", "/v1/fixed/", "/v1x")
+    given += ("/a.png", "/a/b.png", "/apng", "/v/cart", "/V1/cart", "/x", "/y/z", "/x/z", "/y")
+    given += ("/v1/orders/of/last/year/and/before/x",)
+    of_wildcard = ("/a", "/b", "/ab", "/a/", "/a/x", "/b/x", "/A", "/", "/ab/", "/a/longer/than/patterns/x")
+    hosts = ("patterns.example.com", "a.patterns.test", "b.patterns.test", "c.b.patterns.test")
+    draw = random.Random(2)
+    parts = ["v1", "v2", "cart", "orders", "a", "b", "x", "a.png", "longer", "a%2Fb", "V1"]
+    drawn = [
+        {"host": draw.choice(hosts), "path": "/" + "/".join(draw.choices(parts, k=draw.randint(0, 3)))}
+        for _ in range(DRAWN)
+    ]
+    return [
+        *({"host": hosts[0], "path": path} for path in given),
+        *({"host": host, "path": path} for host in hosts[1:] for path in of_wildcard),
+        *({"host": "nobody.test", "path": path} for path in ("/any12", "/any", "/any1/")),
+        *drawn,
+    ]
+
+
 #: A trace, and its last span before the controller's: W3C Trace Context.
 TRACE, PARENT, OTHER_TRACE = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "1bf7651916cd43dd8448eb211c80319c"
 
@@ -55,13 +76,7 @@ ASKED: dict[str, list[dict[str, Any]]] = {
     "sticky": [{"host": "sticky.example.com"}],
     "grpc": [{"host": "grpc.example.com", "grpc": True}],
     "rewrite": [{"host": "rewrite.example.com", "path": "/api/x"}, {"host": "root.example.com", "path": "/api/old"}],
-    "patterns": [
-        {"host": "patterns.example.com", "path": path}
-        for path in (
-            *("/v1", "/v1/", "/v1/cart", "/v2/orders", "/v2/orderss", "/v22/cart/1", "/v1/fixed", "/v1/fixed/", "/v1x"),
-            *("/a.png", "/a/b.png", "/apng", "/v/cart", "/V1/cart"),
-        )
-    ],
+    "patterns": _patterns(),
     "websocket": [{"host": "ws.example.com", "websocket": "hello"}],
     "unread": [{"host": "unread.example.com", "tls": True}, {"host": "unread.example.com"}],
     "late": [{"host": "late.example.com", "path": path} for path in ("/slow/0.3", "/slow/4", "/slow-end/3")],

@@ -58,6 +58,7 @@ SEEN: dict[str, frozenset[Feature]] = {
         {
             Feature.HTTP_ROUTES,
             Feature.HTTP_WILDCARD,
+            Feature.HTTP_REGEX,
             Feature.HTTP_REWRITE,
             Feature.HTTP_TLS,
             Feature.HTTP_SELF_SIGNED,

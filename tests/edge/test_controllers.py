@@ -229,16 +229,20 @@ def test_requests_go_where_the_prediction_says(answers: Answers) -> None:
 
 
 def test_patterns_of_paths_go_where_the_prediction_says(answers: Answers) -> None:
-    """Whole paths, after exact ones and before prefixes, the longest pattern first."""
+    """Whole paths, after exact ones and before prefixes, the longest pattern first, whatever a wildcard's host has."""
     found, reached = list(rules(answers.ir.http)), set()
     for request, answer in zip(ASKED["patterns"], answers["patterns"], strict=True):
+        if "%2F" in request["path"] and answers.controller.unescapes:
+            continue
         rule = chosen(found, request["host"], request["path"])
         assert answer["status"] == (404 if rule is None else 200), (request, answer)
         if rule is not None:
             (backend,) = rule.path.backends
             assert answer["got"]["pod"] in {pod for pod, _ in PODS[backend.service]}, (request, answer)
-            reached.add(rule.path.path)
-    assert len(reached) == 6
+            reached.add((rule.host, rule.path.path))
+    known = {(rule.host, rule.path.path) for rule in found if "patterns" in rule.route.name}
+    beaten = {"/v1/orders/of/last/year/and/before", "/a/longer/than/patterns"}
+    assert known - reached == {(host, path) for host, path in known if path in beaten}
 
 
 def test_rewriting_a_prefix(answers: Answers) -> None:

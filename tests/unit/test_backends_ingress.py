@@ -72,6 +72,9 @@ CORS = {"origins": ["https://a.example"]}
 TWO_A_SECOND = {"requests": 2, "burst": 2}
 
 
+PATTERN = PATHS[0] | {"path": "/v[0-9]+", "type": "Regex"}
+
+
 def exactly(path: str) -> dict[str, Any]:
     return PATHS[0] | {"path": path, "type": "Exact"}
 
@@ -131,6 +134,16 @@ def exactly(path: str) -> dict[str, Any]:
         ("ingress-nginx", [{}, {"hosts": ["*.example.com"]}, {"hosts": []}], []),
         ("ingress-nginx", [{"paths": [PATHS[0] | {"path": "/a"}]}, {"hosts": ["*.other.example"]}], []),
         ("ingress-nginx", [{"sticky": {}}, OTHER], []),
+        ("ingress-nginx", [{"paths": [PATTERN, *PATHS], "rewrite": {"path": "/x"}}], [("NS901", "ingress.0")]),
+        ("ingress-nginx", [{"paths": [exactly("/a/")]}], [("NS871", "ingress.0.paths.0.path")]),
+        ("ingress-nginx", [{"paths": [exactly("/a/"), PATHS[0] | {"path": "/a"}]}], []),
+        ("ingress-nginx", [{"paths": [exactly("/a/"), PATTERN]}], []),
+        ("ingress-nginx", [{"paths": [exactly("/a%20b"), *PATHS]}], [("NS871", "ingress.0.paths.0.path")]),
+        # A prefix beside patterns is a pattern too; what another host has is not.
+        ("haproxy", [{"paths": [PATTERN]}, {"rewrite": {"prefix": "/v2"}}], [("NS871", "ingress.1.rewrite")]),
+        ("haproxy", [{"paths": [PATTERN]}, OTHER | {"rewrite": {"prefix": "/v2"}}], []),
+        ("haproxy", [{"paths": [PATTERN], "rewrite": {"path": "/x"}}], []),
+        ("haproxy", [{"paths": [PATTERN, *PATHS], "rewrite": {"path": "/x"}}], [("NS871", "ingress.0.rewrite")]),
     ],
 )
 def test_what_a_controller_cannot_be_told_is_an_error(
@@ -237,6 +250,8 @@ def test_a_port_is_told_to_haproxy_as_it_finds_it(
 
 B, TWO = "b.example.com", [{"service": "web", "port": 80, "weight": 1}, {"service": "next", "port": 80, "weight": 2}]
 
+HALVES = [backend | {"weight": 1} for backend in TWO]
+
 
 @pytest.mark.parametrize(
     ("routes", "expected"),
@@ -249,6 +264,9 @@ B, TWO = "b.example.com", [{"service": "web", "port": 80, "weight": 1}, {"servic
         ([{"hosts": ["a.example.com", B], "rateLimit": {"requests": 5}}], [("NS871", "ingress.0.rateLimit")]),
         ([{"rewrite": {"path": "/x"}}], [("NS871", "ingress.0.rewrite")]),
         ([{"paths": [{"backends": TWO}]}], [("NS871", "ingress.0.paths.0.backends")]),
+        ([{"paths": [PATTERN, PATHS[0] | {"path": "/a%20b"}]}], [("NS871", "ingress.0.paths.1.path")]),
+        ([{"paths": [PATTERN], "rewrite": {"path": "/x"}}], []),
+        ([{"paths": [PATTERN | {"backends": HALVES}], "rewrite": {"path": "/x"}}], [("NS871", "ingress.0.rewrite")]),
         ([{"requestHeaders": {"set": {"X-A": "${host}"}}}], [("NS871", "ingress.0.requestHeaders")]),
         ([{"responseHeaders": {"remove": ["Server"]}}], [("NS871", "ingress.0.responseHeaders")]),
         ([{"tls": {"secret": "s"}}, {"paths": [PATHS[0] | {"path": "/a"}]}], [("NS874", "ingress.1.hosts")]),

@@ -26,19 +26,33 @@ ASKED_HOSTS = ("a.test", "b.test", "c.test", "x.a.test", "y.a.test", "z.y.a.test
 SEGMENTS = ("a", "b", "ab")
 paths = st.lists(st.sampled_from(SEGMENTS), max_size=3).map(lambda parts: "/" + "/".join(parts))
 slashed = st.tuples(paths, st.sampled_from(("", "/"))).map(lambda p: p[0] if p[0] == "/" else p[0] + p[1])
-http_paths = st.builds(HttpPath, slashed, st.booleans(), st.just((HttpBackend("web", 80),)))
+WEB = (HttpBackend("web", 80),)
+PATTERNS = (
+    "/.",
+    "/a.*",
+    "/[ab]+",
+    "/a|/b/ab",
+    "/a/[ab]{2}",
+    "/(a|ab)(/b)*",
+    "/a/.*/(b|ab|a/)+",
+    "/[ab]+/[ab]+(/[ab]+)?/?",
+)
+http_paths = st.builds(HttpPath, slashed, st.booleans(), st.just(WEB)) | st.builds(
+    HttpPath, st.sampled_from(PATTERNS), st.just(False), st.just(WEB), st.just(True)
+)
 
 
 @st.composite
 def routes(draw: st.DrawFn) -> list[HttpRoute]:
-    """No two rules for one host and path: that is an error (NS842)."""
+    """No two rules for one host and path, and no two patterns of one length: these are errors (NS842)."""
     out: list[HttpRoute] = []
-    seen: set[tuple[str, str, bool]] = set()
+    seen: set[tuple[str, str | int, bool]] = set()
     for number in range(draw(st.integers(1, 5))):
         hosts = tuple(draw(st.lists(st.sampled_from(HOSTS[1:]), max_size=2, unique=True)))
         own = []
         for path in draw(st.lists(http_paths, min_size=1, max_size=4)):
-            keys = {(host, bare(path), path.exact) for host in hosts or ("",)}
+            what = len(path.path) if path.regex else bare(path)
+            keys: set[tuple[str, str | int, bool]] = {(host, what, path.exact) for host in hosts or ("",)}
             if not keys & seen:
                 seen |= keys
                 own.append(path)
@@ -57,6 +71,8 @@ def _plain(found: list[Rule], host: str, path: str) -> Rule | None:
         return not rule.host or rule.host == host
 
     def path_takes(rule: Rule) -> bool:
+        if rule.path.regex:
+            return re.fullmatch(rule.path.path, path) is not None
         if rule.path.exact:
             return path == rule.path.path
         wanted = [s for s in rule.path.path.split("/") if s]
@@ -71,6 +87,8 @@ def _plain(found: list[Rule], host: str, path: str) -> Rule | None:
         exact = [r for r in of_host if r.path.exact]
         if exact:
             return exact[0]
+        if patterns := [r for r in of_host if r.path.regex]:
+            return max(patterns, key=lambda r: len(r.path.path))
         if of_host:
             return max(of_host, key=lambda r: len([s for s in r.path.path.split("/") if s]))
     return None
@@ -99,7 +117,8 @@ def _traefik_takes(text: str, host: str, path: str) -> bool:
     hosts = [(name, value) for name, value in calls if name.startswith("Host")]
     ways = [(name, value) for name, value in calls if name.startswith("Path")]
     of_host = all(value == host if name == "Host" else re.search(value, host) for name, value in hosts)
-    return of_host and any(value == path if name == "Path" else path.startswith(value) for name, value in ways)
+    takes = {"Path": str.__eq__, "PathPrefix": str.startswith, "PathRegexp": lambda asked, p: re.search(p, asked)}
+    return of_host and any(takes[name](path, value) for name, value in ways)
 
 
 @settings(max_examples=300, deadline=None)

@@ -32,6 +32,7 @@ class F5Nginx(Backend):
     supports = frozenset(
         {
             Feature.HTTP_ROUTES,
+            Feature.HTTP_REGEX,
             Feature.HTTP_TLS,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_WEIGHTS,

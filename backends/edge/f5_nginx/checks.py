@@ -3,7 +3,7 @@
 import re
 
 from netspec.backends.edge.f5_nginx.routes import RATES, by_host, percent
-from netspec.backends.edge.ingresses import own_namespace, stays_with_host
+from netspec.backends.edge.ingresses import decoded, own_namespace, stays_with_host
 from netspec.diagnostics import Report
 from netspec.ir.http import HttpRoute
 from netspec.ir.model import Ir
@@ -18,6 +18,7 @@ _ITS_OWN = ("server", "date")
 def check(ir: Ir, namespace: str, report: Report) -> None:
     own_namespace(ir, namespace, _CONTROLLER, report)
     stays_with_host(ir, _CONTROLLER, report)
+    decoded(ir, _CONTROLLER, report)
     for host, routes in by_host(ir).items():
         _one_owner(host, routes, report)
     for route in ir.http:
@@ -58,9 +59,15 @@ def _limit(route: HttpRoute, report: Report) -> None:
 
 def _paths(route: HttpRoute, report: Report) -> None:
     path = route.place.path
-    if route.rewrite is not None and route.rewrite.path is not None and not all(p.exact for p in route.paths):
-        message = "NGINX replaces the prefix, not the whole of a path that is below it"
-        report.error("NS871", (*path, "rewrite"), message, "type: Exact for the paths, or rewrite: {prefix: ...}")
+    if route.rewrite is not None and route.rewrite.path is not None:
+        if not all(p.exact or p.regex for p in route.paths):
+            message = "NGINX replaces the prefix, not the whole of a path that is below it"
+            hint = "type: Exact or Regex for the paths, or rewrite: {prefix: ...}"
+            report.error("NS871", (*path, "rewrite"), message, hint)
+        elif any(p.regex and len(p.backends) > 1 for p in route.paths):
+            # With weights it asks the pattern anew, of the path as the client wrote it.
+            message = "F5 NGINX does not replace the path of a pattern that several backends share"
+            report.error("NS871", (*path, "rewrite"), message, "keep one backend")
     for i, rule in enumerate(route.paths):
         if len(rule.backends) > 1 and any(b.weight for b in rule.backends) and percent(rule) is None:
             message = "F5 NGINX has whole percents for weights, and these are none"

@@ -1,12 +1,17 @@
 """Routes as F5's own objects: a VirtualServer for each host, whose routes it has together, and a Policy an option.
 
-Source: nginx/kubernetes-ingress 5.6, docs/crd: k8s.nginx.org VirtualServer and Policy.
+NGINX takes an exact location before all others, then the first regular expression in the order they are written in,
+then the longest prefix; and where a location ends in a slash, which is not the whole of it, it redirects to it what
+comes without the slash, before it asks any expression.
+
+Source: nginx/kubernetes-ingress 5.6, docs/crd: k8s.nginx.org VirtualServer and Policy; v5.5.4, generatePath and
+generateRewrites of internal/configs/virtualserver.go.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from netspec.analysis.routes import bare
+from netspec.analysis.routes import Rule, bare, chosen, rewritten, rules
 from netspec.backends.edge.ingresses import SAFE_HEADERS, port_number
 from netspec.backends.objects import Manifest, manifest
 from netspec.ir.http import HttpPath, HttpRoute
@@ -16,6 +21,8 @@ API = "k8s.nginx.org/v1"
 CLASS = "nginx"
 #: Of the names of a route's VirtualServers: one for each of its hosts that no route before it has.
 HOST_SUFFIXES = tuple(f".h{i}" for i in range(256))
+#: What no route of a host takes.
+_NOBODY = {"action": {"return": {"code": 404, "type": "text/plain", "body": "404 Not Found"}}}
 RATES = {"second": "r/s", "minute": "r/m"}
 
 
@@ -49,20 +56,25 @@ def percent(path: HttpPath) -> list[int] | None:
 def _server(ir: Ir, host: str, routes: list[HttpRoute]) -> Manifest:
     owner = routes[0]
     upstreams: list[dict[str, Any]] = []
-    # A path that is given counts before one that a prefix has for itself without what is below it.
     found: dict[str, dict[str, Any]] = {}
-    for exact in (True, False):
-        for route in routes:
-            for path in (p for p in route.paths if p.exact == exact):
-                names = _upstreams(ir, route, path, upstreams)
-                for location, rewritten in _locations(route, path):
-                    found.setdefault(location, _route(route, path, location, rewritten, names))
+    named: dict[Rule, list[str]] = {}
+    for rule in sorted((r for r in rules(routes) if r.host == host), key=lambda r: -r.priority):
+        named[rule] = _upstreams(ir, rule.route, rule.path, upstreams)
+        location, to = _location(rule.route, rule.path)
+        found[location] = _route(rule.route, rule.path, location, to, named[rule])
+    for text in [location.strip("=")[:-1] for location in found if location.endswith("/")]:
+        location, taking = f"={text}", chosen(named, host, text)
+        if text and location not in found:
+            itself = _NOBODY if taking is None else _itself(taking, text, named[taking])
+            found[location] = {"path": location} | itself
+    expressions = [location for location in found if location.startswith("~")]
+    order = [*sorted(found.keys() - set(expressions)), *expressions]
     spec: dict[str, Any] = {"ingressClassName": CLASS, "host": host}
     if owner.tls is not None:
         spec["tls"] = {"secret": owner.tls}
         if owner.redirect_to_https:
             spec["tls"]["redirect"] = {"enable": True, "code": 301}
-    spec |= {"upstreams": upstreams, "routes": [found[location] for location in sorted(found)]}
+    spec |= {"upstreams": upstreams, "routes": [found[location] for location in order]}
     name = f"{owner.name}{HOST_SUFFIXES[owner.hosts.index(host)]}"
     return manifest(API, "VirtualServer", name, owner.namespace, spec=spec)
 
@@ -86,17 +98,22 @@ def _upstreams(ir: Ir, route: HttpRoute, path: HttpPath, out: list[dict[str, Any
     return names
 
 
-def _locations(route: HttpRoute, path: HttpPath) -> Iterator[tuple[str, str | None]]:
-    """NGINX's locations, and what of the path each replaces: its prefixes are of characters, not of segments."""
+def _location(route: HttpRoute, path: HttpPath) -> tuple[str, str | None]:
+    """NGINX's, and what of the path it replaces: its prefixes are of characters, not of segments."""
     rewrite = route.rewrite
     whole = rewrite.path if rewrite is not None else None
-    prefix = rewrite.prefix.rstrip("/") if rewrite is not None and rewrite.prefix is not None else None
+    if path.regex:
+        return f"~ ^(?:{path.path})$", whole
     if path.exact:
-        yield f"={path.path}", whole
-        return
-    yield f"{bare(path)}/", None if prefix is None else f"{prefix}/"
-    if bare(path):
-        yield f"={bare(path)}", None if prefix is None else prefix or "/"
+        return f"={path.path}", whole
+    prefix = f"{rewrite.prefix.rstrip('/')}/" if rewrite is not None and rewrite.prefix is not None else None
+    return f"{bare(path)}/", prefix
+
+
+def _itself(rule: Rule, path: str, names: list[str]) -> dict[str, Any]:
+    """One path that the rule takes."""
+    to = rewritten(rule, path) if rule.route.rewrite is not None else None
+    return _route(rule.route, rule.path, f"={path}", to, names)
 
 
 def _route(route: HttpRoute, path: HttpPath, location: str, rewritten: str | None, names: list[str]) -> dict[str, Any]:

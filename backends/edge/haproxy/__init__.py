@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from netspec.backends.edge.haproxy.checks import check
 from netspec.backends.edge.haproxy.install import CONTROLLER, NAME, NAMESPACE, PODS, WEB, WEBSECURE, install
-from netspec.backends.edge.haproxy.routes import CLASS, ingress_of
+from netspec.backends.edge.haproxy.routes import CLASS, ingresses
 from netspec.backends.edge.haproxy.settings import HaproxySettings
 from netspec.backends.edge.ingresses import HTTP, HTTPS, ingress_facts, of_class, own_namespace, proxy
 from netspec.diagnostics import Report
@@ -25,6 +25,7 @@ class Haproxy(Backend):
             Feature.HTTP_TLS,
             Feature.HTTP_SELF_SIGNED,
             Feature.HTTP_WILDCARD,
+            Feature.HTTP_REGEX,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_GRPC,
             Feature.HTTP_RATE_LIMIT,
@@ -57,6 +58,6 @@ class Haproxy(Backend):
         return install(ir, settings)
 
     def facts(self, ir: Ir, settings: HaproxySettings) -> tuple[Fact, ...]:
-        made = (ingress_of(ir, route) for route in ir.http)
+        made = (obj for _, obj in ingresses(ir))
         given = of_class(CLASS, CONTROLLER)
         return ingress_facts(f"{NAMESPACE}/{NAME}", settings.replicas, given, made)

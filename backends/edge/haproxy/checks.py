@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from netspec.backends.edge.haproxy.routes import found, of_service, options, reference, service_port, target
 from netspec.backends.edge.ingresses import https_has_hosts, same_for_service
+from netspec.backends.edge.patterns import with_patterns
 from netspec.diagnostics import Path, Report
 from netspec.ir.http import HttpBackend, HttpRoute
 from netspec.ir.model import Ir
@@ -21,9 +22,10 @@ def check(ir: Ir, report: Report) -> None:
     https_has_hosts(ir, NAME, report)
     same_for_service(ir, NAME, of_service, report, target)
     _shared(ir, report)
+    ours = with_patterns(ir.http)
     for route in ir.http:
         _limit(ir, route, report)
-        _rewrite(route, report)
+        _rewrite(route, ours, report)
         _words(route, report)
         _ports(ir, route, report)
 
@@ -75,15 +77,19 @@ def _limit(ir: Ir, route: HttpRoute, report: Report) -> None:
         report.error("NS871", path, message, "make a route for each Service, with a limit of its own")
 
 
-def _rewrite(route: HttpRoute, report: Report) -> None:
-    whole = route.rewrite.path if route.rewrite is not None else None
-    if whole is None:
+def _rewrite(route: HttpRoute, ours: set[str], report: Report) -> None:
+    if route.rewrite is None:
         return
-    path = (*route.place.path, "rewrite")
-    if not all(p.exact for p in route.paths):
+    whole, path = route.rewrite.path, (*route.place.path, "rewrite")
+    if whole is None:
+        if both := sorted(ours.intersection(route.hosts or ("",))):
+            message = f"{NAME} takes a prefix of {both[0] or 'any host'}, which has patterns, for a pattern too"
+            report.error("NS871", path, message, "give what is rewritten a host of its own")
+    elif not all(p.exact or p.regex for p in route.paths):
         message = f"{NAME} replaces the prefix, not the whole of a path that is below it"
-        report.error("NS871", path, message, "type: Exact for the paths, or rewrite: {prefix: ...}")
-    elif any(p.path.endswith("/") for p in route.paths) and not whole.endswith("/"):
+        hint = "type: Exact or Regex for the paths, or rewrite: {prefix: ...}"
+        report.error("NS871", path, message, hint)
+    elif any(p.exact and p.path.endswith("/") for p in route.paths) and not whole.endswith("/"):
         message = f"{NAME} keeps the slash at the end of a path"
         report.error("NS871", path, message, f"rewrite: {{path: {whole}/}}, or paths without")
 

@@ -4,7 +4,7 @@ documentation lists for Ingress alone, the pod is that of its chart, on ports th
 from dataclasses import replace
 from typing import Any
 
-from netspec.backends.edge.haproxy.routes import CLASS, ingress_of
+from netspec.backends.edge.haproxy.routes import CLASS, ingresses
 from netspec.backends.edge.haproxy.settings import HaproxySettings
 from netspec.backends.edge.ingresses import balanced_by, makes_beside, placed, service_of_front
 from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
@@ -49,7 +49,7 @@ def install(ir: Ir, settings: HaproxySettings) -> tuple[Node, ...]:
         node(service_of_front(ir, PODS), namespace.id, *balanced_by(ir), wait=False), outlives=makes_beside(ir)
     )
     pods = node(_deployment(settings.replicas), account.id, config.id, class_.id, binding.id, CNI_READY)
-    routes = [placed(ingress_of(ir, route), class_.id, *_users(route)) for route in ir.http]
+    routes = [placed(obj, class_.id, *_users(route)) for route, obj in ingresses(ir)]
     return (namespace, account, config, class_, role, binding, service, pods, *routes)
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.analysis.routes import bare
-from netspec.backends.edge.ingresses import SAFE_HEADERS
+from netspec.backends.edge.haproxy.patterns import patterns
+from netspec.backends.edge.ingresses import BY_ANNOTATION, SAFE_HEADERS
+from netspec.backends.edge.patterns import Written
 from netspec.backends.objects import Manifest, manifest
 from netspec.ir.http import Cors, HttpBackend, HttpPath, HttpRoute
 from netspec.ir.model import Ir, Service, ServicePort
@@ -17,39 +19,48 @@ CLASS = "haproxy"
 _KEY = "haproxy-ingress.github.io/"
 
 
-def ingress_of(ir: Ir, route: HttpRoute) -> Manifest:
+def ingresses(ir: Ir) -> Iterator[tuple[HttpRoute, Manifest]]:
+    written = patterns(ir.http)
+    for route in ir.http:
+        yield route, _ingress(ir, route, written)
+
+
+def _ingress(ir: Ir, route: HttpRoute, written: Written) -> Manifest:
     annotations = {_KEY + key: value for key, value in options(ir, route).items()}
-    rules = [
-        {"host": host, "http": {"paths": _paths(ir, route, host)}}
-        if host
-        else {"http": {"paths": _paths(ir, route, host)}}
+    rules: list[dict[str, Any]] = [
+        {**({"host": host} if host else {}), "http": {"paths": _paths(ir, route, host, written)}}
         for host in route.hosts or ("",)
     ]
+    if any(path["pathType"] == BY_ANNOTATION for rule in rules for path in rule["http"]["paths"]):
+        annotations[_KEY + "path-type"] = "regex"
     spec: dict[str, Any] = {"ingressClassName": CLASS, "rules": rules}
     if route.tls is not None:
         spec["tls"] = [{"hosts": list(route.hosts)} | ({"secretName": route.tls} if route.tls else {})]
     return manifest("networking.k8s.io/v1", "Ingress", route.name, route.namespace, annotations=annotations, spec=spec)
 
 
-def _paths(ir: Ir, route: HttpRoute, host: str) -> list[dict[str, Any]]:
+def _paths(ir: Ir, route: HttpRoute, host: str, written: Written) -> list[dict[str, Any]]:
     return [
-        {"path": text, "pathType": "Exact" if exact else "Prefix", "backend": _backend(ir, route, path.backends[0])}
+        {"path": text, "pathType": kind, "backend": _backend(ir, route, path.backends[0])}
         for path in route.paths
-        for text, exact in _matches(ir, host, path)
+        for text, kind in _matches(ir, host, path, written)
     ]
 
 
-def _matches(ir: Ir, host: str, path: HttpPath) -> Iterator[tuple[str, bool]]:
+def _matches(ir: Ir, host: str, path: HttpPath, written: Written) -> Iterator[tuple[str, str]]:
     """Below a host with a wildcard its prefixes are regular expressions that have no end, so that /a takes /ab: it and
     what is below it are told apart there, but where another rule has the path itself."""
+    if (text := written.get((host, path))) is not None:
+        yield text, BY_ANNOTATION
+        return
     prefix = bare(path)
     if path.exact or not prefix or not host.startswith("*."):
-        yield prefix or "/", path.exact
+        yield prefix or "/", "Exact" if path.exact else "Prefix"
         return
     taken = {p.path for r in ir.http if host in r.hosts for p in r.paths if p.exact}
     if prefix not in taken:
-        yield prefix, True
-    yield f"{prefix}/", False
+        yield prefix, "Exact"
+    yield f"{prefix}/", "Prefix"
 
 
 def _backend(ir: Ir, route: HttpRoute, backend: HttpBackend) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from netspec.analysis.routes import bare, rules
+from netspec.backends.edge.ingress_nginx.patterns import patterns
 from netspec.backends.edge.ingresses import (
     SAFE_HEADERS,
     ProxySettings,
+    decoded,
     front,
     host_name,
     https_has_hosts,
@@ -25,6 +28,7 @@ from netspec.backends.edge.ingresses import (
     stays_with_host,
     traced,
 )
+from netspec.backends.edge.patterns import Written, with_patterns
 from netspec.backends.objects import Manifest
 from netspec.catalogue import IMAGES, INGRESS_NGINX, INGRESS_NGINX_CHART
 from netspec.diagnostics import Report
@@ -62,6 +66,7 @@ class IngressNginx(Backend):
             Feature.HTTP_TLS,
             Feature.HTTP_SELF_SIGNED,
             Feature.HTTP_WILDCARD,
+            Feature.HTTP_REGEX,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_WEIGHTS,
             Feature.HTTP_GRPC,
@@ -92,6 +97,8 @@ class IngressNginx(Backend):
         own_namespace(ir, NAMESPACE, "ingress-nginx", report)
         https_has_hosts(ir, "ingress-nginx", report)
         stays_with_host(ir, "ingress-nginx", report)
+        decoded(ir, "ingress-nginx", report)
+        _slashes(ir, report)
         for route in ir.http:
             path, basic = route.place.path, route.basic_auth
             for i, rule in enumerate(route.paths):
@@ -107,15 +114,28 @@ class IngressNginx(Backend):
 
     def lower(self, ir: Ir, settings: IngressNginxSettings, needs: Needs) -> tuple[Node, ...]:
         made = installed(ir, NAME, NAMESPACE, NAME, INGRESS_NGINX_CHART.official, values(ir, settings), REPOSITORY)
-        return (*made, *(placed(obj, CLUSTER) for route in ir.http for obj in _objects(ir, route)))
+        return (*made, *(placed(obj, CLUSTER) for obj in objects(ir)))
 
     def images(self, ir: Ir, settings: IngressNginxSettings) -> tuple[str, ...]:
         return (IMAGES["ingress-nginx"],)
 
     def facts(self, ir: Ir, settings: IngressNginxSettings) -> tuple[Fact, ...]:
-        made = (obj for route in ir.http for obj in _objects(ir, route))
         given = of_class(CLASS, "k8s.io/ingress-nginx")
-        return ingress_facts(f"{NAMESPACE}/{CONTROLLER}", settings.replicas, given, made)
+        return ingress_facts(f"{NAMESPACE}/{CONTROLLER}", settings.replicas, given, objects(ir))
+
+
+def _slashes(ir: Ir, report: Report) -> None:
+    """NS871: NGINX sends what comes without its last slash to an exact path that has one, unless a path of its own
+    takes it; no regular expression does."""
+    found = list(rules(ir.http))
+    known, by_regex = {(rule.host, bare(rule.path)) for rule in found}, with_patterns(ir.http)
+    for rule in found:
+        path = rule.path.path
+        alone = path.endswith("/") and (rule.host, path[:-1]) not in known and path != "/"
+        if rule.path.exact and alone and rule.host not in by_regex:
+            where = (*rule.route.place.path, "paths", rule.route.paths.index(rule.path), "path")
+            message = f"ingress-nginx redirects {path[:-1]} to {path}"
+            report.error("NS871", where, message, f"add a path {path[:-1]}, or remove the slash")
 
 
 def values(ir: Ir, settings: IngressNginxSettings) -> dict[str, Any]:
@@ -149,20 +169,28 @@ def _tracing(ir: Ir) -> dict[str, str]:
     }
 
 
-def _objects(ir: Ir, route: HttpRoute) -> Iterator[Manifest]:
-    """The Ingress, then for each path that is shared one with the smaller part."""
-    yield _ingress(ir, route)
-    for i, path in enumerate(route.paths):
-        if len(path.backends) == _SHARES:
-            yield _canary(route, i)
+def objects(ir: Ir) -> Iterator[Manifest]:
+    """Of each route the Ingress, then for each path that is shared one with the smaller part."""
+    written = patterns(ir.http)
+    for route in ir.http:
+        yield _ingress(ir, route, written)
+        for i, path in enumerate(route.paths):
+            if len(path.backends) == _SHARES:
+                yield _canary(route, i, written)
 
 
-def _ingress(ir: Ir, route: HttpRoute) -> Manifest:
-    annotations = {_KEY + key: value for key, value in _options(route, traced(ir) is not None).items()}
-    return ingress(route, CLASS, annotations, lambda path: path.backends[0])
+def _ingress(ir: Ir, route: HttpRoute, written: Written) -> Manifest:
+    options = _options(route, traced(ir) is not None)
+    if any(path.regex for path in route.paths):
+        options["use-regex"] = "true"
+    if route.sticky and any((host, path) in written for host in route.hosts or ("",) for path in route.paths):
+        # Left out, it is the path as it stands here.
+        options["session-cookie-path"] = "/"
+    annotations = {_KEY + key: value for key, value in options.items()}
+    return ingress(route, CLASS, annotations, lambda path: path.backends[0], written)
 
 
-def _canary(route: HttpRoute, index: int) -> Manifest:
+def _canary(route: HttpRoute, index: int, written: Written) -> Manifest:
     shared = route.paths[index]
     first, second = shared.backends
     options = {
@@ -172,7 +200,7 @@ def _canary(route: HttpRoute, index: int) -> Manifest:
     }
     annotations = {_KEY + key: value for key, value in options.items()}
     chosen = replace(route, paths=(shared,), tls=None)
-    return ingress(chosen, CLASS, annotations, lambda _: second, _CANARIES[index])
+    return ingress(chosen, CLASS, annotations, lambda _: second, written, _CANARIES[index])
 
 
 def _options(route: HttpRoute, is_traced: bool) -> dict[str, str]:

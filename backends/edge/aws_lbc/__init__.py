@@ -67,6 +67,7 @@ class AwsAlb(Backend):
     supports = frozenset(
         {
             Feature.HTTP_ROUTES,
+            Feature.HTTP_REGEX,
             Feature.HTTP_TLS,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_WEIGHTS,

@@ -7,7 +7,7 @@ controller's docs/guide/ingress/annotations.md.
 import re
 from collections.abc import Iterator
 
-from netspec.backends.edge.aws_lbc.routes import COOKIE, MOST_ORDER, parts
+from netspec.backends.edge.aws_lbc.routes import COOKIE, MOST_ORDER, parts, regex
 from netspec.backends.edge.aws_lbc.settings import AwsAlbSettings
 from netspec.backends.edge.ingresses import https_has_hosts
 from netspec.diagnostics import Report
@@ -18,6 +18,7 @@ from netspec.spec.types import did_you_mean
 _ALB = "an Application Load Balancer"
 #: Of a condition's path and host, without what the controller puts behind a prefix.
 _PATH, _LONGEST = re.compile(r"/[A-Za-z0-9_.~:@+/-]*\Z"), 126
+_LONGEST_REGEX = 128
 _HOST = re.compile(r".*\.[a-z]+\Z")
 _MOST_GROUPS, _MOST_WEIGHT = 5, 999
 #: (the option of the route, what is wrong with it, what to do)
@@ -50,7 +51,11 @@ def _said(route: HttpRoute) -> Iterator[_Finding]:
         if len(host) > _LONGEST or not _HOST.match(host):
             yield "hosts", f"{host} is not a host of {_ALB}: letters after the last dot, 128 at most", "another name"
     for path in route.paths:
-        if not _PATH.match(path.path) or len(path.path) > _LONGEST:
+        if path.regex:
+            if len(regex(path)) > _LONGEST_REGEX or "%" in path.path:
+                room = _LONGEST_REGEX - len(regex(path)) + len(path.path)
+                yield "paths", f"{path.path!r} is not a pattern of {_ALB}", f"at most {room} characters, and no %"
+        elif not _PATH.match(path.path) or len(path.path) > _LONGEST:
             message = f"{path.path!r} is not a path of {_ALB}"
             yield "paths", message, f"letters, digits and _-.~:@+, at most {_LONGEST} of them"
         if len(path.backends) > _MOST_GROUPS or any(b.weight > _MOST_WEIGHT for b in path.backends):

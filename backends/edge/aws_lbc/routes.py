@@ -1,8 +1,9 @@
 """Routes as Ingresses of one group, which is one load balancer.
 
 The load balancer goes through its rules one by one. An Ingress's rules stand together, its exact paths first, then
-longer prefixes before shorter ones; Ingresses stand in the order that each of them gives. So a route is one Ingress,
-unless a host has rules of several routes, which must stand among each other.
+longer prefixes before shorter ones, then regular expressions; Ingresses stand in the order that each of them gives. So
+a route is one Ingress, unless a host has rules of several routes, which must stand among each other, or patterns, which
+stand before prefixes.
 
 What a path leads to is always an action of ours, by a name that no Service has: conditions and rewriting go by that
 name too.
@@ -20,7 +21,7 @@ from typing import Any
 from netspec.analysis.routes import Rule, bare, rules
 from netspec.backends.edge.aws_lbc.install import INGRESS_CLASS
 from netspec.backends.edge.aws_lbc.settings import AwsAlbSettings
-from netspec.backends.edge.ingresses import port_number
+from netspec.backends.edge.ingresses import BY_ANNOTATION, port_number
 from netspec.backends.objects import Manifest, manifest
 from netspec.ir.http import HttpPath, HttpRoute
 from netspec.ir.model import Ir
@@ -60,13 +61,18 @@ def parts(ir: Ir) -> list[_Part]:
     among: list[_Part] = []
     for host in sorted(by_host, key=lambda h: (not h, h)):
         found = sorted(by_host[host], key=lambda r: -r.priority)
-        runs = [list(run) for _, run in groupby(found, key=lambda r: r.route.id)]
+        patterns = any(rule.path.regex for rule in found)
+        runs = [list(run) for _, run in groupby(found, key=lambda r: (r.route.id, patterns and _is_prefix(r)))]
         if len(runs) == 1 and host:
             route = runs[0][0].route
             alone.setdefault(route.id, (route, []))[1].extend(runs[0])
         else:
             among += [(run[0].route, run) for run in runs]
     return [*alone.values(), *among]
+
+
+def _is_prefix(rule: Rule) -> bool:
+    return not (rule.path.exact or rule.path.regex)
 
 
 def _ingresses(ir: Ir, settings: AwsAlbSettings) -> Iterator[Manifest]:
@@ -109,7 +115,13 @@ def _patterns(path: HttpPath) -> list[str]:
     """As the controller writes them."""
     if path.exact:
         return [path.path]
+    if path.regex:
+        return [regex(path)]
     return [bare(path), f"{bare(path)}/*"] if bare(path) else ["/*"]
+
+
+def regex(path: HttpPath) -> str:
+    return f"^(?:{path.path})$"
 
 
 def _ingress(name: str, route: HttpRoute, found: list[Rule], rows: list[_Row], options: dict[str, str]) -> Manifest:
@@ -119,12 +131,20 @@ def _ingress(name: str, route: HttpRoute, found: list[Rule], rows: list[_Row], o
         said[f"actions.{action}"] = json.dumps(does)
         said |= {f"{kind}.{action}": json.dumps(value) for kind, value in more.items()}
         backend = {"service": {"name": action, "port": {"name": "use-annotation"}}}
-        kind = "Exact" if rule.path.exact else "Prefix"
-        by_host[rule.host].append({"path": bare(rule.path) or "/", "pathType": kind, "backend": backend})
+        by_host[rule.host].append({**_path(rule.path), "backend": backend})
+    if any(rule.path.regex for rule in found):
+        said["use-regex-path-match"] = "true"
     hosts = [{**({"host": host} if host else {}), "http": {"paths": paths}} for host, paths in by_host.items()]
     annotations = {_KEY + key: value for key, value in said.items()}
     spec = {"ingressClassName": INGRESS_CLASS, "rules": hosts}
     return manifest("networking.k8s.io/v1", "Ingress", name, route.namespace, annotations=annotations, spec=spec)
+
+
+def _path(path: HttpPath) -> dict[str, Any]:
+    if path.regex:
+        # Its first slash is taken away.
+        return {"path": f"/{regex(path)}", "pathType": BY_ANNOTATION}
+    return {"path": bare(path) or "/", "pathType": "Exact" if path.exact else "Prefix"}
 
 
 def _forward(ir: Ir, route: HttpRoute, path: HttpPath) -> dict[str, Any]:

@@ -193,6 +193,7 @@ def plain() -> Iterator[int]:
 
 
 PAST = {"since": "200101000000Z", "until": "210101000000Z"}
+PEM = certificate_pem(["a.test"])
 
 
 @pytest.fixture(params=[{}, PAST], ids=["in time", "expired"])
@@ -314,6 +315,15 @@ def test_certificates(secure: tuple[int, str]) -> None:
     versions = {"TLSv1.1": "refused", "TLSv1.2": "accepted"}
     assert _look(port, OLD_TLS, "a.test", versions, tls=True).status is Status.PASS
     assert _look(port, "http-answer", "a.test", {"status": 200}, tls=True).status is Status.PASS
+
+
+@pytest.mark.parametrize(("pem", "expired"), [(certificate_pem(["a.test"], **PAST), True), (PEM, False), ("", False)])
+def test_a_certificate_that_is_served_no_more(plain: int, pem: str, expired: bool) -> None:
+    """A controller that has no HTTPS with one whose time is over; else it has none for another reason."""
+    seen = _look(plain, CERTIFICATE, "a.test", {"from": "Secret shop/cert", "problem": ""}, pem, tls=True)
+    assert (seen.status is Status.WRONG) is expired
+    assert not expired or seen.observed["problem"] == "certificate has expired"
+    assert expired or seen.status is Status.CHECK_FAILED
 
 
 def test_grpc_routes_are_asked_by_calls_of_one_message_and_of_several() -> None:

@@ -21,6 +21,9 @@ BASE: dict[str, tuple[str, dict[str, str]]] = {
 SERVICE, DOOR, SHUT = "behind", "door", "shut"
 #: A port name that no other pod of the cluster has: for egress a name is one number of all of them.
 NAMED = "cnp-http"
+#: Cases whose deny rules are for nodes too. Cilium lets a pod's own node in always, but for deny rules (seen; the entry
+#: of pkg/policy/mapstate.go is one that allows): the kubelet would never find them ready. They are asked from within.
+SHUT_TO_NODES = ("deny-cluster", "deny-port")
 
 _SPACE = "k8s:io.kubernetes.pod.namespace"
 
@@ -169,7 +172,11 @@ def names(outside: str) -> list[Json]:
 
 def _pod(name: str, namespace: str, labels: dict[str, str], image: str) -> Json:
     made = pod(name, namespace, labels, image, HTTP)
-    made["spec"]["containers"][0]["ports"][0]["name"] = NAMED
+    container = made["spec"]["containers"][0]
+    container["ports"][0]["name"] = NAMED
+    if name in SHUT_TO_NODES:
+        asked = ["/agnhost", "connect", f"127.0.0.1:{HTTP}", "--timeout=1s"]
+        container["readinessProbe"] = {"exec": {"command": asked}, "periodSeconds": 5, "timeoutSeconds": 5}
     return made
 
 

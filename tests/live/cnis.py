@@ -61,6 +61,8 @@ CNIS: dict[str, Cni] = {
         answers_as_asked=False,
         own_services=True,
         own_forwarding=True,
+        # Its plugin asks its agent alone, by a socket (plugins/cilium-cni/cmd/cmd.go: NewDefaultClientWithTimeout).
+        asks_by_service=False,
     ),
 }
 #: With Calico's agent beside it.

@@ -67,10 +67,13 @@ def dead_service_rules(live: Live) -> Iterator[Expected]:
 
 @fault("no kube-proxy rules at all on a node")
 def no_service_rules(live: Live) -> Iterator[Expected]:
-    """Where not even the CNI reaches the API server from there, no pod starts: not the canary's either."""
+    """Where not even the CNI reaches the API server from there, no pod starts: not the canary's either. Where pods'
+    traffic needs none of them, what is left is the node's own ports, and that kube-proxy does not answer."""
     node = worker(live)
     with kube_proxy_stopped(live, node, "iptables -w -t nat -F KUBE-SERVICES"):
-        if live.cni.asks_by_service:
+        if live.cni.own_services:
+            yield Expected([f"{node} gave no answer"])
+        elif live.cni.asks_by_service:
             yield Expected([f"node {node}"], Answer.INCONCLUSIVE)
         else:
             yield Expected([f"node {node} does not forward to Services"])

@@ -258,7 +258,12 @@ def gateway_facts(ir: Ir) -> Iterator[Fact]:
         accepted = {"Accepted": "True", "ResolvedRefs": "True"}
         read = ObjectRead(resource, (("conditions", Field("status.parents")),), name, namespace, parse="conditions")
         yield Fact("gateway-route", subject, accepted, read)
-    for obj in grant_objects(ir):
+    yield from grant_facts(grant_objects(ir))
+
+
+def grant_facts(grants: list[Manifest]) -> Iterator[Fact]:
+    """Each as it was made."""
+    for obj in grants:
         name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
         fields = (("from", Field("spec.from")), ("to", Field("spec.to")))
         read = ObjectRead(f"referencegrants.{GROUP}", fields, name, namespace)

@@ -80,21 +80,22 @@ class Causes:
         return causes
 
     def _certificates(self, left: dict[str, Observation]) -> list[Cause]:
-        """Those that are refused for one reason: what they share besides is no cause."""
+        """Those that are refused for one reason: what they share besides is no cause. Where a controller serves nothing
+        with them, nor is what is asked of their hosts over HTTPS answered."""
         groups: dict[str, list[Observation]] = defaultdict(list)
         for o in list(left.values()):
             if isinstance(o.probe, FactProbe) and o.probe.fact == CERTIFICATE and o.status is Status.WRONG:
                 told = [o.observed["problem"]] if o.observed["problem"] else []
                 told += [f"it is not that of {o.probe.expect['from']}"] if o.observed["from"] == ELSEWHERE else []
                 groups[f"{', '.join(told)} ({o.detail})"].append(left.pop(o.probe.id))
-        return [
-            _cause(
-                f"the certificate for {_few(sorted(map(_host, theirs)))} is refused: {why}",
-                set_back(self.about.ir.stack),
-                theirs,
-            )
-            for why, theirs in groups.items()
-        ]
+        causes = []
+        for why, theirs in groups.items():
+            hosts = set(map(_host, theirs))
+            what = f"the certificate for {_few(sorted(hosts))} is refused: {why}"
+            unanswered = [id_ for id_, o in left.items() if o.status is Status.CHECK_FAILED and _secured(o) in hosts]
+            theirs += [left.pop(id_) for id_ in unanswered]
+            causes.append(_cause(what, set_back(self.about.ir.stack), theirs))
+        return causes
 
     def _by_common_tag(
         self, left: dict[str, Observation], everything: Sequence[Observation], *, opened: bool
@@ -237,6 +238,12 @@ def _could_be(observation: Observation, opened: bool) -> bool:
 def _host(observation: Observation) -> str:
     probe = observation.probe
     return probe.request.host if isinstance(probe, FactProbe) and probe.request else ""
+
+
+def _secured(observation: Observation) -> str:
+    """The host of a question that is asked over HTTPS."""
+    probe = observation.probe
+    return probe.request.host if isinstance(probe, FactProbe) and probe.request and probe.request.tls else ""
 
 
 def _is_wrong_name(observation: Observation, tag: str) -> bool:

@@ -131,7 +131,7 @@ class Door:
     def _one(self, probe: FactProbe, client: Client, connect: Connect) -> Observation:
         door, problem = (probe.peer, probe.port), ""
         if door in self._silent:
-            return self._failed(probe, self._silent[door], 0)
+            return self._unanswered(probe, self._silent[door], 0)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 ok, seen, detail = self._look(probe, client, connect)
@@ -144,7 +144,20 @@ class Door:
         why = f"no answer from the front door: {problem}"
         if door not in self._answered:
             self._silent[door] = why
-        return self._failed(probe, why, ATTEMPTS)
+        return self._unanswered(probe, why, ATTEMPTS)
+
+    def _unanswered(self, probe: FactProbe, why: str, attempts: int) -> Observation:
+        """Some controllers serve no HTTPS with a certificate whose time is over: then that is why."""
+        if probe.fact == CERTIFICATE and (secret := _secret(probe.expect)):
+            try:
+                stored = self._stored(secret)
+            except OSError:
+                stored = ""
+            old = ssl.PEM_cert_to_DER_cert(stored) if stored else b""
+            if is_over(old):
+                seen = {"from": probe.expect["from"], "problem": "certificate has expired"}
+                return Observation(probe, Status.WRONG, seen, valid(old), self.asker, attempts=attempts)
+        return self._failed(probe, why, attempts)
 
     def _failed(self, probe: FactProbe, why: str, attempts: int) -> Observation:
         return Observation(probe, Status.CHECK_FAILED, None, why, self.asker, attempts=attempts)
@@ -207,18 +220,10 @@ class Door:
 
     def _certificate(self, expect: Mapping[str, str], host: str, connect: Connect) -> Seen:
         """As a client sees it that trusts this certificate alone."""
-        secret = expect["from"].removeprefix("Secret ") if expect["from"].startswith("Secret ") else ""
-        try:
-            with connect() as sock, handshake(sock, host) as spoken:
-                der = spoken.getpeercert(binary_form=True) or b""
-        except OSError:
-            # Some controllers serve no HTTPS with a certificate whose time is over.
-            stored = self._stored(secret) if secret else ""
-            old = ssl.PEM_cert_to_DER_cert(stored) if stored else b""
-            if is_over(old):
-                return False, {"from": expect["from"], "problem": "certificate has expired"}, valid(old)
-            raise
+        with connect() as sock, handshake(sock, host) as spoken:
+            der = spoken.getpeercert(binary_form=True) or b""
         pem = ssl.DER_cert_to_PEM_cert(der)
+        secret = _secret(expect)
         is_its = not secret or pem.split() == self._stored(secret).split()
         seen = {"from": expect["from"] if is_its else ELSEWHERE, "problem": ""}
         with connect() as sock:
@@ -239,6 +244,11 @@ class Door:
         text = base64.b64decode(json.loads(done.stdout).get("data", {}).get("tls.crt", "")).decode()
         end = "-----END CERTIFICATE-----"
         return text.partition(end)[0] + end if end in text else ""
+
+
+def _secret(expect: Mapping[str, str]) -> str:
+    """Namespace and name of the Secret that a certificate must be from; "" where the controller makes it."""
+    return expect["from"].removeprefix("Secret ") if expect["from"].startswith("Secret ") else ""
 
 
 def judged(expect: Mapping[str, Any], answer: Answer, ask: HttpAsk, workloads: Mapping[str, str], address: str) -> Seen:

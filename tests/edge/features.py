@@ -155,7 +155,7 @@ LIVE: dict[str, frozenset[Feature]] = {
             Feature.HTTP_PASSTHROUGH,
         }
     ),
-    "envoy-gateway": SEEN["envoy-gateway"] - {Feature.HTTP_REGEX, Feature.HTTP_RETRIES, Feature.HTTP_OIDC},
+    "envoy-gateway": SEEN["envoy-gateway"] - {Feature.HTTP_RETRIES},
 }
 #: Controller -> the specs below stacks/, each with its stack.
 STACKS: dict[str, tuple[tuple[str, str], ...]] = {

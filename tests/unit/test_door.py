@@ -324,6 +324,16 @@ def test_a_certificate_that_is_served_no_more(plain: int, pem: str, expired: boo
     assert (seen.status is Status.WRONG) is expired
     assert not expired or seen.observed["problem"] == "certificate has expired"
     assert expired or seen.status is Status.CHECK_FAILED
+    if expired:
+        # What else is asked of the host over HTTPS has the same cause; another host's, or over plain HTTP, has not.
+        asks = [HttpAsk("GET", "a.test", "/", tls=True), HttpAsk("GET", "b.test", "/", tls=True)]
+        probes = [
+            FactProbe(f"{n}", "http-answer", "outside", {}, "p/p", 443, request=ask) for n, ask in enumerate(asks)
+        ]
+        failed = [Observation(probe, Status.CHECK_FAILED, None, f"no answer: {probe.id}") for probe in probes]
+        cause, other = Causes(About(_ir(_route()), parse_state([]))).of([seen, *failed])
+        said = "the certificate for a.test is refused: certificate has expired (valid from 2020-01-01 to 2021-01-01)"
+        assert (cause.what, cause.probes, other.probes) == (said, ("f", "0"), ("1",))
 
 
 def test_grpc_routes_are_asked_by_calls_of_one_message_and_of_several() -> None:

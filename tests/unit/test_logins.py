@@ -21,7 +21,7 @@ from netspec.backends.registry import REGISTRY
 from netspec.compiler import CompileResult, compile_spec
 from netspec.ir.http import RateLimit
 from netspec.plan import ManifestNode
-from netspec.probes import HttpAsk
+from netspec.probes import FactProbe, HttpAsk
 from netspec.probing.door import door_facts
 from netspec.probing.http import http_answers
 from netspec.spec.load import loads
@@ -100,7 +100,8 @@ def said(result: CompileResult, code: str) -> list[str]:
 
 
 def test_the_provider_is_asked_in_clear_and_lets_itself_be_asked() -> None:
-    plan = compiled().plan
+    result = compiled()
+    plan = result.plan
     assert plan is not None
     objects = {node.id: node.manifest for node in plan.nodes if isinstance(node, ManifestNode)}
     (policy,) = [m for m in objects.values() if m["kind"] == "SecurityPolicy"]
@@ -116,6 +117,8 @@ def test_the_provider_is_asked_in_clear_and_lets_itself_be_asked() -> None:
         "from": [{"group": "gateway.envoyproxy.io", "kind": "SecurityPolicy", "namespace": "shop"}],
         "to": [{"group": "", "kind": "Service", "name": "id"}],
     }
+    facts = {probe.id: probe.expect for probe in result.probes if isinstance(probe, FactProbe)}
+    assert facts["fact:reference-grant:people/netspec-provider-id"] == grant["spec"]
     assert {key: base64.b64decode(text) for key, text in objects["secret:shop/client"]["data"].items()} == {
         "client-id": b"netspec",
         "client-secret": b"netspec",

@@ -14,13 +14,22 @@ from netspec.backends.edge.envoy_gateway.install import (
     PODS,
     PROXY,
     SHIFT,
+    grants,
     install,
     offers_http2,
 )
 from netspec.backends.edge.envoy_gateway.routes import EXTENSION, GROUP, GRPC, NAME, NAMESPACE, TLS, objects
 from netspec.backends.edge.envoy_gateway.routes import HTTP as HTTP_ROUTE
 from netspec.backends.edge.envoy_gateway.settings import EnvoyGatewaySettings
-from netspec.backends.edge.gatewayapi import Bound, gateway_facts, gateway_ports, reserved, service_port, serving
+from netspec.backends.edge.gatewayapi import (
+    Bound,
+    gateway_facts,
+    gateway_ports,
+    grant_facts,
+    reserved,
+    service_port,
+    serving,
+)
 from netspec.backends.edge.ingresses import own_namespace, proxy
 from netspec.catalogue import IMAGES
 from netspec.diagnostics import Report
@@ -118,6 +127,7 @@ class EnvoyGateway(Backend):
             Fact("gateway-controller", f"{NAMESPACE}/{CONTROLLER}", 1, ReadyRead()),
             Fact("gateway-proxy", f"{NAMESPACE}/{PROXY}", settings.replicas, ReadyRead()),
             *gateway_facts(ir),
+            *grant_facts(grants(ir)),
         ]
         if ir.http:
             fields = (("conditions", Field("status.conditions")),)

@@ -70,8 +70,8 @@ def install(ir: Ir, settings: EnvoyGatewaySettings) -> tuple[Node, ...]:
     )
     proxy = node(_proxy(ir, settings), ready.id)
     kind = node(_class(), proxy.id)
-    grants = [placed(obj, ready.id) for obj in (*_grants(ir), *grant_objects(ir))]
-    out: list[Node] = [namespace, chart, ready, proxy, kind, *grants]
+    let_in = [placed(obj, ready.id) for obj in (*grants(ir), *grant_objects(ir))]
+    out: list[Node] = [namespace, chart, ready, proxy, kind, *let_in]
     gateways = [_beside(ir, placed(obj, kind.id, *balanced_by(ir), wait=False)) for obj in gateway_objects(ir, NAME)]
     out += [*gateways, *(placed(obj, *(g.id for g in gateways)) for obj in route_objects(ir))]
     if ir.http:
@@ -195,8 +195,9 @@ def _allowed(routes: "tuple[HttpRoute, ...] | list[HttpRoute]") -> dict[str, Any
     return {"namespaces": {"from": "Selector", "selector": {"matchExpressions": [expression]}}}
 
 
-def _grants(ir: Ir) -> list[Manifest]:
-    """The Gateway reads certificates of other namespaces where these say that it may: these Secrets alone."""
+def grants(ir: Ir) -> list[Manifest]:
+    """What other namespaces let be read and asked, and nothing else: certificates by the Gateway, a collector by the
+    proxy, providers by policies of routes."""
     secrets: dict[str, set[str]] = defaultdict(set)
     for route in ir.http:
         if route.tls:

@@ -257,14 +257,13 @@ def _server(port: ContainerPort, spare: int, workload: Workload, speaks: Spoken)
 
 def _serving(name: str, port: ContainerPort, spare: int, workload: Workload, speaks: Spoken) -> dict[str, Any]:
     speech = speaks.by_port.get(port.port) if port.protocol == "TCP" else None
-    match speech:
-        case "web-socket" | "grpc" | "authorizer" | "collector" | "provider":
-            headers = speaks.headers if speech == "authorizer" else ()
-            command = ["python3", "-u", f"{_PROGRAM_AT}/server.py", speech, str(port.port), *headers]
-            mount = {"name": "program", "mountPath": _PROGRAM_AT, "readOnly": True}
-            made = _container(name, [], "python") | {"command": command, "volumeMounts": [mount]}
-            made.pop("args")
-            return made
+    if speech in _PROGRAMMED:
+        headers = speaks.headers if speech == "authorizer" else ()
+        command = ["python3", "-u", f"{_PROGRAM_AT}/server.py", speech, str(port.port), *headers]
+        mount = {"name": "program", "mountPath": _PROGRAM_AT, "readOnly": True}
+        made = _container(name, [], "python") | {"command": command, "volumeMounts": [mount]}
+        made.pop("args")
+        return made
     args = ["netexec", f"--http-port={port.port if port.protocol == 'TCP' else spare}"]
     args.append(f"--udp-port={port.port if port.protocol == 'UDP' else -1}")
     args += [f"--sctp-port={port.port}"] if port.protocol == "SCTP" else []

@@ -49,8 +49,8 @@ def http_answers(ir: Ir) -> Iterator[FactProbe]:
 def answer(ir: Ir, ask: HttpAsk, route: HttpRoute | None, expect: dict[str, object], more: str = "") -> FactProbe:
     """`more`: what tells the question from others about the same path. `expect`: `status` (a number, REDIRECT or
     SUCCESS), `location`, `login` (one without what goes along), `from` (the workloads of which one answers), `headers`
-    (name -> value, None for none),
-    `text` (the whole body), `client` (that the body is the client's address), `allows` (the origin that asks)."""
+    (name -> value, None for none), `text` (the whole body), `client` (that the body is the client's address), `allows`
+    (the origin that asks)."""
     size = f":{ask.size}" if ask.size else ""
     return door_fact(ir, "http-answer", ask, route, expect, f"{ask.method}:{_url(ask)}{size}{more}")
 

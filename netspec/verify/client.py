@@ -28,6 +28,11 @@ class Answer:
     body: str
     cookies: tuple[str, ...] = ()
 
+    @property
+    def sent_to(self) -> str:
+        """Where one is sent to, without what goes along."""
+        return self.headers.get("location", "").partition("?")[0]
+
 
 class Client:
     """Speaks to one host. A connection that the other end has closed after an answer is made again."""

@@ -186,7 +186,7 @@ class Door:
             case name if name == TRACES:
                 return traces_seen(probe.expect, ask, client, self._logs)
             case name if name == LOGIN:
-                return login_seen(probe.expect, ask, partial(self._get, probe.port, connect), self.workloads)
+                return login_seen(probe.expect, ask, partial(self._get, probe.port, connect), self._who)
             case name if name == CERTIFICATE:
                 return self._certificate(probe.expect, ask.host, connect)
         return old_tls(probe.expect, ask.host, connect)
@@ -263,7 +263,7 @@ def judged(expect: Mapping[str, Any], answer: Answer, ask: HttpAsk, workloads: M
             case "location":
                 seen[key] = answer.headers.get("location", "")
             case "login":
-                seen[key] = answer.headers.get("location", "").partition("?")[0]
+                seen[key] = answer.sent_to
             case "from":
                 said = workloads.get(body)
                 seen[key] = wanted if said in wanted else [said] if said else []

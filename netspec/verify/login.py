@@ -46,27 +46,26 @@ class Browser:
         return other
 
 
-def login_seen(expect: Mapping[str, Any], ask: HttpAsk, get: Get, pods: Mapping[str, str]) -> Seen:
-    """`pods`: name -> workload."""
+def login_seen(expect: Mapping[str, Any], ask: HttpAsk, get: Get, who: Callable[[Answer], str]) -> Seen:
+    """`who`: the workload that an answer is of."""
     browser = Browser(ask.host, get)
     first = browser.get(ask.path)
     seen: dict[str, Any] = {**dict.fromkeys(expect, "not asked"), "logs in at": _at(first)}
     if seen["logs in at"] != expect["logs in at"]:
         return False, seen, _said(first)
     back = _let_in(first, get)
-    came = browser.get(_target(back))
+    came = browser.get(target(back))
     seen["comes back to"] = came.headers.get("location", "") if came.status in REDIRECTS else came.status
     if seen["comes back to"] != expect["comes back to"]:
         return False, seen, _said(came)
-    answer = browser.get(_target(came.headers["location"]))
-    who = pods.get(answer.body.strip(), f"{answer.status} {answer.body.strip()[:40]}")
-    seen["from"] = expect["from"] if who in expect["from"] else [who]
+    answered = who(browser.get(target(came.headers["location"])))
+    seen["from"] = expect["from"] if answered in expect["from"] else [answered]
     open_ = [name for name in browser.cookies if not {"secure", "httponly"} <= browser.said[name]]
     seen["cookies"] = f"{', '.join(sorted(open_))} may be had" if open_ else expect["cookies"]
     if not browser.cookies:
         seen["cookies"] = "none"
     other = Browser(ask.host, get)
-    made_up = other.get(_target(_let_in(other.get(ask.path), get), code=secrets.token_urlsafe(16)))
+    made_up = other.get(target(_let_in(other.get(ask.path), get), code=secrets.token_urlsafe(16)))
     seen["made-up code"] = "refused" if 400 <= made_up.status < 500 else made_up.status
     again = browser.forged().get(ask.path)
     seen["made-up session"] = "sent to log in" if _at(again) == expect["logs in at"] else again.status
@@ -74,8 +73,8 @@ def login_seen(expect: Mapping[str, Any], ask: HttpAsk, get: Get, pods: Mapping[
 
 
 def _at(answer: Answer) -> str | int:
-    """Where one is sent to, without what goes along; the status of an answer that sends nowhere."""
-    return answer.headers.get("location", "").partition("?")[0] if answer.status in REDIRECTS else answer.status
+    """Where one is sent to; the status of an answer that sends nowhere."""
+    return answer.sent_to if answer.status in REDIRECTS else answer.status
 
 
 def _said(answer: Answer) -> str:
@@ -85,10 +84,11 @@ def _said(answer: Answer) -> str:
 def _let_in(sent: Answer, get: Get) -> str:
     """Where the provider sends one who comes with what the front door sent along; a stand-in lets everybody in."""
     location = sent.headers.get("location", "")
-    return get(urlsplit(location).hostname or "", _target(location), "").headers.get("location", "")
+    return get(urlsplit(location).hostname or "", target(location), "").headers.get("location", "")
 
 
-def _target(location: str, **change: str) -> str:
+def target(location: str, **change: str) -> str:
+    """What is asked of the host of a URL, with other values of some of its query's names."""
     url = urlsplit(location)
     query = {name: values[0] for name, values in parse_qs(url.query).items()} | change
     return f"{url.path or '/'}?{urlencode(query)}" if query else url.path or "/"

@@ -1,4 +1,4 @@
-"""The stand-in for a provider of OpenID Connect, and a browser that logs in there."""
+"""The stand-in for a provider of OpenID Connect, and logins there by the browser that verification has too."""
 
 import base64
 import http.client
@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from servers import certificate
 
 from netspec.backends.common.server import Provider
+from netspec.verify.client import Answer
+from netspec.verify.login import Browser, Get, target
 
 HOST, ADDRESS, PORT = "id.example.net", "10.200.0.3", 8444
 ISSUER = f"https://{HOST}:{PORT}"
@@ -52,35 +54,21 @@ def provide(folder: Path) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-class Browser:
-    """Keeps cookies of one host, which `connect` reaches."""
+def _getting(connect: Callable[[str], http.client.HTTPConnection]) -> Get:
+    """Of a host that `connect` reaches."""
 
-    def __init__(self, host: str, connect: Callable[[str], http.client.HTTPConnection]) -> None:
-        self.host, self.connect = host, connect
-        self.cookies: dict[str, str] = {}
-        self.attributes: dict[str, set[str]] = {}
-
-    def get(self, target: str) -> dict[str, Any]:
-        connection = self.connect(self.host)
+    def get(host: str, path: str, cookies: str) -> Answer:
+        connection = connect(host)
         try:
-            cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-            connection.request("GET", target, headers={"Host": self.host} | ({"Cookie": cookies} if cookies else {}))
+            connection.request("GET", path, headers={"Host": host} | ({"Cookie": cookies} if cookies else {}))
             response = connection.getresponse()
             text = response.read().decode(errors="replace")
-            for line in response.headers.get_all("Set-Cookie") or ():
-                self.keep(line)
-            return {"status": response.status, "location": response.headers.get("Location", ""), "text": text}
+            location = {"location": response.headers.get("Location", "")}
+            return Answer(response.status, location, text, tuple(response.headers.get_all("Set-Cookie") or ()))
         finally:
             connection.close()
 
-    def keep(self, line: str) -> None:
-        """RFC 6265, 5.2: one whose time is over is forgotten."""
-        (name, _, value), *rest = (part.strip().partition("=") for part in line.split(";"))
-        said = {key.lower(): text for key, _, text in rest}
-        if "1970" in said.get("expires", "") or said.get("max-age") == "0":
-            self.cookies.pop(name, None)
-        else:
-            self.cookies[name], self.attributes[name] = value, set(said)
+    return get
 
 
 def _provider(location: str) -> str:
@@ -97,43 +85,37 @@ def _provider(location: str) -> str:
         connection.close()
 
 
-def _target(location: str, **change: str) -> str:
-    url = urlsplit(location)
-    query = {name: values[0] for name, values in parse_qs(url.query).items()} | change
-    return f"{url.path}?{urlencode(query)}" if query else url.path
-
-
 def logged_in(host: str, path: str, connect: Callable[[str], http.client.HTTPConnection]) -> dict[str, Any]:
     """A whole login; and what becomes of one that is not what the provider said, or of a session that is forged."""
-    browser = Browser(host, connect)
+    get = _getting(connect)
+    browser = Browser(host, get)
     first = browser.get(path)
-    asked = urlsplit(first["location"])
-    back = _provider(first["location"])
-    came = browser.get(_target(back))
+    back = _provider(first.headers["location"])
+    came = browser.get(target(back))
     answer = browser.get(path)
+    asked = urlsplit(first.headers["location"]).query
     out = {
-        "statuses": [step["status"] for step in (first, came, answer)],
-        "provider": f"{asked.scheme}://{asked.netloc}{asked.path}",
-        "asked": {name: values[0] for name, values in parse_qs(asked.query).items()},
+        "statuses": [step.status for step in (first, came, answer)],
+        "provider": first.sent_to,
+        "asked": {name: values[0] for name, values in parse_qs(asked).items()},
         "back": back.partition("?")[0],
-        "came": came["location"],
-        "text": answer["text"],
-        "attributes": [sorted(found) for name, found in browser.attributes.items() if name in browser.cookies],
+        "came": came.headers["location"],
+        "text": answer.body,
+        "attributes": [sorted(found) for name, found in browser.said.items() if name in browser.cookies],
     }
-    return out | dict(_refused(host, path, connect, browser))
+    return out | dict(_refused(host, path, get, browser))
 
 
-def _refused(
-    host: str, path: str, connect: Callable[[str], http.client.HTTPConnection], whole: Browser
-) -> Iterator[tuple[str, int]]:
+def _refused(host: str, path: str, get: Get, whole: Browser) -> Iterator[tuple[str, int]]:
     for what, change in (("code", {"code": "made-up"}), ("state", {"state": "made-up"})):
-        other = Browser(host, connect)
-        back = _provider(other.get(path)["location"])
-        yield f"a made-up {what}", other.get(_target(back, **change))["status"]
-        yield f"after a made-up {what}", other.get(path)["status"]
+        other = Browser(host, get)
+        back = _provider(other.get(path).headers["location"])
+        yield f"a made-up {what}", other.get(target(back, **change)).status
+        yield f"after a made-up {what}", other.get(path).status
     # Somebody else's browser, which did not begin this login.
-    stranger = Browser(host, connect)
-    yield "a stranger's code", stranger.get(_target(_provider(Browser(host, connect).get(path)["location"])))["status"]
+    stranger = Browser(host, get)
+    begun = Browser(host, get).get(path).headers["location"]
+    yield "a stranger's code", stranger.get(target(_provider(begun))).status
     (name,) = [name for name in whole.cookies if "hmac" in name.lower()]
-    whole.cookies[name] = base64.b64encode(bytes(32)).decode()
-    yield "a forged session", whole.get(path)["status"]
+    whole.cookies[name] = base64.b64encode(bytes(32)).decode(), whole.cookies[name][1]
+    yield "a forged session", whole.get(path).status

@@ -52,7 +52,7 @@ class Proxy:
 )
 def test_the_spans_of_a_trace_come_in_parts(batches: list[list[str]], is_right: bool, looks: int) -> None:
     proxy = Proxy(batches)
-    ask = HttpAsk("GET", "/", "a.test", "http")
+    ask = HttpAsk("GET", "a.test", "/")
     found, seen, _ = traces_seen(EXPECT, ask, proxy, proxy.read, lambda _: None)  # type: ignore[arg-type]
     assert found is is_right and (seen == EXPECT) is is_right
     assert proxy.looks == looks

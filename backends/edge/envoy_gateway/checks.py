@@ -67,17 +67,22 @@ def _said(route: HttpRoute) -> Iterator[_Finding]:
         yield "requestHeaders", "the header Host is not a header that Envoy Gateway changes", "remove it"
     if route.basic_auth is not None and route.basic_auth.realm is not None:
         yield "basicAuth", "Envoy Gateway has no realm", "remove realm"
-    if route.oidc is not None and not any(not p.exact and not bare(p) for p in route.paths):
-        yield "oidc", "people come back from their login to /oauth2/callback, which no path takes", "add a path /"
-    if route.oidc is not None and route.oidc.token and _is_address(route.oidc.token):
-        message = f"{route.oidc.token!r} is an address, and Envoy Gateway takes a provider's name alone"
-        yield "oidc", message, "tokenEndpoint: https://NAME/..."
-    oidc = route.oidc
-    if oidc is not None and oidc.provider is not None and None in (oidc.authorization, oidc.token):
-        message = "Envoy Gateway reads the issuer's document at the issuer's name, and not at the Service"
-        yield "oidc", message, "give authorizationEndpoint and tokenEndpoint"
+    yield from _login(route)
     yield from _cors(route)
     yield from _grpc(route)
+
+
+def _login(route: HttpRoute) -> Iterator[_Finding]:
+    if (oidc := route.oidc) is None:
+        return
+    if not any(not p.exact and not bare(p) for p in route.paths):
+        yield "oidc", "people come back from their login to /oauth2/callback, which no path takes", "add a path /"
+    if oidc.token and _is_address(oidc.token):
+        message = f"{oidc.token!r} is an address, and Envoy Gateway takes a provider's name alone"
+        yield "oidc", message, "tokenEndpoint: https://NAME/..."
+    if oidc.provider is not None and None in (oidc.authorization, oidc.token):
+        message = "Envoy Gateway reads the issuer's document at the issuer's name, and not at the Service"
+        yield "oidc", message, "give authorizationEndpoint and tokenEndpoint"
 
 
 def _is_address(url: str) -> bool:

@@ -1,7 +1,12 @@
 """Being told to stop: SIGTERM and SIGHUP end a command as Ctrl-C does, so that it cleans up after itself."""
 
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+
+#: In the environment of what a run of Pulumi starts: the file that is there from when the run is to stop on.
+STOP_FILE = "NETSPEC_STOP_FILE"
 
 
 class Stopped(KeyboardInterrupt):
@@ -28,3 +33,9 @@ def stop_in_good_order() -> None:
 
 def _stop(number: int, _frame: object) -> None:
     raise Stopped(number)
+
+
+def is_told_to_stop() -> bool:
+    """Of a process that a run of Pulumi started: whether that run waits for it to end. Signals do not come so far."""
+    file = os.environ.get(STOP_FILE)
+    return file is not None and Path(file).exists()

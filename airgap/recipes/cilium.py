@@ -81,6 +81,7 @@ def _agent(context: Context, work: Path, module: Path) -> Image:
         for name in ("cilium-dbg", "cilium-health", "cilium-mount"):
             layer.file(binaries / name, f"usr/bin/{name}")
         layer.link("usr/bin/cilium", "cilium-dbg")
+        layer.link("var/run", "../run")  # the chart mounts below the one, the agent's settings name the other
         layer.file(binaries / "cilium-cni", "opt/cni/bin/cilium-cni")
         layer.file(context.needs["cni-plugins"] / "bin" / "loopback", "cni/loopback")
         layer.file(module / "images" / "cilium" / "init-container.sh", "init-container.sh")

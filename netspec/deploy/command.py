@@ -3,14 +3,16 @@
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import IO, Any
 
 from pulumi.automation import CommandResult, PulumiCommand
 from pulumi.automation.errors import create_command_error
 
-from netspec.stopping import Stopped, ending_signals
+from netspec.stopping import STOP_FILE, Stopped, ending_signals
 
 OnOutput = Callable[[str], Any]
 
@@ -32,13 +34,13 @@ class Command(PulumiCommand):
         on_error: OnOutput | None = None,
     ) -> CommandResult:
         """Raises `CommandError`, or KeyboardInterrupt (`Stopped`) when it was interrupted."""
-        interrupts = _Interrupts(self._say)
         with (
-            interrupts,
+            tempfile.TemporaryDirectory(prefix="netspec-") as folder,
+            _Interrupts(self._say, Path(folder) / "stop") as interrupts,
             subprocess.Popen(
                 [self.command, "--non-interactive", *args],
                 cwd=cwd,
-                env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+                env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true", STOP_FILE: str(interrupts.file)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -64,18 +66,20 @@ class Command(PulumiCommand):
 
 class _Interrupts:
     """Hands on Ctrl-C, a request to terminate and the end of the terminal to a process, those too that come before it
-    is there. In another thread than the main one no signal comes."""
+    is there. In another thread than the main one no signal comes. From the first on the file is there."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], file: Path) -> None:
+        self.file = file
         self.seen: list[int] = []
         self._say = say
         self._process: subprocess.Popen[str] | None = None
         self._handed_on = 0
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "_Interrupts":
         if threading.current_thread() is threading.main_thread():
             self._before = {n: signal.signal(n, self._come) for n in (signal.SIGINT, *ending_signals())}
+        return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
@@ -88,6 +92,7 @@ class _Interrupts:
 
     def _come(self, number: int, _frame: object) -> None:
         self.seen.append(number)
+        self.file.touch()
         if self._process:
             self._hand_on(self._process)
         if len(self.seen) == 1:

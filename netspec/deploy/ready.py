@@ -27,6 +27,7 @@ from netspec.deploy.cluster import say
 from netspec.deploy.plainly import speak_plainly
 from netspec.diagnostics import Problem
 from netspec.plan import Condition, ManifestNode, ReadyNode, ResourceNode
+from netspec.stopping import is_told_to_stop
 from netspec.toolchain import programs
 
 #: Seconds between two looks, and for one look.
@@ -35,6 +36,23 @@ KUBECTL_TIMEOUT = 15
 
 #: Lines of a log that are looked at.
 LOG_LINES = 50
+
+#: Seconds between two looks for pods that will hardly get ready by themselves, and how many of them are told.
+TROUBLE_INTERVAL = 15.0
+TROUBLES = 8
+#: Why a container waits when it is not merely on its way (pkg/kubelet/container/sync_result.go, images/types.go). An
+#: image that could not be had once may be the next time: the kubelet backs off then.
+HOPELESS = frozenset(
+    {
+        "CrashLoopBackOff",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
 
 COMPARED = ("conditions", "timeout", "after")
 
@@ -88,10 +106,11 @@ def digest(nodes: Iterable[ManifestNode | ResourceNode]) -> str:
 
 
 def wait(props: Mapping[str, Any]) -> None:
-    """Raises `Problem` naming what is not ready, and the pods that are not, when the time is up."""
+    """Raises `Problem` naming what is not ready, and the pods that are not, when the time is up. Pods that end again
+    and again, or cannot start, are said while there is time still: on which node, and why."""
     conditions = [Condition(**condition) for condition in props["conditions"]]
     deadline = time.monotonic() + props["timeout"]
-    last = None
+    last, look, told = None, time.monotonic() + TROUBLE_INTERVAL, set[str]()
     with tempfile.NamedTemporaryFile("w", suffix=".kubeconfig") as file:  # mode 0600
         file.write(props["kubeconfig"])
         file.flush()
@@ -99,6 +118,11 @@ def wait(props: Mapping[str, Any]) -> None:
             if missing != last:
                 say(f"waiting for {'; '.join(missing)}")
                 last = missing
+            if is_told_to_stop():
+                raise Problem(f"stopped while it waited for {'; '.join(missing)}", "run it again to keep waiting")
+            if time.monotonic() > look:
+                tell_troubles(file.name, told)
+                look = time.monotonic() + TROUBLE_INTERVAL
             if time.monotonic() > deadline:
                 pods = unready_pods(_get(file.name, "pods"), lambda pod: last_words(file.name, pod))
                 raise Problem(
@@ -107,6 +131,15 @@ def wait(props: Mapping[str, Any]) -> None:
                     "run it again to keep waiting; `netspec exec -- kubectl describe` says more about a pod",
                 )
             time.sleep(INTERVAL)
+
+
+def tell_troubles(kubeconfig: str, told: set[str]) -> None:
+    """Say which pods are in trouble, each once: `told` are the ids of those that were."""
+    troubled = [pod for pod in _get(kubeconfig, "pods") or () if set(_waiting(pod)) & HOPELESS]
+    new = [pod for pod in troubled if pod["metadata"]["uid"] not in told][: TROUBLES - len(told)]
+    for text in unready_pods(new, lambda pod: last_words(kubeconfig, pod)):
+        say(text)
+    told.update(pod["metadata"]["uid"] for pod in new)
 
 
 def _get(
@@ -200,8 +233,7 @@ def unready_pods(
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
         if ready or status.get("phase") == "Succeeded":
             continue
-        statuses = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
-        reasons = [w["reason"] for s in statuses if (w := (s.get("state") or {}).get("waiting")) and w.get("reason")]
+        reasons = _waiting(pod)
         meta = pod["metadata"]
         node = (pod.get("spec") or {}).get("nodeName")
         words = says(pod) if len(out) < limit else ""
@@ -211,3 +243,10 @@ def unready_pods(
             + (f" ({words})" if words else "")
         )
     return out[:limit] + ([f"and {len(out) - limit} more"] if len(out) > limit else [])
+
+
+def _waiting(pod: Mapping[str, Any]) -> list[str]:
+    """Why containers of a pod wait."""
+    status = pod.get("status") or {}
+    statuses = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
+    return [w["reason"] for s in statuses if (w := (s.get("state") or {}).get("waiting")) and w.get("reason")]

@@ -278,9 +278,11 @@ def test_a_stack_name_that_is_none(checkout: Path, name: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_pulumi_ends_in_good_order_whatever_says_stop(tmp_path: Path, number: signal.Signals) -> None:
-    """Pulumi's process is in a session of its own, so nothing but what is handed on reaches it."""
+    """Pulumi's process is in a session of its own, so nothing but what is handed on reaches it. What it started in
+    turn, and no signal reaches, finds a file."""
     program = tmp_path / "pulumi"
-    script = "[ $1 = version ] && echo v3.200.0 && exit\ntrap 'echo in good order; exit 1' INT\n"
+    script = "[ $1 = version ] && echo v3.200.0 && exit\ntest -e $NETSPEC_STOP_FILE && exit 2\n"
+    script += "trap 'test -e $NETSPEC_STOP_FILE && echo in good order; exit 1' INT\n"
     program.write_text(f"#!/bin/sh\n{script}echo at work\nfor i in $(seq 300); do sleep 0.1; done\n")
     program.chmod(0o755)
     run = (

@@ -166,10 +166,12 @@ def test_who_gives_out_addresses_cannot_be_changed_and_the_pool_is_always_the_sp
 
 
 def test_settings_that_need_something_of_the_kernel_say_so() -> None:
-    def options(**given: Any) -> list[str]:
-        return [wanted.option for wanted in Cilium().needs(IR, settings(**given), Needs()).kernel]
+    def options(given_ir: Ir = IR, **given: Any) -> list[str]:
+        return [wanted.option for wanted in Cilium().needs(given_ir, settings(**given), Needs()).kernel]
 
     assert options() == ["CONFIG_VXLAN"]
+    alone = replace(IR, network=replace(IR.network, proxy_mode="none"))
+    assert options(alone) == ["CONFIG_VXLAN", "CONFIG_CGROUP_BPF"]
     assert options(**NATIVE, bandwidthManager=True) == ["CONFIG_NET_SCH_FQ"]
     assert options(tunnel="geneve", encryption="wireguard") == ["CONFIG_GENEVE", "CONFIG_WIREGUARD"]
 

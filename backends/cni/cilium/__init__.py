@@ -76,7 +76,7 @@ class Cilium(Backend):
             node_cidrs=manager(ir, settings) == "kubernetes",
             # Pods keep addresses that the other manager does not know of.
             immutable={**needs.immutable, "ipam": "vpc-cni" if settings.vpc_cni else manager(ir, settings)},
-            kernel=(*needs.kernel, *kernel(settings)),
+            kernel=(*needs.kernel, *kernel(ir, settings)),
         )
 
     def check(self, ir: Ir, settings: CiliumSettings, needs: Needs, report: Report) -> None:

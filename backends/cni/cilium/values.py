@@ -124,7 +124,7 @@ def config(ir: Ir, settings: CiliumSettings) -> dict[str, str]:
     return out
 
 
-def kernel(settings: CiliumSettings) -> tuple[KernelOption, ...]:
+def kernel(ir: Ir, settings: CiliumSettings) -> tuple[KernelOption, ...]:
     """What only some settings need (Documentation/operations/system_requirements.rst): an agent would end with an error
     of the network, or go on without."""
     wanted = {
@@ -133,6 +133,7 @@ def kernel(settings: CiliumSettings) -> tuple[KernelOption, ...]:
         "CONFIG_WIREGUARD": (settings.encryption == "wireguard", "Cilium's encryption by WireGuard"),
         "CONFIG_INET_ESP": (settings.encryption == "ipsec", "Cilium's encryption by IPsec"),
         "CONFIG_NET_SCH_FQ": (settings.bandwidth_manager, "Cilium's bandwidth manager"),
+        "CONFIG_CGROUP_BPF": (replaces_proxy(ir), "Cilium in the place of kube-proxy"),
     }
     return tuple(KernelOption(option, why) for option, (is_needed, why) in wanted.items() if is_needed)
 

@@ -11,7 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
+from itertools import chain
 from typing import Any, TypeGuard
 
 from netspec.ir.model import Ir
@@ -41,7 +42,16 @@ from netspec.probing.exchanges import TOO_LATE
 from netspec.toolchain.programs import last_line
 from netspec.verify.access import Access
 from netspec.verify.client import BROKEN, REDIRECTS, Answer, Client, Connect, handshake
-from netspec.verify.exchanges import Seen, calls_seen, copies_seen, logs, socket_seen, times_seen, traces_seen
+from netspec.verify.exchanges import (
+    Seen,
+    Shared,
+    calls_seen,
+    copies_seen,
+    logs,
+    socket_seen,
+    times_seen,
+    traces_seen,
+)
 from netspec.verify.login import login_seen
 from netspec.verify.model import Observation, Status
 from netspec.verify.resolve import Resolver, Unresolved
@@ -50,6 +60,8 @@ from netspec.verify.streams import Stream
 
 #: Connections at once, and how often a question is asked whose answer did not come.
 AT_ONCE, ATTEMPTS = 4, 3
+#: Questions that mostly wait, and how many of them at once, beside the others.
+WAITING, WAITING_AT_ONCE = (COPIES, TIMES, TRACES), 12
 #: Requests that show the shares of backends, and how seldom chance may give as few or as many: once in a million runs.
 REQUESTS, SELDOM = 200, 1e-6
 #: Requests that show that a client stays, with its cookie, and that others do not.
@@ -99,6 +111,10 @@ class Door:
     _answered: set[tuple[str, int]] = field(default_factory=set, init=False)
     _silent: dict[tuple[str, int], str] = field(default_factory=dict, init=False)
 
+    @cached_property
+    def _logs(self) -> Shared:
+        return Shared(partial(logs, self.access, self.workloads))
+
     def run(self, probes: Sequence[FactProbe]) -> dict[str, Observation]:
         """An observation for each. Limits come last: what is asked before them counts."""
         together: dict[object, list[FactProbe]] = defaultdict(list)
@@ -106,13 +122,17 @@ class Door:
             assert probe.request is not None
             key = (probe.peer, probe.port, probe.request.host) if probe.fact == "http-answer" else probe.id
             together[key].append(probe)
-        groups = list(together.values())
+        waiting, limits, others = list[list[FactProbe]](), list[list[FactProbe]](), list[list[FactProbe]]()
+        for group in together.values():
+            fact = group[0].fact
+            (waiting if fact in WAITING else limits if fact == LIMIT else others).append(group)
         seen: dict[str, Observation] = {}
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for last in (False, True):
-                due = [group for group in groups if (group[0].fact == LIMIT) is last]
-                for observations in pool.map(self._group, due):
-                    seen |= {o.probe.id: o for o in observations}
+        with ThreadPoolExecutor(AT_ONCE) as pool, ThreadPoolExecutor(WAITING_AT_ONCE) as patient:
+            meanwhile = patient.map(self._group, waiting)
+            for observations in chain(pool.map(self._group, others), meanwhile):
+                seen |= {o.probe.id: o for o in observations}
+            for observations in pool.map(self._group, limits):
+                seen |= {o.probe.id: o for o in observations}
         return seen
 
     def _group(self, probes: Sequence[FactProbe]) -> list[Observation]:
@@ -195,9 +215,6 @@ class Door:
         """Over HTTPS and a connection of its own."""
         with Client(connect, True, port) as client:
             return client.ask(HttpAsk("GET", host, target), *((("Cookie", cookies),) if cookies else ()))
-
-    def _logs(self, workloads: Sequence[str]) -> str:
-        return logs(self.access, self.workloads, workloads)
 
     def _who(self, answer: Answer) -> str:
         """The workload of the pod that says its name, else what came."""

@@ -3,8 +3,11 @@ traces (netspec.probing.exchanges). What pods got, they say themselves: their lo
 
 import re
 import secrets
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from netspec.probes import HttpAsk
@@ -29,6 +32,37 @@ _PARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
 Seen = tuple[bool, Any, str]
 #: Workload ids -> what their pods have said lately.
 Logs = Callable[[Sequence[str]], str]
+
+
+class Shared:
+    """Logs for questions that wait at the same time: who asks while they are read gets what is read next, with all
+    others who asked meanwhile."""
+
+    def __init__(self, read: Logs) -> None:
+        self._read = read
+        self._guard = threading.Lock()
+        self._of: dict[tuple[str, ...], _Log] = defaultdict(_Log)
+
+    def __call__(self, workloads: Sequence[str]) -> str:
+        with self._guard:
+            log = self._of[tuple(workloads)]
+            wanted = log.begun + 1
+        with log.lock:
+            if log.ended < wanted:
+                log.begun += 1
+                log.text = self._read(workloads)
+                log.ended = log.begun
+            return log.text
+
+
+@dataclass
+class _Log:
+    """`begun`, `ended`: how often a reading did, the latter of those that succeeded its number."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    begun: int = 0
+    ended: int = 0
+    text: str = ""
 
 
 def logs(access: Access, pods: Mapping[str, str], workloads: Sequence[str]) -> str:

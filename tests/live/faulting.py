@@ -68,8 +68,11 @@ def looked_at(live: Live, expected: Expected) -> tuple[Run, list[str]]:
 
 @dataclass(frozen=True)
 class Fault:
+    """`is_here`: whether the running cluster has what it breaks."""
+
     name: str
     make: Callable[[Live], AbstractContextManager[Expected]]
+    is_here: Callable[[Live], bool] = lambda _: True
 
     @property
     def module(self) -> str:
@@ -88,11 +91,13 @@ class Fault:
 MADE: list[Fault] = []
 
 
-def fault(name: str) -> Callable[[Callable[[Live], Iterator[Expected]]], Callable[[Live], Iterator[Expected]]]:
+def fault(
+    name: str, is_here: Callable[[Live], bool] = lambda _: True
+) -> Callable[[Callable[[Live], Iterator[Expected]]], Callable[[Live], Iterator[Expected]]]:
     """Puts a generator into the table: it makes a fault, yields what is expected of the run, and undoes the fault."""
 
     def add(make: Callable[[Live], Iterator[Expected]]) -> Callable[[Live], Iterator[Expected]]:
-        MADE.append(Fault(name, contextmanager(make)))
+        MADE.append(Fault(name, contextmanager(make), is_here))
         return make
 
     return add

@@ -55,7 +55,11 @@ def kube_proxy_stopped(live: Live, node: str, script: str) -> Iterator[None]:
         yield
 
 
-@fault("dead kube-proxy rules")
+def has_kube_proxy(live: Live) -> bool:
+    return live.ir.network.proxy_mode != "none"
+
+
+@fault("dead kube-proxy rules", has_kube_proxy)
 def dead_service_rules(live: Live) -> Iterator[Expected]:
     """Of the spec's Services: what the cluster itself needs goes on."""
     node, namespace = worker(live), cluster_ip(live).namespace
@@ -65,7 +69,7 @@ def dead_service_rules(live: Live) -> Iterator[Expected]:
         yield Expected([said])
 
 
-@fault("no kube-proxy rules at all on a node")
+@fault("no kube-proxy rules at all on a node", has_kube_proxy)
 def no_service_rules(live: Live) -> Iterator[Expected]:
     """Where not even the CNI reaches the API server from there, no pod starts: not the canary's either. Where pods'
     traffic needs none of them, what is left is the node's own ports, and that kube-proxy does not answer."""

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,8 @@ stacks:
 _IDS = ("deleted-policy", "allow-all")
 CHOSEN = [fault for fault in MADE if fault.module == faults_objects.__name__ and fault.id in _IDS]
 LIMIT = 300
+#: Seconds until the cluster has removed what hung on what is gone.
+SETTLED = 60.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,10 @@ class Project:
         """What was there before the stack and is not as it was: before, now ("" where it is gone)."""
         now = handmade.listed(self.access)
         return {name: (was, now.get(name, "")) for name, was in self.before.items() if now.get(name) != was}
+
+    def new(self) -> set[str]:
+        """What was not there before the stack."""
+        return handmade.listed(self.access).keys() - self.before.keys()
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +149,13 @@ def test_a_fault_is_caught_and_its_cause_named(stack: Live, fault: Fault) -> Non
     with fault.make(stack) as expected:
         run = stack.verify()
     assert not expected.missed(run)
+
+
+def test_after_down_everything_is_as_it_was(project: Project, stack: Live) -> None:
+    """A second `down` (the fixture's) has nothing to do. What the cluster itself removes, it does a little later."""
+    assert stack.access is project.access
+    project.run("down", "--stack", STACK)
+    limit = time.monotonic() + SETTLED
+    while (new := project.new() or project.touched()) and time.monotonic() < limit:
+        time.sleep(2)
+    assert not new

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -278,19 +279,32 @@ def test_refresh_by_hand_keeps_a_broken_cluster(world: World) -> None:
     assert world.docker["containers"] == {} and world.docker["networks"] == {}
 
 
-def test_what_is_not_ready_is_named(world: World) -> None:
+def waits(world: World) -> "subprocess.Popen[str]":
+    """`up`, when it has said that it waits."""
     world.steer("not-ready")
-    world.write_spec(SPEC)
     process = world.start("up", "--stack", "shop", "--no-verify")
     assert process.stderr is not None
     for line in process.stderr:
         if "waiting for" in line:
-            break
-    else:
-        pytest.fail("it does not say what it waits for")
+            return process
+    pytest.fail("it does not say what it waits for")
+
+
+def test_what_is_not_ready_is_named(world: World) -> None:
+    process = waits(world)
     world.steer("not-ready", None)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
+
+
+def test_ctrl_c_ends_a_wait(world: World) -> None:
+    process = waits(world)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    (log,) = world.project.glob(".netspec/logs/shop-*.log")
+    said = log.read_text()
+    assert "stopped while it waited for" in said and "not ready after" not in said
 
 
 def test_another_spec_for_an_existing_stack(world: World) -> None:

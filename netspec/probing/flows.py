@@ -7,6 +7,7 @@ from netspec.analysis.evaluate import evaluate
 from netspec.analysis.spaces import samples
 from netspec.analysis.verdict import AddressEnd, PodEnd, Verdict
 from netspec.ir.dns import DNS_PORT
+from netspec.ir.http import Front
 from netspec.ir.model import ContainerPort, Inventory, IPAddress, IPNetwork, Ir, Protocol, Workload
 from netspec.probes import OUTSIDE, OUTSIDE_PORTS, FlowProbe, Outcome
 
@@ -124,6 +125,21 @@ def callers(ir: Ir) -> list[IPAddress]:
     if ir.traits.outside_address is not None:
         return [ir.traits.outside_address]
     return samples(ir.traits.node_networks[0].network, ir.inventory)
+
+
+def leads_in(ir: Ir, front: Front | None, port: int, protocol: str) -> bool:
+    """Whether the outside host surely gets to the pods of a proxy by a port of its Service."""
+    balancing = ir.traits.balancing
+    if front is None or not ir.traits.outside or front.service.type == "ClusterIP":
+        return False
+    if front.service.type == "LoadBalancer" and (balancing is None or not balancing.answered):
+        return False
+    found = next((p for p in front.service.ports if (p.port, p.protocol) == (port, protocol)), None)
+    number = None if found is None else found.number_on(front.workload)
+    if found is None or number is None:
+        return False
+    ends, target = [AddressEnd(address) for address in callers(ir)], PodEnd(front.workload.id)
+    return all(evaluate(ir.inventory, end, target, number, found.protocol).expected == "allow" for end in ends)
 
 
 def admits_outside(ir: Ir, ranges: Sequence[IPNetwork]) -> bool | None:

@@ -17,7 +17,8 @@ from netspec.probes import (
     HttpAsk,
 )
 from netspec.probing.exchanges import COPIED, LONGEST, NO_METHOD, SHELL, calls, method_below, preflights
-from netspec.probing.gateways import gateway_fact, host_of, is_open, stand_ins
+from netspec.probing.flows import leads_in
+from netspec.probing.gateways import gateway_fact, host_of, stand_ins
 from netspec.probing.http import ECHO, TELLS
 
 #: A whole number of seconds (gateway-api, Duration).
@@ -28,7 +29,7 @@ def gateway_exchanges(ir: Ir) -> Iterator[FactProbe]:
     """Each question once."""
     listening = Listening.of(ir)
     for gateway, listener in listening.listeners:
-        if is_open(ir, listener.port, "UDP" if listener.protocol == "UDP" else "TCP"):
+        if leads_in(ir, ir.traits.gates, listener.port, "UDP" if listener.protocol == "UDP" else "TCP"):
             yield from _of_listener(ir, listening, gateway, listener)
 
 

@@ -8,14 +8,12 @@ which stand-ins speak, or as their UDP server is.
 from collections.abc import Iterable, Iterator
 
 from netspec.analysis.callees import PLAIN, Speech, backend_port, spoken
-from netspec.analysis.evaluate import evaluate
 from netspec.analysis.gateway_routes import Contested, Entry, Listening, Request, location, new_path
 from netspec.analysis.services import Endpoints
-from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.ir.gateways import Gateway, GatewayBackend, GatewayRoute, Listener, Match
 from netspec.ir.model import Ir
 from netspec.probes import CERTIFICATE, OUTSIDE, FactProbe, FlowProbe, HttpAsk, Outcome
-from netspec.probing.flows import callers
+from netspec.probing.flows import leads_in
 from netspec.probing.http import DOES, NOBODY, TELLS
 
 #: Methods of which a stand-in's answer has its body.
@@ -26,27 +24,12 @@ def gateway_answers(ir: Ir) -> Iterator[FactProbe | FlowProbe]:
     """Each question once."""
     listening = Listening.of(ir)
     for gateway, listener in listening.listeners:
-        if not is_open(ir, listener.port, "UDP" if listener.protocol == "UDP" else "TCP"):
+        if not leads_in(ir, ir.traits.gates, listener.port, "UDP" if listener.protocol == "UDP" else "TCP"):
             continue
         if listener.protocol in ("HTTP", "HTTPS"):
             yield from _requests(ir, listening, gateway, listener)
         elif listener.protocol in ("TCP", "UDP"):
             yield from _streams(ir, listening, gateway, listener)
-
-
-def is_open(ir: Ir, port: int, protocol: str) -> bool:
-    """Whether the outside host surely gets to the proxy's pods by a port of its Service."""
-    front, balancing = ir.traits.gates, ir.traits.balancing
-    if front is None or not ir.traits.outside or front.service.type == "ClusterIP":
-        return False
-    if front.service.type == "LoadBalancer" and (balancing is None or not balancing.answered):
-        return False
-    found = next((p for p in front.service.ports if (p.port, p.protocol) == (port, protocol)), None)
-    number = None if found is None else found.number_on(front.workload)
-    if found is None or number is None:
-        return False
-    ends, target = [AddressEnd(address) for address in callers(ir)], PodEnd(front.workload.id)
-    return all(evaluate(ir.inventory, end, target, number, found.protocol).expected == "allow" for end in ends)
 
 
 # Requests

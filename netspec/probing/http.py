@@ -9,14 +9,12 @@ import base64
 from collections.abc import Iterator
 
 from netspec.analysis.callees import PLAIN, Speech, service_port, spoken
-from netspec.analysis.evaluate import evaluate
 from netspec.analysis.routes import Rule, chosen, rewritten, rules, sample
 from netspec.analysis.services import Endpoints
-from netspec.analysis.verdict import AddressEnd, PodEnd
 from netspec.ir.http import HttpBackend, HttpRoute
 from netspec.ir.model import Ir, Workload
 from netspec.probes import OUTSIDE, REDIRECT, STAND_IN_PASSWORD, STAND_IN_TOKEN, STAND_IN_USER, FactProbe, HttpAsk
-from netspec.probing.flows import admits_outside, callers
+from netspec.probing.flows import admits_outside, leads_in
 
 #: netexec's own paths.
 TELLS, HEADER, ECHO = "/hostname", "/header", "/echo"
@@ -71,17 +69,8 @@ def _url(ask: HttpAsk) -> str:
 
 def is_reached(ir: Ir) -> bool:
     """Whether the outside host surely gets to the proxy's pods, and there are routes."""
-    front, balancing = ir.traits.front, ir.traits.balancing
-    if front is None or not ir.http or not ir.traits.outside or front.service.type == "ClusterIP":
-        return False
-    if front.service.type == "LoadBalancer" and (balancing is None or not balancing.answered):
-        return False
-    number = front.workload.port_named(front.http, "TCP")
-    ends = [AddressEnd(address) for address in callers(ir)]
-    target = PodEnd(front.workload.id)
-    return number is not None and all(
-        evaluate(ir.inventory, end, target, number, "TCP").expected == "allow" for end in ends
-    )
+    front = ir.traits.front
+    return bool(ir.http) and front is not None and leads_in(ir, front, front.port(front.http), "TCP")
 
 
 def host_of(rule: Rule) -> str:

@@ -11,8 +11,11 @@ from netspec.probes import FlowProbe, Outcome
 
 @fault("a Service that selects nobody")
 def selector_of_nobody(live: Live) -> Iterator[Expected]:
+    """Connections are refused; or there is no route to the address, which is no answer (Cilium in the place of
+    kube-proxy)."""
     probe = flow(live, "cluster-ip", Outcome.CONNECTED)
-    yield from selecting(live, probe, dict.fromkeys(selector_of(live, probe), NAME), {probe.id: "wrong: "})
+    says = {probe.id: "expected connected, saw "}
+    yield from selecting(live, probe, dict.fromkeys(selector_of(live, probe), NAME), says)
 
 
 @fault("a Service that selects another workload")

@@ -138,6 +138,7 @@ LIVE: dict[str, frozenset[Feature]] = {
     "haproxy": frozenset(
         {
             Feature.HTTP_ROUTES,
+            Feature.HTTP_REGEX,
             Feature.HTTP_WILDCARD,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_ALLOW_FROM,

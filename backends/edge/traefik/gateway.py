@@ -22,13 +22,12 @@ from netspec.backends.edge.gatewayapi import (
     gateway_objects,
     gateway_ports,
     grant_objects,
-    reserved,
     route_objects,
     service_port,
     serving,
 )
 from netspec.backends.edge.ingresses import ProxySettings, balanced_by, makes_beside, own_namespace, placed, proxy
-from netspec.backends.edge.traefik.install import NAME, NAMESPACE, PING, PODS, deployment, front_service
+from netspec.backends.edge.traefik.install import NAME, NAMESPACE, PODS, deployment, front_service
 from netspec.backends.edge.traefik.precedence import findings
 from netspec.backends.objects import Manifest, cluster_role_binding, manifest, node, rule
 from netspec.catalogue import IMAGES
@@ -78,7 +77,6 @@ class TraefikGateway(Backend):
 
     def check(self, ir: Ir, settings: TraefikGatewaySettings, needs: Needs, report: Report) -> None:
         own_namespace(ir, NAMESPACE, "Traefik", report)
-        reserved(ir, {PING: "Traefik itself"}, report)
         for path, message in _overlapping(ir):
             report.error(
                 "NS970", path, message, "give them hosts or ports of their own, or serve them by envoy-gateway"

@@ -4,6 +4,7 @@ is that of its chart, with the provider of its own kinds alone."""
 import json
 from dataclasses import replace
 from importlib.resources import files
+from itertools import count
 from typing import Any
 
 from netspec.backends.edge.ingresses import (
@@ -100,11 +101,12 @@ def _arguments(ir: Ir) -> list[str]:
 def deployment(
     arguments: list[str], ports: list[dict[str, Any]], replicas: int, sysctls: list[dict[str, str]] | None = None
 ) -> Manifest:
-    """Its pods, that answer /ping. `arguments`: entry points and providers; `ports`: the container's, in the API's own
-    shape."""
-    own = [f"--entryPoints.traefik.address=:{PING}", "--ping=true"]
+    """Its pods, that answer /ping on the first port from its own one on that is free. `arguments`: entry points and
+    providers; `ports`: the container's, in the API's own shape."""
+    free = next(number for number in count(PING) if number not in {port["containerPort"] for port in ports})
+    own = [f"--entryPoints.traefik.address=:{free}", "--ping=true"]
     quiet = ["--global.checknewversion=false", "--global.sendanonymoususage=false"]
-    ping = {"httpGet": {"path": "/ping", "port": PING}}
+    ping = {"httpGet": {"path": "/ping", "port": free}}
     container = {
         "name": NAME,
         "image": IMAGES["traefik"],

@@ -112,6 +112,7 @@ LIVE: dict[str, frozenset[Feature]] = {
     "traefik": frozenset(
         {
             Feature.HTTP_ROUTES,
+            Feature.HTTP_REGEX,
             Feature.HTTP_WILDCARD,
             Feature.HTTP_REDIRECT,
             Feature.HTTP_WEIGHTS,

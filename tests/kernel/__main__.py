@@ -241,3 +241,7 @@ def carried(table: str) -> list[str]:
 def _place(where: str) -> str:
     address, port = where.split(":")
     return f"{ipaddress.ip_address(int(address, 16))}:{int(port, 16)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

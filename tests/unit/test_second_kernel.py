@@ -1,7 +1,12 @@
 """What is made of what the second kernel's guests leave behind: no kernel is started here."""
 
+import runpy
 from pathlib import Path
 
+import pytest
+
+from airgap import host
+from airgap.errors import AirgapError
 from tests.kernel.__main__ import Proof, carried, results, untracked
 
 #: As ip_vs.h writes it (net/netfilter/ipvs/ip_vs_ctl.c): addresses and ports in hexadecimal.
@@ -43,3 +48,13 @@ def test_packets_past_connection_tracking_are_counted() -> None:
 """
     assert untracked(rules) == 12
     assert untracked("-P OUTPUT ACCEPT -c 1 2") == 0
+
+
+def test_the_command_runs_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(_: str) -> None:
+        raise AirgapError("not as you", "be somebody else")
+
+    monkeypatch.setattr(host, "require_root", refuse)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("tests.kernel", run_name="__main__")
+    assert ended.value.code == 1 and "error: not as you" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """What is made of what the second kernel's guests leave behind: no kernel is started here."""
 
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def test_the_command_runs_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         raise AirgapError("not as you", "be somebody else")
 
     monkeypatch.setattr(host, "require_root", refuse)
+    monkeypatch.delitem(sys.modules, "tests.kernel.__main__")
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("tests.kernel", run_name="__main__")
     assert ended.value.code == 1 and "error: not as you" in capsys.readouterr().err

@@ -43,6 +43,8 @@ def test_a_stack_on_it_comes_and_goes_and_leaves_the_rest(world: World) -> None:
     assert world.docker["containers"] == {} == world.docker["networks"], "no container engine has part in it"
     status = world.run("status", "--stack", "shop").stdout
     assert "somebody else's, which `down` leaves as it is" in status
+    policy = next(path for path in world.api.objects if "networkpolicies" in path)
+    world.api.objects[policy]["metadata"]["uid"] = "of-one-that-somebody-made-again"
     world.run("down", "--stack", "shop")
     assert world.api.objects == {THEIRS: before}
     assert f"DELETE {NAMESPACE}" in world.api.requests

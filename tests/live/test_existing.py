@@ -152,10 +152,9 @@ def test_a_fault_is_caught_and_its_cause_named(stack: Live, fault: Fault) -> Non
 
 
 def test_after_down_everything_is_as_it_was(project: Project, stack: Live) -> None:
-    """What a fault deleted was made again by somebody else, and is theirs until `up` has taken it over. A second `down`
-    (the fixture's) has nothing to do. What the cluster itself removes, it does a little later."""
+    """Of what the stack made, somebody deleted one and made it again. A second `down`, of the fixture, has nothing to
+    do. What the cluster itself removes, it does a little later."""
     assert stack.access is project.access
-    project.run("up", "--stack", STACK, "--no-verify")
     project.run("down", "--stack", STACK)
     limit = time.monotonic() + SETTLED
     while (new := project.new() or project.touched()) and time.monotonic() < limit:

@@ -123,19 +123,17 @@ class Objects:
             if self.cluster.get(obj, request.id):
                 self.cluster.apply({"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": meta}, patch=True)
             return empty_pb2.Empty()
-        deadline = time.monotonic() + (request.timeout or 300)
-        uid = obj.get("metadata", {}).get("uid")
-        asked, pause = False, 0.1
-        while live := self.cluster.get(obj, request.id):
-            if uid and live["metadata"]["uid"] != uid:
-                break
-            if not asked:
-                self.cluster.call("DELETE", self.cluster.path(obj, request.id), query="?propagationPolicy=Foreground")
-                asked = True
-            elif time.monotonic() > deadline:
+        # By its name, whoever made it (await.go, Deletion); one that is made meanwhile is another.
+        deadline, pause = time.monotonic() + (request.timeout or 300), 0.1
+        live = first = self.cluster.get(obj, request.id)
+        if first:
+            self.cluster.call("DELETE", self.cluster.path(obj, request.id), query="?propagationPolicy=Foreground")
+        while live and first and live["metadata"]["uid"] == first["metadata"]["uid"]:
+            if time.monotonic() > deadline:
                 context.abort(
                     grpc.StatusCode.DEADLINE_EXCEEDED, f"{request.id} still there: {json.dumps(live.get('status'))}"
                 )
             time.sleep(pause)
             pause = min(2 * pause, 2.0)
+            live = self.cluster.get(obj, request.id)
         return empty_pb2.Empty()

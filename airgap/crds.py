@@ -44,7 +44,7 @@ SOURCES = (
         "sigs.k8s.io/gateway-api",
         f"v{catalogue.GATEWAY_API.official}",
         ("config/crd/standard/gateway.networking.k8s.io_*.yaml",),
-        "edge/traefik/gateway-api.json",
+        "edge/gateway-api.json",
     ),
 )
 

@@ -5,16 +5,20 @@ Source: gateway-api v1.6, apis/v1 (gateway_types.go, httproute_types.go, grpcrou
 tcproute_types.go, udproute_types.go, referencegrant_types.go).
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any, NamedTuple
 
-from netspec.backends.objects import Manifest, manifest
+from netspec.analysis.attachment import meet
+from netspec.backends.objects import Manifest, manifest, node
 from netspec.diagnostics import Report
 from netspec.ir.gateways import Gateway, GatewayBackend, GatewayRoute, HeaderChange, Listener, Match, NewPath, RouteRule
 from netspec.ir.http import Cors, Front
 from netspec.ir.model import ContainerPort, Ir, ServicePort
+from netspec.plan import CLUSTER, Condition, ManifestNode, ReadyNode
 from netspec.target import Fact, Field, ObjectRead, Traits
 
 GROUP = "gateway.networking.k8s.io"
@@ -52,6 +56,13 @@ def service_port(bound: Bound, target: int, name: str) -> tuple[ContainerPort, S
 
 
 # Objects
+
+
+def definitions() -> tuple[list[ManifestNode], ReadyNode]:
+    """Those of the API's standard channel, for controllers that do not bring them."""
+    crds = [node(obj, CLUSTER) for obj in json.loads((files(__package__) / "gateway-api.json").read_text())]
+    established = tuple(Condition(f"crd/{crd.manifest['metadata']['name']}", "Established") for crd in crds)
+    return crds, ReadyNode("gateway-api", established, tuple(crd.id for crd in crds))
 
 
 def gateway_objects(ir: Ir, class_name: str, *, infrastructure: Manifest | None = None) -> list[Manifest]:
@@ -285,3 +296,18 @@ def reserved(ir: Ir, taken: dict[int, str], report: Report) -> None:
         if listener.port in taken:
             message = f"port {listener.port} is of {taken[listener.port]}"
             report.error("NS970", (*listener.place.path, "port"), message, "give the listener another port")
+
+
+def overlapping(ir: Ir, controller: str, report: Report, *, across: bool = False) -> None:
+    """NS970: listeners of one port and protocol whose hosts have names in common; `across`: whatever protocols."""
+    hint = "give them hosts or ports of their own, or serve them by envoy-gateway"
+    listed = [(gateway, x) for gateway in ir.gateways for x in gateway.listeners]
+    for n, (gateway, listener) in enumerate(listed):
+        for other_gateway, other in listed[:n]:
+            one_port = listener.port == other.port and (across or listener.protocol == other.protocol)
+            if not one_port or listener.hostname == other.hostname:
+                continue
+            if not listener.hostname or not other.hostname or meet(listener.hostname, other.hostname):
+                said = f"{other_gateway.id}/{other.name} ({other.hostname or 'every host'})"
+                message = f"{controller} does not keep the hosts of {gateway.id}/{listener.name} from {said}"
+                report.error("NS970", listener.place.path, message, hint)

@@ -8,20 +8,18 @@ that is an error (`precedence`).
 Source: Traefik 3.7, pkg/provider/kubernetes/gateway (features.go, kubernetes.go); its documentation's RBAC.
 """
 
-import json
-from collections.abc import Iterator
 from dataclasses import replace
-from importlib.resources import files
 from typing import Any
 
-from netspec.analysis.attachment import meet
 from netspec.backends.edge.gatewayapi import (
     API,
     GROUP,
+    definitions,
     gateway_facts,
     gateway_objects,
     gateway_ports,
     grant_objects,
+    overlapping,
     route_objects,
     service_port,
     serving,
@@ -34,11 +32,10 @@ from netspec.catalogue import IMAGES
 from netspec.diagnostics import Report
 from netspec.ir.http import Front
 from netspec.ir.model import Ir
-from netspec.plan import CLUSTER, CNI_READY, Condition, Node, ReadyNode
+from netspec.plan import CLUSTER, CNI_READY, Node
 from netspec.target import Backend, Fact, Feature, Needs, ReadyRead, Traits
 
-#: Of the class, and of what it needs.
-CLASS, DEFINITIONS_READY = "netspec", "gateway-api"
+CLASS = "netspec"
 _KINDS = (
     "gatewayclasses",
     "gateways",
@@ -77,17 +74,12 @@ class TraefikGateway(Backend):
 
     def check(self, ir: Ir, settings: TraefikGatewaySettings, needs: Needs, report: Report) -> None:
         own_namespace(ir, NAMESPACE, "Traefik", report)
-        for path, message in _overlapping(ir):
-            report.error(
-                "NS970", path, message, "give them hosts or ports of their own, or serve them by envoy-gateway"
-            )
+        overlapping(ir, "Traefik", report)
         for path, message, hint in findings(ir):
             report.error("NS970", path, message, hint)
 
     def lower(self, ir: Ir, settings: TraefikGatewaySettings, needs: Needs) -> tuple[Node, ...]:
-        crds = [node(obj, CLUSTER) for obj in json.loads((files(__package__) / "gateway-api.json").read_text())]
-        established = tuple(Condition(f"crd/{crd.manifest['metadata']['name']}", "Established") for crd in crds)
-        ready = ReadyNode(DEFINITIONS_READY, established, tuple(crd.id for crd in crds))
+        crds, ready = definitions()
         namespace = node(manifest("v1", "Namespace", NAMESPACE), CLUSTER)
         account = node(manifest("v1", "ServiceAccount", NAME, NAMESPACE), namespace.id)
         role = node(manifest("rbac.authorization.k8s.io/v1", "ClusterRole", NAME, rules=_rules()), CLUSTER)
@@ -149,21 +141,3 @@ def _pods(ir: Ir, settings: TraefikGatewaySettings) -> Manifest:
     # Ports below 1024 without a capability: safe for a pod, whose network is its own.
     low = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
     return deployment(arguments(ir), ports, settings.replicas, sysctls=low)
-
-
-def _overlapping(ir: Ir) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Listeners of one port and protocol whose hosts have names in common."""
-    listed = [(gateway, x) for gateway in ir.gateways for x in gateway.listeners]
-    for n, (gateway, listener) in enumerate(listed):
-        for other_gateway, other in listed[:n]:
-            if (listener.port, listener.protocol) != (
-                other.port,
-                other.protocol,
-            ) or listener.hostname == other.hostname:
-                continue
-            if not listener.hostname or not other.hostname or meet(listener.hostname, other.hostname):
-                said = f"{other_gateway.id}/{other.name} ({other.hostname or 'every host'})"
-                yield (
-                    listener.place.path,
-                    f"Traefik does not keep the hosts of {gateway.id}/{listener.name} from {said}",
-                )

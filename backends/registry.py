@@ -37,6 +37,7 @@ PROVIDERS: dict[str, dict[str, str]] = {
     "gateway": {
         "envoy-gateway": "edge.envoy_gateway:EnvoyGateway",
         "traefik-gateway": "edge.traefik.gateway:TraefikGateway",
+        "nginx-gateway-fabric": "edge.nginx_fabric:NginxFabric",
     },
 }
 

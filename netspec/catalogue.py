@@ -90,6 +90,8 @@ AWS_LBC = Release("3.5.0", "-", "https://github.com/kubernetes-sigs/aws-load-bal
 ENVOY_GATEWAY = Release("1.9.2", "1.9.1", "https://github.com/envoyproxy/gateway/releases/tag/v1.9.2")
 #: The one that this release of Envoy Gateway runs by itself.
 ENVOY = Release("1.39.1", "1.39.1", "https://github.com/envoyproxy/envoy/releases/tag/v1.39.1")
+#: Installed by its Helm chart, of the same version. `airgap` has none: its module is not on the Go module proxy.
+NGINX_FABRIC = Release("2.6.7", "-", "https://github.com/nginx/nginx-gateway-fabric/releases/tag/v2.6.7")
 #: Its definitions, where a controller does not bring them.
 GATEWAY_API = Release("1.6.1", "1.6.1", "https://github.com/kubernetes-sigs/gateway-api/releases/tag/v1.6.1")
 AGNHOST = Release("2.56", "2.56", "https://github.com/kubernetes/kubernetes/blob/v1.34.4/test/utils/image/manifest.go")
@@ -136,5 +138,7 @@ IMAGES: dict[str, str] = {
     "aws-load-balancer-controller": f"public.ecr.aws/eks/aws-load-balancer-controller:v{AWS_LBC.official}",
     "envoy-gateway": f"docker.io/envoyproxy/gateway:v{ENVOY_GATEWAY.official}",
     "envoy": f"docker.io/envoyproxy/envoy:distroless-v{ENVOY.official}",
+    "nginx-gateway-fabric": f"ghcr.io/nginx/nginx-gateway-fabric:{NGINX_FABRIC.official}",
+    "nginx-gateway-fabric-nginx": f"ghcr.io/nginx/nginx-gateway-fabric/nginx:{NGINX_FABRIC.official}",
     "agnhost": f"registry.k8s.io/e2e-test-images/agnhost:{AGNHOST.official}",
 }

@@ -21,10 +21,13 @@ def system(ir: Ir, _: Context) -> Ir:
     service = KUBE_DNS.front(ServicePort(_METRICS, _METRICS, "TCP", "metrics"))
     caches = (NODE_CACHE.pods(ir.traits.nodes),) if is_redirected(ir) else ()
     for front in ir.traits.fronts:
-        labels = {NAME_LABEL: front.workload.namespace, **dict(front.labels)}
+        name = front.workload.namespace
+        # One that the spec declares keeps its labels and its policies.
+        is_new = all(n.name != name for n in ir.namespaces)
+        home = Namespace(name, {NAME_LABEL: name, **dict(front.labels)}, system=True)
         ir = replace(
             ir,
-            namespaces=(*ir.namespaces, Namespace(front.workload.namespace, labels, system=True)),
+            namespaces=(*ir.namespaces, home) if is_new else ir.namespaces,
             workloads=(*ir.workloads, front.workload),
             services=(*ir.services, front.service),
         )

@@ -270,6 +270,7 @@ STACK_OF: dict[str, str | dict[str, Any]] = {
     "ingress-nginx": {"controller": "ingress-nginx", "service": "NodePort"},
     "envoy-gateway": {"controller": "envoy-gateway", "service": "NodePort"},
     "traefik-gateway": {"controller": "traefik-gateway", "service": "NodePort"},
+    "nginx-gateway-fabric": {"controller": "nginx-gateway-fabric", "service": "NodePort"},
     "wire": {"provider": "wire", "mode": "tunnel"},
     "vpc-cni": {"provider": "vpc-cni", "prefixDelegation": True, "customNetworking": True},
 }

@@ -228,9 +228,9 @@ class ClientSecret:
 @dataclass(frozen=True, slots=True)
 class Front:
     """A proxy that serves routes: its pods, the Service in front of them, and the names of that Service's ports for
-    HTTP and HTTPS. `labels`: those of its namespace besides the name. `kind`: the API's for a route, if not Ingress;
-    `also`: others that it may get; `suffixes`: what may follow a route's name in the names of the objects that it
-    becomes."""
+    HTTP and HTTPS. `labels`: those of its namespace besides the name, where the spec does not declare that. `kind`: the
+    API's for a route, if not Ingress; `also`: others that it may get; `suffixes`: what may follow a route's name in the
+    names of the objects that it becomes."""
 
     workload: Workload
     service: Service

@@ -1,11 +1,12 @@
 """NGINX Gateway Fabric: pods of NGINX in the Gateway's namespace, and all that it would do otherwise is refused."""
 
+import random
 from typing import Any
 
 import pytest
 import yaml
 
-from netspec.analysis.gateway_routes import Request
+from netspec.analysis.gateway_routes import Contested, Entry, Listening, Request, specific, takes, takes_host
 from netspec.analysis.requests import walk
 from netspec.backends.edge.nginx_fabric.install import labels
 from netspec.backends.registry import REGISTRY
@@ -14,6 +15,7 @@ from netspec.plan import ReadyNode, ResourceNode
 from netspec.spec.load import loads
 from netspec.target import Feature
 from tests.conformance.toys import STACK_OF
+from tests.edge.gatewayspec import ASKED_HOSTS, PATHS, _case, _spec
 
 PROXY = "edge/public-nginx"
 HTTP = {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
@@ -114,9 +116,9 @@ def test_policies_of_that_namespace_hold_for_them() -> None:
         f"NS970 policies keep {PROXY} from nginx-gateway/nginx-gateway-fabric at 8443/TCP",
         f"NS845 policies keep {PROXY} from shop/web at 8080/TCP",
     ]
-    opened = [closed[0] | {"allowDNS": True}, closed[1]]
-    policy = {"name": "agent", "namespace": "edge", "spec": {"podSelector": {}, "egress": EGRESS}}
-    policy["spec"] |= {"policyTypes": ["Egress"]}  # type: ignore[operator]
+    opened = [{"name": "edge", "defaultDeny": ["egress"], "allowDNS": True}, {"name": "shop"}]
+    egress = {"podSelector": {}, "policyTypes": ["Egress"], "egress": EGRESS}
+    policy = {"name": "agent", "namespace": "edge", "spec": egress}
     assert not said(compiled(namespaces=opened, policies=[front], networkPolicies=[policy]))
 
 
@@ -288,3 +290,47 @@ def test_a_tls_route_has_one_backend() -> None:
         route |= {"hostnames": ["a.test.io"], "rules": [{"backendRefs": backends}]}
         found = said(compiled(gateways=listening, httpRoutes=[], tlsRoutes=[route]))
         assert len(found) == len(words) and all(w in s for w, s in zip(words, found, strict=True))
+
+
+def nginx(listening: Listening, request: Request) -> Entry | None:
+    """What takes the request by its source: a server by the host, in it a location by the path, in that the first
+    match of those with a method, most headers, most parameters."""
+    found = [e for e in listening.entries if takes_host(e.host, request.host)]
+    server = max((specific(e.host) for e in found), default=None)
+    found = [e for e in found if specific(e.host) == server]
+    located = [e for e in found if e.match.exact and e.match.path == request.path]
+    if not located:
+        below = [e for e in found if not e.match.exact and f"{request.path}/".startswith(f"{e.match.bare}/")]
+        longest = max((len(e.match.bare) for e in below), default=None)
+        located = [e for e in below if len(e.match.bare) == longest]
+    return next((e for e in sorted(located, key=lambda e: e.rank[2:], reverse=True) if takes(e.match, request)), None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_not_refused_goes_where_the_api_says(seed: int) -> None:
+    draw = random.Random(seed)
+    kept = refused = 0
+    for _ in range(24):
+        listeners, routes = _case(draw, 0)
+        spec = _spec("nginx-gateway-fabric", listeners[:1], routes)
+        result = compile_spec(loads(yaml.safe_dump(spec), "t.yaml"), "dev", REGISTRY)
+        errors = said(result)
+        if result.ir is None or any("answers 404" not in e for e in errors):
+            continue
+        listening = Listening.of(result.ir)
+        wrong = [request for request in (_asked(draw) for _ in range(60)) if not _as_the_api(listening, request)]
+        assert errors or not wrong, wrong[:3]
+        kept, refused = kept + (not errors), refused + bool(wrong)
+    assert kept and refused
+
+
+def _asked(draw: random.Random) -> Request:
+    headers, query = draw.choice(({}, {"h": "1"}, {"h": "1", "g": "1"})), draw.choice(({}, {"q": "1"}))
+    return Request(draw.choice(ASKED_HOSTS), draw.choice((*PATHS, "/x/")), draw.choice(("GET", "POST")), headers, query)
+
+
+def _as_the_api(listening: Listening, request: Request) -> bool:
+    """Also where the API leaves open which rule takes the request."""
+    wanted = listening.chosen(8100, False, request)
+    found = nginx(listening, request) if listening.listener(8100, False, request.host) else None
+    return isinstance(wanted, Contested) or (found and found.rule) is (wanted and wanted.rule)

@@ -19,7 +19,7 @@ from netspec.backends.edge.nginx_fabric.install import NAME, NAMESPACE, proxy_na
 from netspec.diagnostics import Report
 from netspec.ir.base import Protocol
 from netspec.ir.dns import KUBE_DNS
-from netspec.ir.gateways import GatewayRoute, HeaderChange, Match, RouteRule
+from netspec.ir.gateways import GatewayRoute, Match, RouteRule
 from netspec.ir.model import NAME_LABEL, ContainerPort, Ir, Namespace, Workload
 
 _CONTROLLER = "NGINX Gateway Fabric"
@@ -54,7 +54,7 @@ def check(ir: Ir, report: Report) -> None:
             report.error("NS970", (*listener.place.path, "tls", "mode"), message, "mode: Passthrough")
     for route in ir.gateway_routes:
         for number, rule in enumerate(route.rules):
-            for message, hint in (*_rule(route, rule), *_headers(route, rule)):
+            for message, hint in (*_rule(route, rule), *_headers(rule)):
                 report.error("NS970", (*route.place.path, "rules", number), message, hint)
     _locations(Listening.of(ir).entries, report)
 
@@ -127,15 +127,11 @@ def _calls(rule: RouteRule) -> Iterator[_Finding]:
         yield "NGINX takes no header away that a backend of gRPC answers with", "add it, or leave it"
 
 
-def _headers(route: GatewayRoute, rule: RouteRule) -> Iterator[_Finding]:
-    for change, own, prefix in (
-        (rule.request_headers, _OF_REQUESTS, None),
-        (rule.response_headers, _OF_ANSWERS, "x-accel"),
-    ):
-        change = change or HeaderChange()
-        given = (*change.set, *change.add)
-        for name in (*(n for n, _ in given), *change.remove):
-            if name.lower() in own or (prefix and name.lower().startswith(prefix)):
+def _headers(rule: RouteRule) -> Iterator[_Finding]:
+    for change, own in ((rule.request_headers, _OF_REQUESTS), (rule.response_headers, _OF_ANSWERS)):
+        given = (*change.set, *change.add) if change is not None else ()
+        for name in (*(name for name, _ in given), *(change.remove if change is not None else ())):
+            if name.lower() in own or name.lower().startswith("x-accel-"):
                 yield f"NGINX has the header {name} itself", "leave it"
         for name, value in given:
             if not _PLAIN.match(value):

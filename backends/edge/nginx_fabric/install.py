@@ -71,7 +71,8 @@ def install(ir: Ir, settings: ProxySettings) -> tuple[Node, ...]:
 
 
 def _values(ir: Ir, settings: ProxySettings) -> dict[str, Any]:
-    """The chart's. What it would report to its maker is off; annotations of the Service are the Gateway's to say."""
+    """The chart's. What it would report to its maker is off, and IPv6, which a spec has not. Annotations of the Service
+    are the Gateway's to say."""
     service = {key: value for key, value in settings.of_service(ir).items() if key != "annotations"}
     return {
         "clusterDomain": ir.dns.cluster_domain,

@@ -38,6 +38,7 @@ PROVIDERS: dict[str, dict[str, str]] = {
         "envoy-gateway": "edge.envoy_gateway:EnvoyGateway",
         "traefik-gateway": "edge.traefik.gateway:TraefikGateway",
         "nginx-gateway-fabric": "edge.nginx_fabric:NginxFabric",
+        "aws-alb-gateway": "edge.aws_lbc.gateway:AwsAlbGateway",
     },
 }
 

@@ -167,7 +167,8 @@ class Traits:
     `outputs`: values and Refs that other backends' nodes may use, by name. `shared_link`: the nodes and the host
     outside are on one link, where a node may answer for addresses that are not its own. `balancing`: how LoadBalancer
     Services get in, None where that is not known. `front`: the pods that serve HTTP routes, if there are some;
-    `far_front`: what serves them outside the cluster; `gates`: the pods that serve Gateways, which may be the same.
+    `far_front`: what serves them outside the cluster; `gates`: the pods that serve Gateways, which may be the same;
+    `far_gates`: what serves those outside the cluster.
     `service_networks`, `dns_address`: where Services have theirs and the DNS Service its own, where that is not what
     network says. `there`: None for a cluster that netspec makes. `remote`: one that it makes elsewhere than in
     containers of this machine, and whose kubeconfig is the stack's. `admission`: the API version of the
@@ -193,6 +194,7 @@ class Traits:
     front: "Front | None" = None
     far_front: "FarFront | None" = None
     gates: "Front | None" = None
+    far_gates: "FarFront | None" = None
     pod_networks: tuple[Range, ...] = ()
     node_shares: bool = True
     nodes_wait: bool = False

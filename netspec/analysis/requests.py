@@ -1,17 +1,19 @@
 """One request through a spec's front door: listener, route, rule, what happens to it, Service, policies, pods."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from netspec.analysis.callees import backend_port, service_port
+from netspec.analysis.doors import Door, Passing
+from netspec.analysis.engine import Reachability
 from netspec.analysis.evaluate import evaluate
 from netspec.analysis.gateway_routes import Contested, Entry, Listening, Request, location, new_path
 from netspec.analysis.routes import Rule, bare, chosen, rewritten, rules
-from netspec.analysis.services import Endpoints
+from netspec.analysis.services import Endpoint, Endpoints
 from netspec.analysis.verdict import PodEnd
 from netspec.ir.gateways import HeaderChange, Match, RouteRule
 from netspec.ir.http import Front, HttpRoute
-from netspec.ir.model import Ir, Service, ServicePort
+from netspec.ir.model import Ir, Place, Service, ServicePort, Workload
 
 
 class Step(NamedTuple):
@@ -158,10 +160,10 @@ def _options(rule: Rule, request: Request) -> Iterator[Step]:
 def _served(
     ir: Ir, front: Front | None, steps: list[Step], backends: list[tuple[tuple[Service, ServicePort] | None, int]]
 ) -> Walk:
-    """`backends`: Service ports with their weights."""
-    endpoints = Endpoints(ir.inventory)
+    """`backends`: Service ports with their weights. Without pods of its own the proxy is outside the cluster."""
+    endpoints, calls = Endpoints(ir.inventory), _from_pods(ir, front) if front else _from_afar(ir)
     total = sum(weight for _, weight in backends)
-    reached, cut = [], False
+    reached, cut, is_open = [], False, False
     for found, weight in backends:
         if found is None:
             continue
@@ -169,16 +171,38 @@ def _served(
         share = f"{weight} of {total} requests" if len(backends) > 1 else ""
         steps.append(Step("Service", f"{service.id}:{port.port}", share))
         for endpoint in endpoints.of_port(service, port):
-            if endpoint.workload is None or front is None:
+            if endpoint.workload is None:
                 continue
-            verdict = evaluate(
-                ir.inventory, PodEnd(front.workload.id), endpoint.end, endpoint.number, endpoint.protocol
-            )
-            passes = {"allow": True, "deny": False}.get(verdict.expected or "")
-            cut |= passes is False
-            why = f"{verdict.expected or 'left open'} from {front.workload.id}"
+            passes, caller = calls(endpoint, endpoint.workload)
+            cut, is_open = cut or passes is False, is_open or passes is None
+            why = f"{_SAID[passes]} from {caller}"
             steps.append(Step("pods", f"{endpoint.workload.id}:{endpoint.number}", why, passes))
             reached += [endpoint.workload.id] if passes and endpoint.workload.replicas else []
     if not reached:
-        return Walk(tuple(steps), "an error of the proxy (503 or 504)", False)
+        answer = "left open" if is_open and not cut else "an error of the proxy (503 or 504)"
+        return Walk(tuple(steps), answer, False)
     return Walk(tuple(steps), f"what {' or '.join(dict.fromkeys(reached))} says", not cut)
+
+
+_SAID = {True: "allow", False: "deny", None: "left open"}
+#: Whether policies let a proxy through to an endpoint and its pods, and what the proxy is.
+_Calls = Callable[[Endpoint, Workload], tuple[bool | None, str]]
+
+
+def _from_pods(ir: Ir, front: Front) -> _Calls:
+    def calls(endpoint: Endpoint, _: Workload) -> tuple[bool | None, str]:
+        start = PodEnd(front.workload.id)
+        verdict = evaluate(ir.inventory, start, endpoint.end, endpoint.number, endpoint.protocol)
+        return {"allow": True, "deny": False}.get(verdict.expected or ""), front.workload.id
+
+    return calls
+
+
+def _from_afar(ir: Ir) -> _Calls:
+    networks, passing = ir.inventory.proxy_networks, Passing(Reachability(ir.inventory))
+
+    def calls(endpoint: Endpoint, workload: Workload) -> tuple[bool | None, str]:
+        door = Door("routes", "", Place(), workload, endpoint.number, endpoint.protocol)
+        return passing(door) if networks else None, ", ".join(map(str, networks)) or "outside the cluster"
+
+    return calls

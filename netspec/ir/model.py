@@ -271,9 +271,14 @@ class Ir:
             (*(g.as_tier(Selector.of({NAME_LABEL: g.namespace})) for g in self.grants), *self.tiers),
             slices=self.slices,
             routes=self._routes(),
-            proxy_networks=self.traits.far_front.sources if self.traits.far_front else (),
+            proxy_networks=self._proxy_networks(),
             cluster_domain=self.dns.cluster_domain,
         )
+
+    def _proxy_networks(self) -> tuple[IPNetwork, ...]:
+        """Of both, where both are there: which of them serves a route is not told apart."""
+        far = (self.traits.far_front, self.traits.far_gates)
+        return tuple(dict.fromkeys(network for front in far if front is not None for network in front.sources))
 
     def _routes(self) -> tuple[Route, ...]:
         front, gates = (f.workload.id if f else "" for f in (self.traits.front, self.traits.gates))

@@ -47,7 +47,7 @@ def behind_policies(ir: Ir, context: Context) -> Ir:
     """Whether the policies let the controller's own pods through to the backends: the last of the checks, when all
     policies are there."""
     front, gates = ir.traits.front, ir.traits.gates
-    if ir.traits.far_front is not None and ir.http:
+    if (ir.traits.far_front is not None and ir.http) or (ir.traits.far_gates is not None and ir.gateway_routes):
         _reached_from_afar(ir, context)
     endpoints = Endpoints(ir.inventory)
     for route in ir.http if front else ():
@@ -95,7 +95,7 @@ def _reached_from_afar(ir: Ir, context: Context) -> None:
     if not networks or not reach.externals_in(networks):
         return
     for door in doors(ir.inventory):
-        if door.way == "routes" and not (lets := passes(door)):
+        if door.way == "routes" and not door.proxy and not (lets := passes(door)):
             who = f"{'some of ' * (lets is None)}{sources}, from where routes are served,"
             said = f"policies keep {who} from {door.workload.id} at {door.port}/TCP"
             hint = f"- {{name: ..., from: {{cidr: {networks[0]}}}, to: {{workload: {door.workload.id}}}}}"

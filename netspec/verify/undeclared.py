@@ -97,7 +97,8 @@ def _services_and_routes(ir: Ir, own: set[str], items: Sequence[Item], state: St
 
 def _door(ir: Ir, kind: str) -> str:
     """The Service in front of the proxy that may serve such a route."""
-    front = ir.traits.gates if kind in CARRIED and ir.traits.gates else ir.traits.front
+    is_gated = kind in CARRIED and (ir.traits.gates or ir.traits.far_gates)
+    front = ir.traits.gates if is_gated else ir.traits.front
     return front.service.id if front else ""
 
 

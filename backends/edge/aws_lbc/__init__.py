@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from netspec.backends.edge.aws_lbc import install
 from netspec.backends.edge.aws_lbc.checks import check
-from netspec.backends.edge.aws_lbc.install import ACCOUNT, ALB, NLB, READY, SERVICE_CLASS, has_pods_in_vpc
+from netspec.backends.edge.aws_lbc.install import ACCOUNT, ALB, NLB, READY, SERVICE_CLASS
 from netspec.backends.edge.aws_lbc.routes import SUFFIXES, ingresses
 from netspec.backends.edge.aws_lbc.settings import AwsAlbSettings, AwsNlbSettings
 from netspec.backends.edge.ingresses import placed, route_facts
@@ -90,11 +90,8 @@ class AwsAlb(Backend):
 
     def check(self, ir: Ir, settings: AwsAlbSettings, needs: Needs, report: Report) -> None:
         """NS871, NS880 to NS882."""
-        where = ("stacks", ir.stack, "ingress")
         install.check(ir, settings, "ingress", report)
-        if "vpc" in ir.traits.outputs and not has_pods_in_vpc(ir):
-            message = "the load balancer calls pods at their addresses, and theirs are not of the VPC"
-            report.error("NS880", where, message, "cni: {provider: vpc-cni}, or a CNI in its mode for the VPC")
+        install.calls_pods(ir, "ingress", report)
         check(ir, settings, report)
 
     def lower(self, ir: Ir, settings: AwsAlbSettings, needs: Needs) -> tuple[Node, ...]:

@@ -1,4 +1,4 @@
-"""The controller, once for both of its layers, and what it needs of the cluster.
+"""The controller, once for all of its layers, and what it needs of the cluster.
 
 Source: kubernetes-sigs/aws-load-balancer-controller 3.5, helm/aws-load-balancer-controller.
 """
@@ -7,6 +7,7 @@ from typing import Any
 
 from netspec.backends.edge.aws_lbc.rights import ACTIONS, statements
 from netspec.backends.edge.aws_lbc.settings import LoadBalancerSettings
+from netspec.backends.edge.gatewayapi import DEFINITIONS_READY, definitions
 from netspec.backends.objects import release
 from netspec.catalogue import AWS_LBC
 from netspec.diagnostics import Path, Report
@@ -16,7 +17,9 @@ from netspec.target import Account, Fact, ReadyRead, Traits
 
 NAMESPACE, NAME = "kube-system", "aws-load-balancer-controller"
 REPOSITORY = "https://aws.github.io/eks-charts"
-ALB, NLB = "aws-alb", "aws-nlb"
+ALB, NLB, ALB_GATEWAY = "aws-alb", "aws-nlb", "aws-alb-gateway"
+#: By layer, in their order.
+_OURS = {"loadBalancer": NLB, "ingress": ALB, "gateway": ALB_GATEWAY}
 #: Of Ingresses, and of Services.
 INGRESS_CLASS, SERVICE_CLASS = "alb", "service.k8s.aws/nlb"
 READY = "aws-load-balancers"
@@ -25,12 +28,17 @@ _ROLES = {"internet-facing": "public", "internal": "private"}
 
 
 def is_first(ir: Ir, layer: str) -> bool:
-    """Whether this layer installs the controller: the first of its two that the stack has."""
-    return layer == "loadBalancer" or ir.providers.get("loadBalancer") != NLB
+    """Whether this layer installs the controller: the first of its own that the stack has."""
+    return layer == next(name for name, ours in _OURS.items() if ir.providers.get(name) == ours)
+
+
+def serves_gateways(ir: Ir) -> bool:
+    return ir.providers.get("gateway") == ALB_GATEWAY
 
 
 def lower(ir: Ir, settings: LoadBalancerSettings) -> tuple[Node, ...]:
-    """Its pods get their rights when they are made."""
+    """Its pods get their rights when they are made. Its own kinds come with its chart, the Gateway API's do not."""
+    api = definitions() if serves_gateways(ir) else ()
     chart = release(
         NAME,
         NAMESPACE,
@@ -40,11 +48,12 @@ def lower(ir: Ir, settings: LoadBalancerSettings) -> tuple[Node, ...]:
         NODES,
         CNI_READY,
         ACCOUNT.node,
+        *((DEFINITIONS_READY,) if api else ()),
         repository=REPOSITORY,
     )
     # Its webhooks refuse every Ingress until a pod of it answers.
     ready = ReadyNode(READY, (Condition(f"deployments/{NAME}", "Available", NAMESPACE),), (chart.id,), timeout=600)
-    return (chart, ready)
+    return (*api, chart, ready)
 
 
 def facts(settings: LoadBalancerSettings) -> tuple[Fact, ...]:
@@ -68,15 +77,19 @@ def check(ir: Ir, settings: LoadBalancerSettings, layer: str, report: Report) ->
         report.error("NS880", where, message, f"scheme, or subnets with the role {role}")
 
 
-def has_pods_in_vpc(ir: Ir) -> bool:
-    """Else their addresses are an overlay's, which a load balancer cannot reach."""
-    return bool(ir.traits.pod_networks)
+def calls_pods(ir: Ir, layer: str, report: Report) -> None:
+    """NS880: addresses of an overlay a load balancer cannot reach."""
+    if "vpc" in ir.traits.outputs and not ir.traits.pod_networks:
+        message = "the load balancer calls pods at their addresses, and theirs are not of the VPC"
+        hint = "cni: {provider: vpc-cni}, or a CNI in its mode for the VPC"
+        report.error("NS880", ("stacks", ir.stack, layer), message, hint)
 
 
 def _values(ir: Ir, settings: LoadBalancerSettings) -> dict[str, Any]:
     """Which Services are its own they say themselves: its webhook for all new ones would stop those of others while no
-    pod of it is there."""
+    pod of it is there. By itself it looks once which definitions are there, and serves all that it finds."""
     outputs = ir.traits.outputs
+    gates = {"ALBGatewayAPI": True, "NLBGatewayAPI": False, "GatewayListenerSet": False}
     return {
         "clusterName": outputs["cluster"],
         "region": outputs["region"],
@@ -90,4 +103,5 @@ def _values(ir: Ir, settings: LoadBalancerSettings) -> dict[str, Any]:
         "enableShield": False,
         "enableWaf": False,
         "enableWafv2": False,
+        **({"controllerConfig": {"featureGates": gates}} if serves_gateways(ir) else {}),
     }

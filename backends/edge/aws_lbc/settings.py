@@ -29,3 +29,13 @@ class AwsAlbSettings(LoadBalancerSettings):
         default_factory=dict,
         description="Secret of a route, as namespace/name -> the certificate that stands for it here: its ARN in ACM.",
     )
+
+
+class AwsAlbGatewaySettings(LoadBalancerSettings):
+    """Each Gateway of the spec is an Application Load Balancer."""
+
+    certificates: dict[str, Certificate] = Field(
+        default_factory=dict,
+        description="Secret of a listener, as namespace/name -> the certificate that stands for it here: its ARN in "
+        "ACM.",
+    )

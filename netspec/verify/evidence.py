@@ -24,6 +24,7 @@ _GATEWAY_FACTS = {
     "gateway-listeners": "what the controller says of the listeners of Gateway",
     "gateway-route": "what the controller says of",
     "gateway-route-spec": "the object",
+    "gateway-settings": "the object",
     "reference-grant": "ReferenceGrant",
 }
 

@@ -37,10 +37,15 @@ EXCLUDED = {
 }
 #: A CNI that is software of one cluster's provider -> that cluster.
 HOME = {"vpc-cni": "eks", "azure-cni": "aks", "gke-cni": "gke"}
-# Load balancers of AWS are for clusters there, and one of them for pods with addresses of the VPC.
-_AWS = {"aws-alb": "NS880", "aws-nlb": "NS880"}
+# Load balancers of AWS are for clusters there, and those of requests for pods with addresses of the VPC.
+_AWS = dict.fromkeys(("aws-alb", "aws-nlb", "aws-alb-gateway"), "NS880")
 EXCLUDED |= {(name, of): code for name in TOYS.providers("cluster") if name != "eks" for of, code in _AWS.items()}
-EXCLUDED |= {(name, "aws-alb"): "NS880" for name in TOYS.providers("cni") if HOME.get(name) != "eks"}
+EXCLUDED |= {
+    (name, of): "NS880"
+    for name in TOYS.providers("cni")
+    if HOME.get(name) != "eks"
+    for of in ("aws-alb", "aws-alb-gateway")
+}
 _OPTIONAL = [(layer.name, name) for layer in LAYERS if not layer.required for name in TOYS.providers(layer.name)]
 #: Every cluster with every CNI, with and without what else a stack may choose.
 STACKS: list[Stack] = [

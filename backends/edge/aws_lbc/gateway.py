@@ -25,7 +25,8 @@ from netspec.ir.model import Ir
 from netspec.plan import Node
 from netspec.target import Backend, Fact, Feature, Field, Needs, ObjectRead, Traits
 
-CLASS = "netspec"
+#: Of the class, and of what holds for all of it: no Gateway has a dot in its name.
+CLASS, _DEFAULTS = "netspec", "netspec.defaults"
 _GROUP = "gateway.k8s.aws"
 _CONFIGURATION, _TARGETS = "LoadBalancerConfiguration", "TargetGroupConfiguration"
 #: Seconds without a byte, the most that it has: its own are 60.
@@ -64,7 +65,7 @@ class AwsAlbGateway(Backend):
         """A load balancer goes with its Gateway alone, and by the controller: the end of that is waited for."""
         installed = install.lower(ir, settings) if install.is_first(ir, "gateway") else ()
         configured = [placed(obj, READY) for obj in _class_objects(settings)]
-        reference = {"group": _GROUP, "kind": _CONFIGURATION, "name": CLASS, "namespace": install.NAMESPACE}
+        reference = {"group": _GROUP, "kind": _CONFIGURATION, "name": _DEFAULTS, "namespace": install.NAMESPACE}
         spec = {"controllerName": "gateway.k8s.aws/alb", "parametersRef": reference}
         kind = node(manifest(API, "GatewayClass", CLASS, spec=spec), *(c.id for c in configured))
         out: list[Node] = [*installed, *configured, kind, *(placed(obj, READY) for obj in grant_objects(_without(ir)))]
@@ -109,9 +110,10 @@ def _class_objects(settings: AwsAlbGatewaySettings) -> tuple[Manifest, Manifest]
     balancers = {
         "scheme": settings.scheme,
         "loadBalancerAttributes": [{"key": "idle_timeout.timeout_seconds", "value": _IDLE}],
-        "defaultTargetGroupConfiguration": {"name": CLASS},
+        "defaultTargetGroupConfiguration": {"name": _DEFAULTS},
     }
-    return _own(_TARGETS, CLASS, install.NAMESPACE, targets), _own(_CONFIGURATION, CLASS, install.NAMESPACE, balancers)
+    where = (_DEFAULTS, install.NAMESPACE)
+    return _own(_TARGETS, *where, targets), _own(_CONFIGURATION, *where, balancers)
 
 
 def _certified(gateway: Gateway, settings: AwsAlbGatewaySettings) -> Manifest | None:
@@ -126,7 +128,8 @@ def _certified(gateway: Gateway, settings: AwsAlbGatewaySettings) -> Manifest | 
     listeners = []
     for port, (first, *others) in ports.items():
         more = {"certificates": others} if others else {}
-        listeners.append({"protocolPort": f"HTTPS:{port}", "defaultCertificate": first, **more})
+        said = {"protocolPort": f"HTTPS:{port}", "defaultCertificate": first, **more}
+        listeners.append(said | {"alpnPolicy": "None"})  # the field's default, of other load balancers
     return _own(_CONFIGURATION, gateway.name, gateway.namespace, {"listenerConfigurations": listeners})
 
 

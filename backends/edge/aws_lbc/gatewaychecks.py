@@ -1,4 +1,4 @@
-"""What an Application Load Balancer, or its controller, cannot be told of a Gateway and its routes: NS881, NS882, NS970.
+"""What an Application Load Balancer, or its controller, cannot be told of Gateways and routes: NS881, NS882, NS970.
 
 Where a condition would take more requests than the API's match, the match is refused.
 
@@ -81,9 +81,7 @@ def _conditions(entry: Entry) -> Iterator[_Finding]:
         yield f"{_ALB} compares parameters of a query whatever their letters' case is", "a header, or a path"
     for name, value in match.headers:
         if not _NAME.match(name) or not _VALUE.match(value):
-            message = (
-                f"{_ALB} does not compare the header {name} with {value!r} exactly: letters in either case, * and ?"
-            )
+            message = f"{_ALB} does not compare {name} with {value!r} exactly: letters in either case, * and ?"
             yield message, "a name of 40 characters, a value of digits and _-.:/@+= alone"
     paths = 1 if match.exact or not match.bare or entry.route.kind == "GRPCRoute" else 2
     if (values := bool(host) + paths + bool(match.method) + len(match.headers)) > MOST_VALUES:

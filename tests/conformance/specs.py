@@ -97,7 +97,9 @@ def _filtered(kind: str, **given: Any) -> dict[str, Any]:
 _GATEWAYS: dict[Feature, dict[str, Any]] = {
     Feature.GATEWAYS: {"gateways": [_GATEWAY | {"listeners": [{"name": "web", "port": 80, "protocol": "HTTP"}]}]},
     Feature.GATEWAY_HTTP: _listening("httpRoutes", _RULE),
-    Feature.GATEWAY_GRPC: _listening("grpcRoutes", _RULE),
+    Feature.GATEWAY_GRPC: _listening(
+        "grpcRoutes", _RULE, protocol="HTTPS", tls={"certificateRefs": [{"name": "web-tls"}]}
+    ),
     Feature.GATEWAY_TLS: _listening("tlsRoutes", _RULE, "web.example.com", protocol="TLS", tls={"mode": "Passthrough"}),
     Feature.GATEWAY_TCP: _listening("tcpRoutes", _RULE, protocol="TCP"),
     Feature.GATEWAY_UDP: _listening("udpRoutes", _RULE, protocol="UDP"),

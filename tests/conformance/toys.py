@@ -224,15 +224,14 @@ def _with_toys(layer: str) -> Mapping[str, Backend]:
 #: The real registry and the toys.
 TOYS = Backends({layer.name: _with_toys(layer.name) for layer in LAYERS})
 
+_IN_ACM = {"shop/web-tls": "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b2c3d"}
 #: What the settings that are required are set to.
 STACK_OF: dict[str, str | dict[str, Any]] = {
     "cloud": {"type": "cloud", "zone": "north"},
     "flannel": {"provider": "flannel", "policy": "calico"},
     "weave": {"provider": "weave", "acceptArchived": True},
-    "aws-alb": {
-        "controller": "aws-alb",
-        "certificates": {"shop/web-tls": "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b2c3d"},
-    },
+    "aws-alb": {"controller": "aws-alb", "certificates": _IN_ACM},
+    "aws-alb-gateway": {"controller": "aws-alb-gateway", "certificates": _IN_ACM},
     "eks": {
         "type": "eks",
         "region": "eu-west-1",

@@ -373,7 +373,16 @@ def test_grpc_is_for_https() -> None:
     spec = deepcopy(SPEC)
     spec["grpcRoutes"][0]["parentRefs"] = [{"name": "inside"}]
     errors = [d for d in compiled(spec).diagnostics if d.severity == "error"]
-    assert [(d.code, "gRPC over HTTPS only" in d.message) for d in errors] == [("NS970", True)]
+    assert [(d.code, "speaks gRPC for listeners of HTTPS only" in d.message) for d in errors] == [("NS970", True)]
+
+
+def test_so_is_http_2_to_pods() -> None:
+    spec = deepcopy(SPEC)
+    spec["services"][1]["ports"][0]["appProtocol"] = "kubernetes.io/h2c"
+    errors = [d for d in compiled(spec).diagnostics if d.severity == "error"]
+    assert [(d.code, d.path[:2], "HTTP/2 in clear" in d.message) for d in errors] == [
+        ("NS970", ("httpRoutes", 2), True)  # by a listener of HTTP, and not those of httpRoutes[1]
+    ]
 
 
 def test_a_certificate_that_stands_for_no_secret() -> None:

@@ -9,6 +9,7 @@ docs, Application Load Balancers: condition types, quotas; Elastic Load Balancin
 import re
 from collections.abc import Iterator
 
+from netspec.analysis.callees import backend_port
 from netspec.analysis.gateway_routes import Entry, Listening
 from netspec.backends.edge.aws_lbc.checks import HOST, LONGEST, MOST_GROUPS, MOST_WEIGHT, PATH, certificates
 from netspec.backends.edge.aws_lbc.routes import MOST_VALUES
@@ -22,7 +23,7 @@ _ALB, _LBC = "an Application Load Balancer", "AWS Load Balancer Controller"
 #: Of a header. It compares values whatever their letters' case is, * and ? are wildcards, and the controller makes
 #: several values of one with commas.
 _NAME, _VALUE = re.compile(r".{1,40}\Z"), re.compile(r"[0-9 _.:/@+=-]{1,128}\Z")
-_STATUSES = (301, 302)
+_STATUSES, _H2C = (301, 302), "kubernetes.io/h2c"
 #: (what is wrong, what to do)
 _Finding = tuple[str, str]
 
@@ -43,7 +44,7 @@ def check(ir: Ir, settings: AwsAlbGatewaySettings, report: Report) -> None:
     told = set()
     for entry in Listening.of(ir).entries:
         where = (*entry.route.place.path, "rules", entry.number)
-        for finding in _said(entry):
+        for finding in (*_said(entry), *_spoken(ir, entry)):
             if (where, finding) not in told:
                 told.add((where, finding))
                 report.error("NS970", where, *finding)
@@ -59,8 +60,6 @@ def _of_listener(listener: Listener) -> Iterator[tuple[str, str, str]]:
 def _said(entry: Entry) -> Iterator[_Finding]:
     yield from _conditions(entry)
     rule = entry.rule
-    if entry.route.kind == "GRPCRoute" and entry.listener.protocol != "HTTPS":
-        yield f"{_ALB} speaks gRPC over HTTPS only", "a parentRef with a listener of HTTPS alone"
     if len(rule.backends) > MOST_GROUPS or any(b.weight > MOST_WEIGHT for b in rule.backends):
         message = f"{_ALB} shares a rule among {MOST_GROUPS} backends, with weights of at most {MOST_WEIGHT}"
         yield message, "fewer backends, or smaller weights"
@@ -69,6 +68,17 @@ def _said(entry: Entry) -> Iterator[_Finding]:
     yield from _redirect(entry)
     if rule.rewrite is not None and rule.rewrite.path is not None:
         yield from _replaced(entry, rule.rewrite.path)
+
+
+def _spoken(ir: Ir, entry: Entry) -> Iterator[_Finding]:
+    """Behind a listener of HTTP it has HTTP/1.1 alone."""
+    if entry.listener.protocol == "HTTPS":
+        return
+    found = (backend_port(ir, entry.route, b) for b in entry.rule.backends)
+    is_h2c = any(port.app_protocol == _H2C for _, port in filter(None, found))
+    if entry.route.kind == "GRPCRoute" or is_h2c:
+        what = "HTTP/2 in clear to pods" if is_h2c else "gRPC"
+        yield f"{_ALB} speaks {what} for listeners of HTTPS only", "a parentRef with a listener of HTTPS alone"
 
 
 def _conditions(entry: Entry) -> Iterator[_Finding]:

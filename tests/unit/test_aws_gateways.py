@@ -254,6 +254,14 @@ def test_a_request_that_policies_stop_in_all_subnets_or_in_one(cidr: str, answer
     assert (found.answer, found.served) == (answer, False)
 
 
+def test_gateways_with_pods_beside_an_ingress_without_are_judged_by_their_pods() -> None:
+    spec = deepcopy(SPEC)
+    spec["stacks"]["prod"]["gateway"] = {"controller": "envoy-gateway"}
+    spec["policies"][0]["from"]["cidr"] = "192.0.2.0/24"
+    said = [d.message for d in compiled(spec).diagnostics if d.code == "NS845"]
+    assert said and all(m.startswith("policies keep envoy-gateway-system/envoy from shop/web") for m in said)
+
+
 def test_nothing_is_asked_through_a_load_balancer_and_its_objects_are_read(golden: CompileResult) -> None:
     facts = [p for p in golden.probes if getattr(p, "fact", "").startswith(("gateway", "http-"))]
     assert {p.fact for p in facts} == {

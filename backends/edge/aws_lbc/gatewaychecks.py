@@ -36,8 +36,7 @@ def check(ir: Ir, settings: AwsAlbGatewaySettings, report: Report) -> None:
         for i, (namespace, name) in enumerate(x.certificates)
     ]
     certificates(("stacks", ir.stack, "gateway"), settings.certificates, secrets, "listener", report)
-    for path, message in overlapping(ir, _LBC):
-        report.error("NS970", path, message, "give them hosts or ports of their own")
+    overlapping(ir, _LBC, report)
     for listener in listeners:
         for option, message, hint in _of_listener(listener):
             report.error("NS970", (*listener.place.path, option), message, hint)

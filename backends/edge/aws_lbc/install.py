@@ -7,7 +7,7 @@ from typing import Any
 
 from netspec.backends.edge.aws_lbc.rights import ACTIONS, statements
 from netspec.backends.edge.aws_lbc.settings import LoadBalancerSettings
-from netspec.backends.edge.gatewayapi import DEFINITIONS_READY, definitions
+from netspec.backends.edge.gatewayapi import definitions
 from netspec.backends.objects import release
 from netspec.catalogue import AWS_LBC
 from netspec.diagnostics import Path, Report
@@ -38,7 +38,8 @@ def serves_gateways(ir: Ir) -> bool:
 
 def lower(ir: Ir, settings: LoadBalancerSettings) -> tuple[Node, ...]:
     """Its pods get their rights when they are made. Its own kinds come with its chart, the Gateway API's do not."""
-    api = definitions() if serves_gateways(ir) else ()
+    crds, defined = definitions()
+    api: tuple[Node, ...] = (*crds, defined) if serves_gateways(ir) else ()
     chart = release(
         NAME,
         NAMESPACE,
@@ -48,7 +49,7 @@ def lower(ir: Ir, settings: LoadBalancerSettings) -> tuple[Node, ...]:
         NODES,
         CNI_READY,
         ACCOUNT.node,
-        *((DEFINITIONS_READY,) if api else ()),
+        *((defined.id,) if api else ()),
         repository=REPOSITORY,
     )
     # Its webhooks refuse every Ingress until a pod of it answers.

@@ -30,6 +30,8 @@ RESOURCES = {
     "TCPRoute": f"tcproutes.{GROUP}",
     "UDPRoute": f"udproutes.{GROUP}",
 }
+#: What stands for the API's definitions in a plan.
+DEFINITIONS_READY = "gateway-api"
 
 
 class Bound(NamedTuple):
@@ -62,7 +64,7 @@ def definitions() -> tuple[list[ManifestNode], ReadyNode]:
     """Those of the API's standard channel, for controllers that do not bring them."""
     crds = [node(obj, CLUSTER) for obj in json.loads((files(__package__) / "gateway-api.json").read_text())]
     established = tuple(Condition(f"crd/{crd.manifest['metadata']['name']}", "Established") for crd in crds)
-    return crds, ReadyNode("gateway-api", established, tuple(crd.id for crd in crds))
+    return crds, ReadyNode(DEFINITIONS_READY, established, tuple(crd.id for crd in crds))
 
 
 def gateway_objects(ir: Ir, class_name: str, *, infrastructure: Manifest | None = None) -> list[Manifest]:

@@ -27,6 +27,8 @@ _SCRIPTS = PACKAGE / "src" / "kernel"
 _ROOT = PACKAGE.parent
 #: Seconds.
 _PATHS, _CLUSTER, _APPLY, _END = 120, 540, 300, 120
+#: Lines of what `netspec up` said, and of its log, that are shown where it failed: they are gone afterwards.
+_LAST = 12
 #: How often each flow is asked.
 _TIMES = 6
 
@@ -183,7 +185,11 @@ def _netspec(folder: Path, holder: int) -> Callable[..., str]:
         return "" if done.returncode == 0 else (done.stderr or done.stdout).strip() or "failed"
 
     if said := run("up", "stacks/proof.yaml", "--stack", "proof", "--no-verify", limit=_APPLY):
-        raise AirgapError(f"netspec up: {said.splitlines()[-1]}", f"its logs are in {project}/.netspec/logs")
+        logs = sorted((project / ".netspec" / "logs").glob("*.log"))
+        told = logs[-1].read_text().splitlines()[-_LAST:] if logs else []
+        raise AirgapError(
+            "\n  ".join(("netspec up:", *said.splitlines()[-_LAST:])), "\n  ".join(("its log ends:", *told))
+        )
     return lambda *words, **more: run("exec", "--stack", "proof", "--", "kubectl", *words, **more)
 
 

@@ -50,6 +50,7 @@ PROVEN: dict[tuple[str, str], str] = {
     ("kind", "calico"): "cluster",
     ("kind", "cilium"): "cluster",
     ("kind", "flannel"): "cluster",
+    ("existing", "calico"): "cluster",
     ("kind", "antrea"): "engine",
     ("kind", "weave"): "engine",
     ("eks", "vpc-cni"): "engine",

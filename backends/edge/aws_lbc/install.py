@@ -38,8 +38,10 @@ def serves_gateways(ir: Ir) -> bool:
 
 def lower(ir: Ir, settings: LoadBalancerSettings) -> tuple[Node, ...]:
     """Its pods get their rights when they are made. Its own kinds come with its chart, the Gateway API's do not."""
-    crds, defined = definitions()
-    api: tuple[Node, ...] = (*crds, defined) if serves_gateways(ir) else ()
+    api, after = list[Node](), list[str]()
+    if serves_gateways(ir):
+        crds, defined = definitions()
+        api, after = [*crds, defined], [defined.id]
     chart = release(
         NAME,
         NAMESPACE,
@@ -49,7 +51,7 @@ def lower(ir: Ir, settings: LoadBalancerSettings) -> tuple[Node, ...]:
         NODES,
         CNI_READY,
         ACCOUNT.node,
-        *((defined.id,) if api else ()),
+        *after,
         repository=REPOSITORY,
     )
     # Its webhooks refuse every Ingress until a pod of it answers.
